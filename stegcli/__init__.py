@@ -1,0 +1,3 @@
+"""stego: file-to-file steganography on PyTorch."""
+
+__version__ = "0.1.0"

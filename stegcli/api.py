@@ -1,0 +1,213 @@
+"""hide and reveal: the one place where picture, key, payload, weights and method meet.
+
+    hide     cover -> natural bits -> payload.write -> method.hide -> 8-bit grid -> file bytes
+             -> decoded again and revealed: the same data, or the next stronger code, or CapacityError
+    reveal   file bytes -> picture -> method.reveal -> payload.read -> data
+
+Nothing is returned by `hide_bytes` that did not reveal from exactly the bytes returned.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stegcli import ecc, image, metrics, payload, weights
+from stegcli.errors import CapacityError, FileError, RevealError, UsageError
+from stegcli.image import Picture
+from stegcli.key import Key
+from stegcli.method import BitMethod, Method
+
+DOUBT = 0.02
+"""Log-odds within which another processor might read the other bit: a stego must reveal even if it does."""
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """A verified stego: the bytes of its file, and what it took."""
+
+    file: bytes
+    picture: Picture
+    capacity: int  # bytes
+    code: int  # index into ecc.RATES
+    wrong_bits: float  # share of coded bits that the method alone reads wrongly
+    z: np.ndarray | None = None
+
+
+def load_method(key: Key, given: str | None = None, device: str = "auto") -> Method:
+    """Key, and the weights the user named (or None) -> the method ready to use."""
+    return weights.load(key.method, weights.resolve(key.method, key.weights, given), pick_device(device))
+
+
+def pick_device(wanted: str) -> str:
+    """auto, cpu or cuda -> cpu or cuda. Raises UsageError if it is not to be had."""
+    if wanted not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"no device {wanted!r}", "auto, cpu or cuda")
+    here = torch.cuda.is_available()
+    if wanted == "cuda" and not here:
+        raise UsageError("no CUDA device here", "use --device auto or cpu")
+    return "cuda" if here and wanted != "cpu" else "cpu"
+
+
+def capacity_bytes(method: BitMethod, height: int, width: int) -> int:
+    """The most bytes that a picture of that size carries."""
+    return max(0, payload.capacity(method.capacity(height, width), method.layout))
+
+
+@torch.no_grad()
+def hide_bytes(data: bytes, cover: Picture, key: Key, method: BitMethod, format: str = "PNG") -> Hidden:
+    """Data and cover -> a stego that reveals exactly. Raises CapacityError, FileError."""
+    _check_size(cover, method)
+    with _full_precision():
+        tensor = image.to_tensor(cover.pixels)
+        natural = _hard(method.reveal(tensor, key))
+        costs = method.costs(tensor)
+        capacity = capacity_bytes(method, cover.height, cover.width)
+        for code in _codes(method, len(natural), len(data)):
+            plan = payload.write(data, key, method.layout, natural, costs, code)
+            stego = method.hide(plan.bits, plan.used, tensor, key)
+            for attempt in (stego, None):
+                candidate = method.mend(stego, plan.bits, plan.used) if attempt is None else attempt
+                file, picture = _encode(candidate, cover, format)
+                soft = method.reveal(image.to_tensor(picture.pixels), key)
+                if _reveals(soft, data, key, method):
+                    wrong = float((_hard(soft) != plan.bits)[plan.used].mean())
+                    return Hidden(file, picture, capacity, code, wrong)
+        raise CapacityError(_measured_capacity(len(data), cover, key, method, format), len(data), "use a larger cover")
+
+
+@torch.no_grad()
+def reveal_bytes(stego: Picture, key: Key, method: BitMethod) -> bytes:
+    """Stego -> the data. Raises RevealError."""
+    if min(stego.height, stego.width) < method.min_side:
+        raise RevealError
+    with _full_precision():
+        return payload.read(method.reveal(image.to_tensor(stego.pixels), key), key, method.layout)
+
+
+def _codes(method: BitMethod, slots: int, need: int) -> list[int]:
+    """The codes worth trying, weakest first. Without a code only where no other fits: it needs every slot right."""
+    most = payload.capacity(slots, method.layout)
+    if need > most:
+        raise CapacityError(max(0, most), need, _larger(method))
+    if method.layout == "coset":
+        return [0]
+    fitting = [c for c in range(1, len(ecc.RATES)) if need <= payload.capacity(slots, method.layout, c)]
+    return fitting or [0]
+
+
+def _larger(method: BitMethod) -> str:
+    if method.config.get("coder") == "network" and method.config.get("message") == 1:
+        return "use a larger cover, or --weights coset (3 bits per pixel)"
+    return "use a larger cover"
+
+
+def _reveals(soft: np.ndarray, data: bytes, key: Key, method: BitMethod) -> bool:
+    """Whether the receiver gets the data: as read here, and with every doubtful slot read the other way."""
+    swayed = np.where(np.abs(soft) < DOUBT, -soft, soft)
+    try:
+        return all(payload.read(s, key, method.layout) == data for s in (soft, swayed))
+    except RevealError:
+        return False
+
+
+def _measured_capacity(need: int, cover: Picture, key: Key, method: BitMethod, format: str) -> int:
+    """After a failure: the most bytes, below `need`, that this very cover was seen to carry."""
+    slots = method.capacity(cover.height, cover.width)
+    rooms = [payload.capacity(slots, method.layout, c) for c in range(1, len(ecc.RATES))]
+    for room in rooms:
+        if 0 <= room < need:
+            with contextlib.suppress(CapacityError):
+                hide_bytes(secrets.token_bytes(room), cover, key, method, format)
+                return room
+    return 0
+
+
+def _check_size(cover: Picture, method: Method) -> None:
+    if min(cover.height, cover.width) < method.min_side:
+        raise FileError(
+            f"cover is {cover.width}x{cover.height}, {method.name} needs at least {method.min_side}x{method.min_side}"
+        )
+
+
+def _encode(stego: Tensor, cover: Picture, format: str) -> tuple[bytes, Picture]:
+    """Stego -> the bytes of its file, and the picture that these bytes decode to."""
+    file = image.encode(replace(cover, pixels=image.to_pixels(stego)), format)
+    return file, image.decode(file, "stego")
+
+
+def _hard(soft: np.ndarray) -> np.ndarray:
+    return (soft > 0).astype(np.uint8)
+
+
+@contextlib.contextmanager
+def _full_precision() -> Iterator[None]:
+    """float32 convolutions as such: TF32 would read other bits on another device.
+
+    Reference: PyTorch notes, "Numerical accuracy".
+    """
+    before = (torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+
+
+# -- lossless-inn in the paper's form: the key file carries z
+
+
+@torch.no_grad()
+def hide_bytes_with_z(data: bytes, cover: Picture, key: Key, method: BitMethod, format: str = "PNG") -> Hidden:
+    """As `hide_bytes`, for a receiver who is handed z as well. Raises UsageError if the method has no z."""
+    hide_with_z = getattr(method, "hide_with_z", None)
+    if hide_with_z is None:
+        raise UsageError("--key-out needs the paper's network", "add --weights 1bpp or 3bpp")
+    _check_size(cover, method)
+    tensor = image.to_tensor(cover.pixels)
+    natural = np.zeros(method.capacity(cover.height, cover.width), np.uint8)
+    with _full_precision():
+        for code in _codes(method, len(natural), len(data)):
+            plan = payload.write(data, key, "direct", natural, code=code)
+            stego, z = hide_with_z(plan.bits, tensor)
+            file, picture = _encode(stego, cover, format)
+            soft = method.reveal_with_z(image.to_tensor(picture.pixels), z)  # type: ignore[operator]
+            if _reveals(soft, data, key, method):
+                wrong = float((_hard(soft) != plan.bits)[plan.used].mean())
+                return Hidden(file, picture, capacity_bytes(method, cover.height, cover.width), code, wrong, z)
+    raise CapacityError(0, len(data), "use a larger cover")
+
+
+@torch.no_grad()
+def reveal_bytes_with_z(stego: Picture, key: Key, z: np.ndarray, method: BitMethod) -> bytes:
+    reveal_with_z = getattr(method, "reveal_with_z", None)
+    if reveal_with_z is None or z.shape[1:] != (stego.height, stego.width):
+        raise RevealError
+    with _full_precision():
+        return payload.read(reveal_with_z(image.to_tensor(stego.pixels), z), key, "direct")
+
+
+# -- what the user is told
+
+
+def report(hidden: Hidden, cover: Picture, data: bytes, key: Key) -> dict[str, object]:
+    """The figures of a hidden message, under the names that `--json` prints."""
+    psnr = metrics.psnr(cover.pixels, hidden.picture.pixels)
+    return {
+        "method": key.method,
+        "weights": key.weights,
+        "width": cover.width,
+        "height": cover.height,
+        "cover_psnr": None if np.isinf(psnr) else round(psnr, 3),
+        "payload_bytes": len(data),
+        "capacity_bytes": hidden.capacity,
+        "bpp": 8 * len(data) / (cover.width * cover.height),
+        "secret_psnr": None,
+        "verified": True,
+    }

@@ -1,0 +1,93 @@
+"""A folder of pictures -> random crops, the same on every machine and for any number of processes."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stegcli import image
+from stegcli.errors import FileError
+from stegcli.recipe import Noise
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+MEMORY_BYTES = 2 * 2**30
+log = logging.getLogger(__name__)
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """The picture files below a folder, sorted by name. Raises FileError if there are none."""
+    if not folder.is_dir():
+        raise FileError(f"{folder} is not a folder")
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not found:
+        raise FileError(f"no pictures in {folder}")
+    return found
+
+
+class Pictures:
+    """The pictures of a folder, decoded once and kept as uint8 while they fit into memory.
+
+    A file that cannot be read, or is smaller than the crop, is reported once and passed over for good.
+    """
+
+    def __init__(self, folder: Path):
+        self.paths = list_pictures(folder)
+        self._bad: set[int] = set()
+        self._kept: dict[int, np.ndarray] = {}
+        self._room = MEMORY_BYTES
+
+    def batch(self, noise: Noise, crop: int) -> Tensor:
+        """One random crop, flipped at random, per generator -> float32 (batch, 3, crop, crop) in [0, 1]."""
+        stacked = np.stack([self._crop(g, crop) for g in noise.generators])
+        return torch.from_numpy(stacked).permute(0, 3, 1, 2).float().div_(255)
+
+    def centres(self, count: int, crop: int) -> Tensor:
+        """The centres of the first `count` readable pictures, float32 (n, 3, crop, crop), for validation."""
+        crops: list[np.ndarray] = []
+        for index in range(len(self.paths)):
+            pixels = self._pixels(index, crop)
+            if pixels is not None and len(crops) < count:
+                top, left = ((s - crop) // 2 for s in pixels.shape[:2])
+                crops.append(pixels[top : top + crop, left : left + crop])
+        if not crops:
+            raise FileError(f"no picture of at least {crop}x{crop} to validate on")
+        return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float().div_(255)
+
+    def _crop(self, generator: np.random.Generator, crop: int) -> np.ndarray:
+        while len(self._bad) < len(self.paths):
+            pixels = self._pixels(int(generator.integers(len(self.paths))), crop)
+            if pixels is None:
+                continue
+            top, left = (int(generator.integers(s - crop + 1)) for s in pixels.shape[:2])
+            cut = pixels[top : top + crop, left : left + crop]
+            return cut[:, ::-1] if generator.integers(2) else cut
+        raise FileError(f"no readable picture of at least {crop}x{crop}")
+
+    def _pixels(self, index: int, crop: int) -> np.ndarray | None:
+        if index in self._bad:
+            return None
+        if index not in self._kept:
+            pixels = self._decode(index, crop)
+            if pixels is None:
+                self._bad.add(index)
+                return None
+            if pixels.nbytes > self._room:
+                return pixels
+            self._kept[index] = pixels
+            self._room -= pixels.nbytes
+        return self._kept[index]
+
+    def _decode(self, index: int, crop: int) -> np.ndarray | None:
+        try:
+            pixels = image.load(self.paths[index]).pixels
+        except FileError as error:
+            log.warning("passed over: %s", error)
+            return None
+        if min(pixels.shape[:2]) < crop:
+            log.warning("passed over: %s is smaller than %dx%d", self.paths[index], crop, crop)
+            return None
+        return pixels

@@ -1,0 +1,174 @@
+"""Picture files <-> 8-bit RGB arrays <-> tensors in [0, 1].
+
+Everything a picture file can be (palette, grey, 16-bit, CMYK, alpha, rotated by EXIF) becomes 8-bit RGB here,
+once, and what was done is noted for the user. What is written holds pixels, an alpha channel if the cover had
+one, and the colour profile without which the pixels would look different: no EXIF, no GPS, no text.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image as Pillow
+from PIL import ImageOps
+from torch import Tensor
+
+from stegcli import files
+from stegcli.errors import FileError
+
+MAX_PIXELS = 100_000_000
+LOSSLESS = {".png": "PNG", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"}
+LOSSY = {".jpg": "JPEG", ".jpeg": "JPEG"}
+READABLE = ("PNG", "BMP", "TIFF", "WEBP", "JPEG", "GIF", "PPM")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture: `pixels` uint8 (h, w, 3), `alpha` uint8 (h, w) or None, and what decoding did."""
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None = None
+    icc_profile: bytes | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+
+def load(path: str | os.PathLike[str], what: str = "image") -> Picture:
+    """Picture file, or `-` for standard input, -> Picture. Raises FileError."""
+    name = "on standard input" if str(path) == files.STDIO else str(path)
+    return decode(files.read(path, what), f"{what} {name}")
+
+
+def decode(data: bytes, what: str = "image") -> Picture:
+    """The bytes of a picture file -> Picture. Raises FileError if they are not one, cut short, or too large."""
+    if not data:
+        raise FileError(f"{what} is empty")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # we judge the size ourselves, and say what else is odd
+            with Pillow.open(io.BytesIO(data), formats=READABLE) as opened:
+                if opened.width * opened.height > MAX_PIXELS:
+                    raise FileError(
+                        f"{what} is too large: {opened.width}x{opened.height}, the most is "
+                        f"{MAX_PIXELS // 10**6} megapixels"
+                    )
+                opened.load()
+                return _to_picture(opened)
+    except Pillow.UnidentifiedImageError as error:
+        raise FileError(f"{what} is not a picture that stego reads", "PNG, BMP, TIFF, WebP or JPEG") from error
+    except (OSError, ValueError, SyntaxError, EOFError, Pillow.DecompressionBombError) as error:
+        raise FileError(f"{what} is damaged or cut short") from error
+
+
+def _to_picture(opened: Pillow.Image) -> Picture:
+    notes: list[str] = []
+    if getattr(opened, "n_frames", 1) > 1:
+        notes.append(f"only the first of {getattr(opened, 'n_frames', 1)} frames is used")
+    if opened.getexif().get(0x0112, 1) != 1:
+        notes.append("turned as its EXIF orientation says")
+    profile = opened.info.get("icc_profile")
+    image = ImageOps.exif_transpose(opened)
+    image, alpha = _split_alpha(image, notes)
+    if image.mode == "CMYK":
+        profile = None
+    return Picture(_to_rgb(image, notes), alpha, profile, tuple(notes))
+
+
+def _split_alpha(image: Pillow.Image, notes: list[str]) -> tuple[Pillow.Image, np.ndarray | None]:
+    if image.mode in ("LA", "PA", "La") or (image.mode == "P" and "transparency" in image.info):
+        notes.append(f"{_name(image.mode)} with transparency became RGB with alpha")
+        image = image.convert("RGBA")
+    elif image.mode in ("RGB", "L") and "transparency" in image.info:
+        image = image.convert("RGBA")
+    if image.mode not in ("RGBA", "RGBa"):
+        return image, None
+    image = image.convert("RGBA")
+    alpha = np.asarray(image.getchannel("A"))
+    return image.convert("RGB"), None if alpha.min() == 255 else alpha
+
+
+def _to_rgb(image: Pillow.Image, notes: list[str]) -> np.ndarray:
+    if image.mode == "RGB":
+        return np.ascontiguousarray(image)
+    notes.append(f"{_name(image.mode)} became 8-bit RGB")
+    if image.mode.startswith("I"):
+        values = np.asarray(image).astype(np.int64).clip(0, 65535)
+        grey = ((values + 128) // 257).astype(np.uint8)
+        return np.ascontiguousarray(np.repeat(grey[..., None], 3, axis=2))
+    return np.ascontiguousarray(image.convert("RGB"))
+
+
+def _name(mode: str) -> str:
+    names = {"L": "grey", "LA": "grey", "P": "palette", "PA": "palette", "1": "black and white"}
+    return "16-bit grey" if mode.startswith("I") else names.get(mode, mode)
+
+
+def output_format(path: str | os.PathLike[str], lossy: bool = False) -> str:
+    """Output path -> Pillow's format name; `-` is PNG. Raises FileError if it would destroy the payload."""
+    suffix = Path(path).suffix.lower()
+    if str(path) == files.STDIO:
+        return "PNG"
+    if suffix in LOSSLESS:
+        return LOSSLESS[suffix]
+    if suffix in LOSSY and lossy:
+        return LOSSY[suffix]
+    if suffix in LOSSY:
+        raise FileError(f"output {path}: JPEG would destroy the payload", "write .png, .webp, .tiff or .bmp")
+    raise FileError(f"output {path}: unknown picture format {suffix!r}", "write .png, .webp, .tiff or .bmp")
+
+
+def encode(picture: Picture, format: str = "PNG") -> bytes:
+    """Picture -> the bytes of a lossless file of that format."""
+    image = Pillow.fromarray(picture.pixels)
+    if picture.alpha is not None:
+        if format == "BMP":
+            raise FileError("BMP cannot keep the cover's alpha channel", "write .png")
+        image.putalpha(Pillow.fromarray(picture.alpha))
+    options: dict[str, object] = {}
+    if picture.icc_profile and format != "BMP":
+        options["icc_profile"] = picture.icc_profile
+    if format == "WEBP":
+        # `exact` keeps the colour under transparent pixels, which carries payload too.
+        options.update(lossless=True, exact=True, quality=50, method=2)
+    if format == "PNG":
+        options.update(compress_level=4)
+    buffer = io.BytesIO()
+    try:
+        image.save(buffer, format, **options)
+    except (OSError, ValueError) as error:  # WebP ends at 16383 pixels a side
+        raise FileError(f"cannot write {picture.width}x{picture.height} as {format}") from error
+    return buffer.getvalue()
+
+
+def to_tensor(pixels: np.ndarray) -> Tensor:
+    """uint8 (h, w, 3) -> float32 (1, 3, h, w) in [0, 1]."""
+    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None].float().div_(255)
+
+
+def to_pixels(image: Tensor) -> np.ndarray:
+    """(1, 3, h, w) in [0, 1] -> uint8 (h, w, 3), rounded to the nearest of the 256 levels."""
+    levels = image[0].mul(255).round_().clamp_(0, 255).to(torch.uint8)
+    return np.ascontiguousarray(levels.permute(1, 2, 0).cpu().numpy())
+
+
+def quantise(image: Tensor) -> Tensor:
+    """Image -> the nearest image on the 8-bit grid. Straight-through: its gradient is the identity's.
+
+    Reference: Bengio, Leonard and Courville, "Estimating or propagating gradients through stochastic
+    neurons" (2013).
+    """
+    rounded = image.detach().mul(255).round().clamp(0, 255).div(255)
+    return image + (rounded - image.detach())

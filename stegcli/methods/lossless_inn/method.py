@@ -1,0 +1,134 @@
+"""The method: two coders, one contract.
+
+    network   the paper's INN, trained blind: one or three slots per pixel, read by the network from the stego alone.
+              The sender sees the whole channel: what the network reads wrongly is mended, what is left the code corrects.
+    coset     three slots per pixel, each the lowest bit of a sample; a syndrome-trellis code finds the fewest
+              samples to change by 1. The receiver needs integers and the key, no network.
+
+Which is better, measured side by side: `stego evaluate lossless-inn`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stegcli.errors import UsageError, WeightsError
+from stegcli.key import Key
+from stegcli.method import BitMethod, Cover
+from stegcli.methods.lossless_inn import mending
+from stegcli.methods.lossless_inn.net import COLOURS, BlindNet, run_tiled
+from stegcli.payload import Layout
+
+
+def build(coder: str, **config: Any) -> BitMethod:
+    """Configuration, as weights carry it -> the method."""
+    coders: dict[str, type[NetworkCoder] | type[CosetCoder]] = {"network": NetworkCoder, "coset": CosetCoder}
+    if coder not in coders:
+        raise WeightsError(f"this stego has no coder {coder!r} of lossless-inn", "install a newer stego")
+    return coders[coder](**config)
+
+
+TILE = 512
+
+
+class LosslessInn(BitMethod):
+    name: ClassVar[str] = "lossless-inn"
+    cover: ClassVar[Cover] = "given"
+    options: ClassVar[frozenset[str]] = frozenset({"cover", "key-out", "survive", "coder"})
+
+
+class NetworkCoder(LosslessInn):
+    """message: slots per pixel. Slots are numbered channel by channel, row by row."""
+
+    layout: Layout = "direct"
+
+    def __init__(self, message: int = 1, **config: Any):
+        super().__init__({"coder": "network", "message": message, **config})
+        self.net = BlindNet(message, **config)
+
+    def capacity(self, height: int, width: int) -> int:
+        return self.net.message * height * width
+
+    def reveal(self, stego: Tensor, key: Key) -> np.ndarray:
+        return self._flat(self.read(_levels(stego)))
+
+    def hide(self, bits: np.ndarray, used: np.ndarray, cover: Tensor, key: Key) -> Tensor:
+        return self.embed(_levels(cover), self._maps(bits.astype(np.float32) * 2 - 1, cover)) / 255
+
+    def mend(self, stego: Tensor, bits: np.ndarray, used: np.ndarray) -> Tensor:
+        target = self._maps(bits.astype(np.float32) * 2 - 1, stego)
+        return mending.mend(self, _levels(stego), target, self._maps(used, stego)) / 255
+
+    def embed(self, levels: Tensor, target: Tensor) -> Tensor:
+        """Cover in grey levels and bits +-1 -> stego in grey levels, rounded and clamped."""
+
+        def run(cover: Tensor, message: Tensor) -> Tensor:
+            stego, _ = self.net.embed(cover.to(self.device), message.to(self.device))
+            return stego.round().clamp(0, 255)
+
+        return run_tiled(run, (levels, target), COLOURS, self.net.reach, TILE)
+
+    def read(self, levels: Tensor) -> Tensor:
+        """Stego in grey levels -> log-odds (1, message, h, w)."""
+        return run_tiled(
+            lambda stego: self.net.read(stego.to(self.device)), (levels,), self.net.message, self.net.reach, TILE
+        )
+
+    # -- the paper's mode: the receiver is handed z
+
+    def hide_with_z(self, bits: np.ndarray, cover: Tensor) -> tuple[Tensor, np.ndarray]:
+        """Bits (n,) and cover -> stego, and z as float32 (message, h, w), without which nothing is read.
+
+        Reference: section 3.1, "key file z". z has the size of the message in floats and depends on it: whoever
+        needs both files is sent the message in the key.
+        """
+        target = self._maps(bits.astype(np.float32) * 2 - 1, cover)
+        stego, z = self.net.embed(_levels(cover), target)
+        return stego.round().clamp(0, 255) / 255, z[0].numpy()
+
+    def reveal_with_z(self, stego: Tensor, z: np.ndarray) -> np.ndarray:
+        if z.shape != (self.net.message, *stego.shape[2:]):
+            raise UsageError("this z is for a picture of another size")
+        return self._flat(self.net.read(_levels(stego), torch.from_numpy(z)[None]))
+
+    def _maps(self, slots: np.ndarray, image: Tensor) -> Tensor:
+        return torch.from_numpy(slots).reshape(1, self.net.message, *image.shape[2:])
+
+    def _flat(self, maps: Tensor) -> np.ndarray:
+        return maps.reshape(-1).numpy()
+
+
+class CosetCoder(LosslessInn):
+    """Slots are the samples, in the order of a (3, h, w) array; a slot's bit is the lowest bit of its sample.
+
+    Reference: LSB matching with syndrome-trellis codes (Filler, Judas, Fridrich, 2011).
+    """
+
+    layout: Layout = "coset"
+
+    def __init__(self) -> None:
+        super().__init__({"coder": "coset"})
+
+    def capacity(self, height: int, width: int) -> int:
+        return COLOURS * height * width
+
+    def reveal(self, stego: Tensor, key: Key) -> np.ndarray:
+        odd = _levels(stego).to(torch.uint8).reshape(-1).numpy() & 1
+        return odd.astype(np.float32) * 2 - 1
+
+    def hide(self, bits: np.ndarray, used: np.ndarray, cover: Tensor, key: Key) -> Tensor:
+        levels = _levels(cover).to(torch.int16).reshape(-1).numpy()
+        change = used & ((levels & 1) != bits)
+        up = key.stream("direction").bits(len(levels)).astype(bool)
+        up = (up | (levels == 0)) & (levels != 255)
+        changed = levels + np.where(change, np.where(up, 1, -1), 0)
+        return torch.from_numpy(changed).reshape(cover.shape).float() / 255
+
+
+def _levels(image: Tensor) -> Tensor:
+    """Image on the 8-bit grid -> whole grey levels, float32."""
+    return image.detach().cpu().mul(255).round()

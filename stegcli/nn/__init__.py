@@ -1,0 +1,1 @@
+"""Building blocks that two methods or more use. Imports torch alone."""

@@ -1,0 +1,80 @@
+"""How a method is trained: stages, each with a loss. The loop that runs them knows nothing of the method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stegcli.method import Method
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Randomness of a training step, one generator per item of the batch.
+
+    Seeded by (seed, step, index in the whole batch), it does not depend on how many processes share the batch,
+    and a resumed run draws what the uninterrupted one would have drawn.
+    """
+
+    generators: tuple[np.random.Generator, ...]
+
+    @classmethod
+    def of(cls, seed: int, step: int, indices: range) -> Noise:
+        return cls(tuple(np.random.default_rng([seed, step, i]) for i in indices))
+
+    def bits(self, *shape: int, device: torch.device | str = "cpu") -> Tensor:
+        """Fair bits as +1 and -1, float32 (batch, *shape)."""
+        drawn = np.stack([g.integers(0, 2, shape, np.int8) for g in self.generators])
+        return torch.from_numpy(drawn).to(device).float().mul_(2).sub_(1)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a loss may know about where it is called."""
+
+    noise: Noise
+    progress: float  # share of the stage that is done, 0 to 1
+
+
+Loss = Callable[[Method, Tensor, Step], dict[str, Tensor]]
+"""(method, images (b, 3, h, w) in [0, 1], step) -> named terms; the loss is their sum. A name that starts with
+an underscore is logged and not added."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of training with one loss and one rate schedule.
+
+    steps: its length when no budget is given; under a budget, its share of it.
+    trains: only parameters whose name starts so.
+    """
+
+    name: str
+    loss: Loss
+    steps: int
+    lr: float
+    batch: int
+    crop: int
+    clip: float = 10.0
+    trains: str = ""
+    betas: tuple[float, float] = (0.9, 0.99)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The stages of one part of a method, its configuration, and how its quality is measured.
+
+    validate: (method, images) -> figures for the log; images are (n, 3, h, w) crops never trained on.
+    sample: (method, images) -> images to look at, (n, 3, h, w) in [0, 1].
+    """
+
+    config: dict[str, object]
+    stages: tuple[Stage, ...]
+    validate: Callable[[Method, Tensor], dict[str, float]]
+    sample: Callable[[Method, Tensor], Tensor]
+    ema: float = 0.999
+    facts: dict[str, str] = field(default_factory=dict)

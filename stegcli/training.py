@@ -1,0 +1,407 @@
+"""The one training loop. It runs the stages of a recipe and knows nothing of the method.
+
+    crops -> loss terms -> gradients (averaged over processes) -> clip -> Adam -> average of the weights (EMA)
+
+A budget is given in minutes or steps; the learning rate follows the share of it that is spent: a short warm-up, then
+half a cosine. A step whose gradient is not finite is skipped; after several in a row the last good state
+comes back at half the rate. A checkpoint holds all that decides what comes next, so that a resumed run
+and an uninterrupted one end in the same bits (given a budget in steps; minutes are not repeatable).
+
+Devices, precision and processes are accelerate's: `accelerate launch -m stegcli train ...`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from PIL import Image as Pillow
+from safetensors import safe_open
+from safetensors.torch import save as to_safetensors
+from torch import Tensor, nn
+
+from stegcli import files, image, methods, weights
+from stegcli.data import Pictures
+from stegcli.errors import FileError, UsageError
+from stegcli.method import Method
+from stegcli.recipe import Noise, Recipe, Stage, Step
+
+WARMUP = 0.01  # share of a stage
+FLOOR = 0.01  # of the rate, at the end
+BAD_STEPS = 5  # in a row, before the last good state comes back
+LOG_SECONDS = 120.0
+VALIDATION_PICTURES, VALIDATION_CROP = 16, 128
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train: minutes, or steps, or (both None) as many steps as the recipe says."""
+
+    minutes: float | None = None
+    steps: int | None = None
+
+
+@dataclass
+class Progress:
+    """What a checkpoint remembers besides tensors."""
+
+    stage: int = 0
+    step: int = 0  # within the stage
+    total: int = 0  # over all stages
+    seconds: float = 0.0  # spent in the stage
+    scale: float = 1.0  # of the rate, halved by each roll-back
+    skipped: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def train(
+    name: str,
+    part: str | None,
+    data: Path,
+    out: Path,
+    budget: Budget,
+    *,
+    val: Path | None = None,
+    resume: bool = False,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "no",
+    report: Callable[[str], None] = log.info,
+    tick: Callable[[float, float], None] = lambda done, left: None,
+    batch: int | None = None,
+    start: Path | None = None,
+    config: dict[str, object] | None = None,
+) -> Path:
+    """Train one part of a method and write its averaged weights to `out`.
+
+    Beside `out` appear `.ckpt` (to resume from), `.jsonl` (the log) and `.samples/`. `start`: weights to begin
+    with; `batch`: replaces the recipe's; `config`: changes to the recipe's configuration.
+    `tick(share done, seconds left)` is called at every step. On KeyboardInterrupt the state
+    and the weights so far are saved, and it is raised again.
+    """
+    recipe = _recipe(name, part)
+    run = _Run(name, part, recipe, data, out, budget, val, seed, device, precision, batch, report, tick, config)
+    if start is not None:
+        run.begin_with(start)
+    if resume:
+        run.resume()
+    with _interrupts_wait(run):
+        try:
+            run.go()
+        finally:
+            run.save()
+    return out
+
+
+@contextlib.contextmanager
+def _interrupts_wait(run: _Run) -> Iterator[None]:
+    """Ctrl-C and SIGTERM take effect between two steps, so that what is saved is never half a step."""
+
+    def stop(*_: object) -> None:
+        run.interrupted = True
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _recipe(name: str, part: str | None) -> Recipe:
+    recipes: dict[str, Recipe] = methods.get(name).RECIPES
+    chosen = part or next(iter(recipes))
+    if chosen not in recipes:
+        raise UsageError(f"{name} has no part {chosen!r}", f"parts: {', '.join(recipes)}")
+    return recipes[chosen]
+
+
+class _Losses(nn.Module):
+    """The stage's loss as a module, so that DistributedDataParallel sees a forward pass."""
+
+    def __init__(self, method: Method, stage: Stage):
+        super().__init__()
+        self.method, self.stage = method, stage
+
+    def forward(self, images: Tensor, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        terms = self.stage.loss(self.method, images, step)
+        total = torch.stack([t for n, t in terms.items() if not n.startswith("_")]).sum()
+        return total, {n: t.detach() for n, t in terms.items()}
+
+
+class _Run:
+    def __init__(
+        self, name: str, part: str | None, recipe: Recipe, data: Path, out: Path, budget: Budget, val: Path | None,
+        seed: int, device: str, precision: str, batch: int | None,
+        report: Callable[[str], None], tick: Callable[[float, float], None], config: dict[str, object] | None,
+    ):  # fmt: skip
+        self.accelerator = Accelerator(cpu=device == "cpu", mixed_precision=precision)
+        if device == "cuda" and self.accelerator.device.type != "cuda":
+            raise UsageError("no CUDA device here", "use --device auto or cpu")
+        self.name, self.part, self.recipe, self.budget = name, part, recipe, budget
+        self.out, self.seed, self.batch = out, seed, batch
+        self.report, self.tick = report, tick
+        self.pictures = Pictures(data)
+        self.validation = Pictures(val).centres(VALIDATION_PICTURES, VALIDATION_CROP) if val else None
+        self.method = _seeded(lambda: methods.get(name).build(**(recipe.config | (config or {}))), seed)
+        self.method.to(self.accelerator.device)
+        self.average = {n: p.detach().clone() for n, p in self.method.state_dict().items()}
+        self.progress = Progress()
+        self.interrupted = False
+        self.optimizer_state: dict[str, Tensor] = {}
+        self._optimizer: torch.optim.Optimizer | None = None
+        self._names: list[str] = []
+
+    # -- the loop
+
+    def go(self) -> None:
+        for index in range(self.progress.stage, len(self.recipe.stages)):
+            if index > self.progress.stage:
+                self.progress.stage, self.progress.step, self.progress.seconds = index, 0, 0.0
+                self.optimizer_state = {}
+            self._run_stage(self.recipe.stages[index])
+
+    def _run_stage(self, stage: Stage) -> None:
+        losses, optimizer = self._prepare(stage)
+        good = self._snapshot(optimizer)
+        bad = 0
+        logged = time.monotonic()
+        for images, step in self._batches(stage):
+            started = time.monotonic()
+            _set_rate(optimizer, stage.lr * self.progress.scale * _schedule(step.progress))
+            total, terms = losses(images, step)
+            self.accelerator.backward(total)
+            norm = self.accelerator.clip_grad_norm_(self._trained(stage), stage.clip)
+            finite = bool(torch.isfinite(cast(Tensor, norm)))
+            if finite:
+                optimizer.step()
+                self._update_average()
+                bad = 0
+            else:
+                bad += 1
+                self.progress.skipped += 1
+                if bad == BAD_STEPS:
+                    self._roll_back(good, optimizer)
+                    bad = 0
+            optimizer.zero_grad(set_to_none=True)
+            self.progress.step += 1
+            self.progress.total += 1
+            self.progress.seconds += time.monotonic() - started
+            if finite and self.progress.step % 200 == 0:
+                good = self._snapshot(optimizer)
+            if self.interrupted:
+                raise KeyboardInterrupt
+            if time.monotonic() - logged > LOG_SECONDS or self.progress.step == 1:
+                logged = time.monotonic()
+                self._log(terms, float(cast(Tensor, norm)))
+                self.save()
+        self._log_quality()
+
+    def _batches(self, stage: Stage) -> Iterator[tuple[Tensor, Step]]:
+        size, rank, world = self.batch or stage.batch, self.accelerator.process_index, self.accelerator.num_processes
+        if size % world:
+            raise UsageError(f"a batch of {size} cannot be shared by {world} processes")
+        share = range(rank * size // world, (rank + 1) * size // world)
+        while (done := self._share_spent(stage)) < 1:
+            self.tick(done, self.progress.seconds * (1 - done) / done if done else math.inf)
+            noise = Noise.of(self.seed, self.progress.total, share)
+            started = time.monotonic()
+            images = self.pictures.batch(noise, stage.crop).to(self.accelerator.device)
+            self.progress.seconds += time.monotonic() - started
+            yield images, Step(noise, done)
+
+    def _share_spent(self, stage: Stage) -> float:
+        weight = stage.steps / sum(s.steps for s in self.recipe.stages)
+        if self.budget.minutes is not None:
+            done = self.progress.seconds / (60 * self.budget.minutes * weight)
+            # All processes must agree on when to stop.
+            return float(self.accelerator.gather(torch.tensor([done], device=self.accelerator.device)).max())
+        steps = stage.steps if self.budget.steps is None else max(1, round(self.budget.steps * weight))
+        return self.progress.step / steps
+
+    def _prepare(self, stage: Stage) -> tuple[nn.Module, torch.optim.Optimizer]:
+        for parameter_name, parameter in self.method.named_parameters():
+            parameter.requires_grad_(parameter_name.startswith(stage.trains))
+        optimizer = torch.optim.Adam(self._trained(stage), lr=stage.lr, betas=stage.betas)
+        self._names = [n for n, p in self.method.named_parameters() if p.requires_grad]
+        _restore_adam(optimizer, self._names, self.optimizer_state)
+        losses, prepared = self.accelerator.prepare(_Losses(self.method, stage), optimizer)
+        self._optimizer = optimizer
+        return losses, prepared
+
+    def _trained(self, stage: Stage) -> list[nn.Parameter]:
+        return [p for n, p in self.method.named_parameters() if n.startswith(stage.trains)]
+
+    def _update_average(self) -> None:
+        decay = min(self.recipe.ema, (1 + self.progress.total) / (10 + self.progress.total))
+        for parameter_name, value in self.method.state_dict().items():
+            average = self.average[parameter_name]
+            if average.is_floating_point():
+                average.lerp_(value, 1 - decay)
+            else:
+                average.copy_(value)
+
+    # -- what survives a fault
+
+    def _snapshot(self, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+        state = {f"model.{n}": t for n, t in self.method.state_dict().items()}
+        state |= {f"average.{n}": t for n, t in self.average.items()}
+        state |= {f"adam.{n}": t for n, t in _adam_state(optimizer, self._names).items()}
+        return {n: t.detach().clone() for n, t in state.items()}
+
+    def _roll_back(self, good: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
+        self.progress.scale /= 2
+        self._load_state(good)
+        _restore_adam(optimizer, self._names, self.optimizer_state)
+        self.report(f"gradient not finite {BAD_STEPS} times: back to the last good state, rate halved")
+
+    def _load_state(self, state: dict[str, Tensor]) -> None:
+        self.method.load_state_dict(_under("model.", state))
+        for parameter_name, value in _under("average.", state).items():
+            self.average[parameter_name].copy_(value)
+        self.optimizer_state = _under("adam.", state)
+
+    def begin_with(self, path: Path) -> None:
+        """Start from trained weights instead of fresh ones."""
+        trained = weights.read(path)
+        if trained.method != self.name or trained.config != self.method.config:
+            raise UsageError(f"{path} holds another method or configuration")
+        self.method.load_state_dict(trained.tensors)
+        self.average = {n: p.detach().clone() for n, p in self.method.state_dict().items()}
+
+    # -- files
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.out.with_suffix(".ckpt")
+
+    def resume(self) -> None:
+        if not self._checkpoint.exists():
+            raise FileError(f"no checkpoint {self._checkpoint} to resume from")
+        with safe_open(str(self._checkpoint), "pt") as file:
+            facts = file.metadata()
+            state = {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118 (not a dict)
+        if facts["config"] != json.dumps(self.method.config):
+            raise UsageError(f"{self._checkpoint} was trained with another configuration")
+        self._load_state(state)
+        self.progress = Progress(**json.loads(facts["progress"]))
+
+    def save(self) -> None:
+        """Write the checkpoint and the averaged weights, whole or not at all."""
+        if not self.accelerator.is_main_process:
+            return
+        state = self._snapshot(self._optimizer) if self._optimizer else {}
+        facts = {"progress": json.dumps(asdict(self.progress)), "config": json.dumps(self.method.config)}
+        if state:
+            files.write(self._checkpoint, to_safetensors(_on_cpu(state), facts), force=True)
+        training = {
+            "part": self.part or next(iter(methods.get(self.name).RECIPES)),
+            "steps": self.progress.total,
+            "seed": self.seed,
+            "torch": torch.__version__,
+        }
+        packed = weights.pack(self.name, self.method.config, _on_cpu(self.average), training)
+        files.write(self.out, packed, force=True)
+
+    def _log(self, terms: dict[str, Tensor], norm: float) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        entry: dict[str, float] = {n: round(t.item(), 5) for n, t in terms.items()}
+        entry |= {"norm": round(norm, 4), "skipped": self.progress.skipped, **self._quality()}
+        self._write_log(entry)
+
+    def _log_quality(self) -> None:
+        if self.accelerator.is_main_process:
+            self._write_log(self._quality())
+
+    def _write_log(self, entry: dict[str, float]) -> None:
+        entry = {"step": self.progress.total, "seconds": round(self.progress.seconds, 1)} | entry
+        self.report("  ".join(f"{n} {v:g}" for n, v in entry.items()))
+        with self.out.with_suffix(".jsonl").open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    @torch.no_grad()
+    def _quality(self) -> dict[str, float]:
+        """Figures of the averaged weights on the validation pictures, and a picture to look at."""
+        if self.validation is None:
+            return {}
+        current = {n: t.clone() for n, t in self.method.state_dict().items()}
+        self.method.load_state_dict(self.average)
+        images = self.validation.to(self.accelerator.device)
+        figures = self.recipe.validate(self.method, images)
+        self._write_sample(self.recipe.sample(self.method, images))
+        self.method.load_state_dict(current)
+        return {n: round(v, 6) for n, v in figures.items()}
+
+    def _write_sample(self, images: Tensor) -> None:
+        folder = self.out.with_suffix(".samples")
+        folder.mkdir(exist_ok=True)
+        rows = [np.concatenate(list(r), axis=1) for r in _grid([image.to_pixels(i[None]) for i in images], 3)]
+        Pillow.fromarray(np.concatenate(rows)).save(folder / f"{self.progress.total:08d}.png")
+
+
+def _grid(pictures: list[np.ndarray], columns: int) -> list[list[np.ndarray]]:
+    whole = len(pictures) // columns * columns
+    return [pictures[i : i + columns] for i in range(0, whole, columns)] or [pictures]
+
+
+def _schedule(progress: float) -> float:
+    """Share of the budget spent -> share of the rate: linear warm-up, then half a cosine down to FLOOR."""
+    if progress < WARMUP:
+        return FLOOR + (1 - FLOOR) * progress / WARMUP
+    return FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def _adam_state(optimizer: torch.optim.Optimizer, names: list[str]) -> dict[str, Tensor]:
+    """Adam's moments and counts under the names of their parameters."""
+    state = optimizer.state_dict()["state"]
+    return {f"{names[i]}:{k}": v for i, s in state.items() for k, v in s.items()}
+
+
+def _restore_adam(optimizer: torch.optim.Optimizer, names: list[str], saved: dict[str, Tensor]) -> None:
+    if not saved:
+        return
+    whole = optimizer.state_dict()
+    for key, value in saved.items():
+        parameter_name, field_name = key.rsplit(":", 1)
+        whole["state"].setdefault(names.index(parameter_name), {})[field_name] = value.clone()
+    optimizer.load_state_dict(whole)
+
+
+def _seeded(build: Callable[[], Method], seed: int) -> Method:
+    """Build with torch's initialisers seeded, and leave the process's generator as it was.
+
+    Only a start for training: nothing that a sender and a receiver share is drawn here.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(seed)
+        return build()
+
+
+def _under(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
+
+
+def _on_cpu(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {n: t.detach().cpu().contiguous() for n, t in state.items()}

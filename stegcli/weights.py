@@ -1,0 +1,282 @@
+"""weights.toml -> a verified file -> a method ready to use; and the way back.
+
+Weights are safetensors whose own metadata say what they are: `method`, `config` (JSON, rebuilds the network)
+and `training` (JSON). weights.toml says where a revision lies, which bytes it has, and how good it was measured:
+
+    [lossless-inn]
+    default = "NAME"            what a new key names
+    alias = { SHORT = "NAME" }
+    [lossless-inn.NAME]         one revision; never changed once released, only added to
+    file = "x.safetensors"      in stegcli/pretrained; or, once it is published on a hub:
+    repo = "OWNER/REPO"         with revision = "full commit hash" and file = "path in the repo"
+    sha256, bytes, licence, [..training], [..quality]
+
+A revision without `file` needs no tensors; its `config` stands in weights.toml.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import tomllib
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load as from_safetensors
+from safetensors.torch import save as to_safetensors
+from torch import Tensor
+
+from stegcli import methods
+from stegcli.errors import FileError, UsageError, WeightsError
+from stegcli.method import Method
+
+PACKAGE = Path(__file__).parent
+PRETRAINED = PACKAGE / "pretrained"
+FILE_PREFIX = "sha256:"
+"""A key made for a weights file outside weights.toml names it by its hash."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a weights file holds."""
+
+    method: str
+    config: dict[str, Any]
+    tensors: dict[str, Tensor]
+    training: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One revision in weights.toml."""
+
+    method: str
+    name: str
+    file: str | None
+    sha256: str | None
+    bytes: int
+    licence: str
+    repo: str | None = None
+    revision: str | None = None
+    config: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    quality: dict[str, Any] = field(default_factory=dict)
+
+
+def manifest_path() -> Path:
+    """weights.toml: inside the package in a wheel, beside it in a checkout."""
+    inside = PACKAGE / "weights.toml"
+    return inside if inside.exists() else PACKAGE.parent / "weights.toml"
+
+
+@functools.lru_cache(maxsize=4)
+def _manifest(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise WeightsError(f"cannot read {path.name}: {error}", "install stego again") from error
+
+
+def entries(method: str | None = None) -> list[Entry]:
+    """All revisions of one method, or of all."""
+    table = _manifest(manifest_path())
+    wanted = [method] if method else sorted(table)
+    return [
+        Entry(method=m, name=n, **{"file": None, "sha256": None, "bytes": 0, "licence": "", **e})
+        for m in wanted
+        for n, e in table.get(m, {}).items()
+        if n not in ("default", "alias")
+    ]
+
+
+def default_name(method: str) -> str:
+    """The revision that a new key of this method names."""
+    table = _manifest(manifest_path()).get(method, {})
+    if "default" not in table:
+        raise WeightsError(f"no weights of {method} in weights.toml")
+    return str(table["default"])
+
+
+def aliases(method: str) -> dict[str, str]:
+    """Short names -> revisions. A key names the revision, so an alias may move on to a better one."""
+    return dict(_manifest(manifest_path()).get(method, {}).get("alias", {}))
+
+
+def entry(method: str, name: str) -> Entry:
+    """A revision by name or alias. Raises WeightsError if weights.toml does not name it."""
+    name = aliases(method).get(name, name)
+    for found in entries(method):
+        if found.name == name:
+            return found
+    known = ", ".join(e.name for e in entries(method))
+    raise WeightsError(f"this stego has no weights {name!r} of {method}", f"it has: {known}" if known else None)
+
+
+def load(method: str, weights: str | Path = "default", device: str = "cpu") -> Method:
+    """Method's name and a revision's name, or a file's path -> the method, ready to use, without gradients.
+
+    Raises WeightsError if the file is missing, is not what weights.toml says, or does not fit this version.
+    """
+    name = default_name(method) if weights == "default" else str(weights)
+    if is_file_name(name):
+        return _build(read(Path(name)), method, device)
+    found = entry(method, name)
+    if found.file is None:
+        return _build(Trained(method, found.config, {}, {}), method, device)
+    return _build(_parse(verified_bytes(found), found.name), method, device)
+
+
+def is_file_name(name: str) -> bool:
+    return name.endswith(".safetensors")
+
+
+def identity(method: str, weights: str) -> str:
+    """What a key calls these weights: the revision's name, or for a file its hash."""
+    if weights == "default":
+        return default_name(method)
+    if is_file_name(weights):
+        return FILE_PREFIX + hashlib.sha256(_bytes(Path(weights))).hexdigest()[:48]
+    return entry(method, weights).name
+
+
+def resolve(method: str, named: str, given: str | None) -> str:
+    """What the key names, and the file or name the user gave (or None) -> what to load.
+
+    Raises UsageError if the two are not the same weights.
+    """
+    if given is None:
+        if named.startswith(FILE_PREFIX):
+            raise WeightsError("this key is for a weights file of your own", "name it with --weights FILE")
+        return named
+    if identity(method, given) != named:
+        raise UsageError(f"the key is for weights {named}, not for {given}")
+    return given
+
+
+def verified_bytes(found: Entry) -> bytes:
+    """The bytes of a revision, bundled or fetched from its hub, checked against weights.toml."""
+    data = _bytes(locate(found))
+    if hashlib.sha256(data).hexdigest() != found.sha256:
+        hint = "stego weights fetch --force" if found.repo else "install stego again"
+        raise WeightsError(f"weights {found.method} {found.name} are corrupt (sha256 differs)", hint)
+    return data
+
+
+def locate(found: Entry, force: bool = False) -> Path:
+    """Where the file of a revision lies, fetched first if it is not here yet."""
+    if found.file is None:
+        raise ValueError(f"{found.name} has no file")
+    if found.repo is None:
+        return PRETRAINED / found.file
+    return _fetch(found, force)
+
+
+def _fetch(found: Entry, force: bool) -> Path:
+    """Through huggingface-hub and its cache: HF_HOME, HF_HUB_OFFLINE and HF_ENDPOINT hold."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    assert found.repo is not None and found.file is not None
+    what = f"weights {found.method} {found.name}"
+    try:
+        return Path(hf_hub_download(found.repo, found.file, revision=found.revision, force_download=force))
+    except LocalEntryNotFoundError as error:
+        raise WeightsError(f"{what} are not here and cannot be fetched", "once online: stego weights fetch") from error
+    except HfHubHTTPError as error:
+        raise WeightsError(f"{what}: the hub does not have them", str(error).splitlines()[0]) from error
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{what}: fetching failed: {error}", "try again: stego weights fetch") from error
+
+
+def read(path: Path) -> Trained:
+    """A weights file -> what it holds. Raises WeightsError."""
+    return _parse(_bytes(path), path.name)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"weights {path.name}: {(error.strerror or str(error)).lower()}") from error
+
+
+def _parse(data: bytes, name: str) -> Trained:
+    try:
+        length = int.from_bytes(data[:8], "little")
+        facts = json.loads(data[8 : 8 + length])["__metadata__"]
+        return Trained(
+            facts["method"], json.loads(facts["config"]), from_safetensors(data), json.loads(facts["training"])
+        )
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{name} is not a weights file of stego, or is damaged") from error
+
+
+def _build(trained: Trained, method: str, device: str) -> Method:
+    if trained.method != method:
+        raise WeightsError(f"these are weights of {trained.method}, not of {method}")
+    try:
+        built: Method = methods.get(method).build(**trained.config)
+        built.load_state_dict({n: t.float() for n, t in trained.tensors.items()}, strict=True)
+    except (TypeError, RuntimeError, ValueError) as error:
+        raise WeightsError(f"weights do not fit this version: {str(error).splitlines()[0]}") from error
+    return built.eval().requires_grad_(False).to(device)
+
+
+def pack(method: str, config: dict[str, Any], tensors: dict[str, Tensor], training: dict[str, Any]) -> bytes:
+    """-> the bytes of a weights file."""
+    facts = {"method": method, "config": json.dumps(config), "training": json.dumps(training), "format": "pt"}
+    return to_safetensors(tensors, facts)
+
+
+def export(folder: Path, method: str | None = None) -> list[Path]:
+    """Write one folder per revision, ready to upload to a hub: the file, config.json and a model card."""
+    written = []
+    for found in entries(method):
+        if found.file is None:
+            continue
+        data = verified_bytes(found)
+        target = folder / f"stego-{found.method}-{found.name}"
+        target.mkdir(parents=True, exist_ok=False)
+        (target / Path(found.file).name).write_bytes(data)
+        config = {"method": found.method, "config": _parse(data, found.name).config}
+        (target / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+        (target / "README.md").write_text(_card(found))
+        written.append(target)
+    return written
+
+
+def _card(found: Entry) -> str:
+    def table(facts: dict[str, Any]) -> str:
+        return "\n".join(["| | |", "|---|---|", *(f"| {k} | {v} |" for k, v in facts.items())])
+
+    assert found.file is not None
+    return f"""---
+license: {found.licence.lower()}
+library_name: stegcli
+---
+# {found.method}, {found.name}
+
+Weights of the method `{found.method}` of the command-line tool `stego` (PyPI: `stegcli` {version("stegcli")}).
+sha256 `{found.sha256}`, {found.bytes} bytes.
+
+## Training
+{table(found.training)}
+
+## Measured quality
+{table(found.quality)}
+
+## Use
+In `weights.toml`:
+
+```toml
+[{found.method}.{found.name}]
+repo = "OWNER/REPO"
+revision = "COMMIT"
+file = "{Path(found.file).name}"
+sha256 = "{found.sha256}"
+```
+"""

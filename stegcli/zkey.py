@@ -1,0 +1,53 @@
+"""The key file of the lossless INN's paper: an ordinary key, and behind it z, as large as the message.
+
+z depends on the message, so this file *carries* it: it belongs to one stego only, and whoever has both files
+reads the message. It exists to reproduce the paper; the ordinary key is what to use.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+
+from stegcli import files
+from stegcli import key as keys
+from stegcli.errors import FileError
+from stegcli.key import Key
+
+
+def to_bytes(key: Key, z: np.ndarray) -> bytes:
+    """Key and z (message, h, w) -> the bytes of a `.npy` record with one more field, `z` in float32."""
+    plain = np.load(io.BytesIO(key.to_bytes()), allow_pickle=False)
+    record = np.zeros((), np.dtype([*keys.RECORD.descr, ("z", "<f4", z.shape)]))
+    for name in keys.RECORD.names or ():
+        record[name] = plain[name]
+    record["z"] = z
+    buffer = io.BytesIO()
+    np.save(buffer, record, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def is_zkey(path: Path) -> bool:
+    """Whether this may be such a file: it is larger than any ordinary key."""
+    try:
+        return path.stat().st_size > keys.MAX_FILE_BYTES
+    except OSError:
+        return False
+
+
+def load(path: Path) -> tuple[Key, np.ndarray]:
+    """Raises FileError if it is damaged."""
+    data = files.read(path, "key")
+    try:
+        record = np.load(io.BytesIO(data), allow_pickle=False)
+        plain = np.zeros((), keys.RECORD)
+        for name in keys.RECORD.names or ():
+            plain[name] = record[name]
+        z = np.array(record["z"], np.float32)
+    except (ValueError, EOFError, OSError, SyntaxError, TypeError, IndexError) as error:
+        raise FileError(f"{path} is not a key file, or is damaged") from error
+    if record.shape != () or z.ndim != 3:
+        raise FileError(f"{path} is not a key file, or is damaged")
+    return keys.from_record(plain, path), z
