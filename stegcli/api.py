@@ -23,6 +23,7 @@ from stegcli.errors import CapacityError, FileError, RevealError, UsageError
 from stegcli.image import Picture
 from stegcli.key import Key
 from stegcli.method import BitMethod, Method
+from stegcli.payload import Plan
 
 DOUBT = 0.02
 """Log-odds within which another processor might read the other bit: a stego must reveal even if it does."""
@@ -37,6 +38,7 @@ class Hidden:
     capacity: int  # bytes
     code: int  # index into ecc.RATES
     wrong_bits: float  # share of coded bits that the method alone reads wrongly
+    coded_bits: int  # what the slots carry, header, tag and code included
     z: np.ndarray | None = None
 
 
@@ -66,19 +68,13 @@ def hide_bytes(data: bytes, cover: Picture, key: Key, method: BitMethod, format:
     _check_size(cover, method)
     with _full_precision():
         tensor = image.to_tensor(cover.pixels)
-        natural = _hard(method.reveal(tensor, key))
-        costs = method.costs(tensor)
         capacity = capacity_bytes(method, cover.height, cover.width)
-        for code in _codes(method, len(natural), len(data)):
-            plan = payload.write(data, key, method.layout, natural, costs, code)
-            stego = method.hide(plan.bits, plan.used, tensor, key)
-            for attempt in (stego, None):
-                candidate = method.mend(stego, plan.bits, plan.used) if attempt is None else attempt
-                file, picture = _encode(candidate, cover, format)
+        for code, plan in _plans(data, tensor, key, method):
+            for stego in _attempts(method, plan, tensor, key):
+                file, picture = _encode(stego, cover, format)
                 soft = method.reveal(image.to_tensor(picture.pixels), key)
                 if _reveals(soft, data, key, method):
-                    wrong = float((_hard(soft) != plan.bits)[plan.used].mean())
-                    return Hidden(file, picture, capacity, code, wrong)
+                    return Hidden(file, picture, capacity, code, _wrong(soft, plan), plan.coded_bits)
         raise CapacityError(_measured_capacity(len(data), cover, key, method, format), len(data), "use a larger cover")
 
 
@@ -91,13 +87,34 @@ def reveal_bytes(stego: Picture, key: Key, method: BitMethod) -> bytes:
         return payload.read(method.reveal(image.to_tensor(stego.pixels), key), key, method.layout)
 
 
+def _plans(data: bytes, cover: Tensor, key: Key, method: BitMethod) -> Iterator[tuple[int, Plan]]:
+    """The ways to lay the data out over the slots, the one that should do first."""
+    slots = method.capacity(*cover.shape[2:])
+    codes = _codes(method, slots, len(data))
+    if method.layout == "coset":
+        yield 0, payload.write_coset(data, key, method.planes(cover))
+        return
+    natural = _hard(method.reveal(cover, key))
+    for code in codes:
+        yield code, payload.write(data, key, natural, code)
+
+
+def _attempts(method: BitMethod, plan: Plan, cover: Tensor, key: Key) -> Iterator[Tensor]:
+    """What the method makes of the plan; and, if that was not good enough, the same mended."""
+    stego = method.hide(plan.bits, plan.used, cover, key)
+    yield stego
+    yield method.mend(stego, plan.bits, plan.used)
+
+
+def _wrong(soft: np.ndarray, plan: Plan) -> float:
+    return float((_hard(soft) != plan.bits)[plan.used].mean())
+
+
 def _codes(method: BitMethod, slots: int, need: int) -> list[int]:
     """The codes worth trying, weakest first. Without a code only where no other fits: it needs every slot right."""
     most = payload.capacity(slots, method.layout)
     if need > most:
         raise CapacityError(max(0, most), need, _larger(method))
-    if method.layout == "coset":
-        return [0]
     fitting = [c for c in range(1, len(ecc.RATES)) if need <= payload.capacity(slots, method.layout, c)]
     return fitting or [0]
 
@@ -174,13 +191,13 @@ def hide_bytes_with_z(data: bytes, cover: Picture, key: Key, method: BitMethod, 
     natural = np.zeros(method.capacity(cover.height, cover.width), np.uint8)
     with _full_precision():
         for code in _codes(method, len(natural), len(data)):
-            plan = payload.write(data, key, "direct", natural, code=code)
+            plan = payload.write(data, key, natural, code)
             stego, z = hide_with_z(plan.bits, tensor)
             file, picture = _encode(stego, cover, format)
             soft = method.reveal_with_z(image.to_tensor(picture.pixels), z)  # type: ignore[operator]
             if _reveals(soft, data, key, method):
-                wrong = float((_hard(soft) != plan.bits)[plan.used].mean())
-                return Hidden(file, picture, capacity_bytes(method, cover.height, cover.width), code, wrong, z)
+                capacity = capacity_bytes(method, cover.height, cover.width)
+                return Hidden(file, picture, capacity, code, _wrong(soft, plan), plan.coded_bits, z)
     raise CapacityError(0, len(data), "use a larger cover")
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,25 +14,35 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stegcli import __version__
-from stegcli.console import complain, emit, progress, say, table
-from stegcli.errors import FileError, StegoError, UsageError
+from stegcli.console import as_fault, complain, emit, progress, say, show, stdout_errors, table, trace
+from stegcli.errors import FileError, StegoError, UsageError, WeightsError
 
 if TYPE_CHECKING:
+    from stegcli.jobs import HideJob
     from stegcli.key import Key
-    from stegcli.method import BitMethod
+    from stegcli.method import Method
 
 app = typer.Typer(
-    add_completion=False, rich_markup_mode=None, no_args_is_help=True, pretty_exceptions_enable=False,
     help="Hide a file in a picture, and get it back exactly.",
-)  # fmt: skip
-weights_app = typer.Typer(help="What weights.toml names: list, verify, fetch ahead, export.", no_args_is_help=True)
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+weights_app = typer.Typer(help="What weights.toml names: list, verify, fetch ahead, export.")
 app.add_typer(weights_app, name="weights")
 
 STDIO = "-"
+INTERRUPTED = 130
 DEFAULT_METHOD = "glow2"
 DEFAULT_METHOD_WITH_COVER = "lossless-inn"
 
+
+# -- the options, in the order of the commands that take them
+
 MethodOption = Annotated[str | None, typer.Option(help="The method; see `stego methods`.")]
+OneMethodArgument = Annotated[str | None, typer.Argument(help="One method only.")]
+OneMethodOption = Annotated[str | None, typer.Option(help="One method only.")]
+KeyOption = Annotated[str | None, typer.Option(help="The key file; else the one that STEGO_KEY names.")]
 WeightsOption = Annotated[str | None, typer.Option(help="Weights by name or alias (`stego weights list`), or a file.")]
 DeviceOption = Annotated[str, typer.Option(envvar="STEGO_DEVICE", help="auto, cpu or cuda.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object (a line each in a batch).")]
@@ -42,24 +52,87 @@ JobsOption = Annotated[int, typer.Option(min=1, help="How many files of a batch 
 OutOption = Annotated[
     str | None, typer.Option("-o", "--output", help="Output file, or folder of a batch; - is standard output.")
 ]
+SeedOption = Annotated[int, typer.Option(help="Of all that is drawn at random.")]
+
+KeyOutputOption = Annotated[str, typer.Option("-o", "--output", help="Where the key goes; - is standard output.")]
+PassphraseOption = Annotated[Path | None, typer.Option(help="Derive the key from this file's first line.")]
+SaltOption = Annotated[
+    str | None, typer.Option(help="With a passphrase: the salt of an earlier key, in hex, to make that key again.")
+]
+
+SecretArgument = Annotated[list[str], typer.Argument(help="The file to hide; - is standard input. Several: a batch.")]
+CoverOption = Annotated[
+    str | None, typer.Option(help="The picture to hide in; - is standard input. In a batch a folder of them.")
+]
+KeysOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A key file; else STEGO_KEY names one; without either, a fresh one is written beside the output."
+    ),
+]
+SurviveOption = Annotated[str, typer.Option(help="What the stego must outlive: png, jpeg:Q, noise:S.")]
+KeyOutOption = Annotated[
+    Path | None,
+    typer.Option(help="lossless-inn in the paper's form: write a key file that carries z, and with it the message."),
+]
+
+StegoArgument = Annotated[
+    list[str] | None, typer.Argument(help="The stego; none or - is standard input. Several: a batch.")
+]
+
+TrainArgument = Annotated[str, typer.Argument(help="The method to train.")]
+DataOption = Annotated[Path, typer.Option(help="Folder of pictures to train on.")]
+TrainedOption = Annotated[Path, typer.Option("-o", "--output", help="The weights, FILE.safetensors.")]
+PartOption = Annotated[str | None, typer.Option(help="Which part of the method; the first by default.")]
+MinutesOption = Annotated[float | None, typer.Option(min=0.001, help="Budget in minutes.")]
+StepsOption = Annotated[int | None, typer.Option(min=1, help="Budget in steps.")]
+ValOption = Annotated[Path | None, typer.Option(help="Folder of pictures to measure on, never trained on.")]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint beside the output.")]
+StartOption = Annotated[Path | None, typer.Option(help="Begin with these weights.")]
+BatchOption = Annotated[int | None, typer.Option(min=1, help="Batch size in place of the recipe's.")]
+PrecisionOption = Annotated[str, typer.Option(help="no, bf16 or fp16.")]
+
+EvaluateArgument = Annotated[str, typer.Argument(help="The method to measure.")]
+CoversOption = Annotated[Path, typer.Option(help="Folder of covers.")]
+SeveralWeightsOption = Annotated[
+    list[str] | None, typer.Option(help="Weights to measure; repeat for several. All bundled ones by default.")
+]
+PayloadOption = Annotated[
+    list[float] | None, typer.Option(help="Payload in bits per pixel; repeat. 0.1, 1 and the capacity by default.")
+]
+AttackOption = Annotated[list[str] | None, typer.Option(help="What happens to the stego: jpeg:Q, noise:S; repeat.")]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="At most so many covers.")]
+SizeOption = Annotated[str | None, typer.Option(help="WxH: cut the covers to this size first.")]
+
+ExportArgument = Annotated[Path, typer.Argument(help="Where the folders go.")]
+
+
+# -- the commands
 
 
 @app.callback(invoke_without_command=True)
-def top(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def top(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
     if version:
-        typer.echo(f"stego {__version__}")
+        show(f"stego {__version__}")
         raise typer.Exit
+    _help_if_alone(context)
+
+
+@weights_app.callback(invoke_without_command=True)
+def top_of_weights(context: typer.Context) -> None:
+    _help_if_alone(context)
 
 
 @app.command()
 def keygen(
     method: MethodOption = DEFAULT_METHOD_WITH_COVER,
-    output: Annotated[str, typer.Option("-o", "--output", help="Where the key goes.")] = "key.npy",
+    output: KeyOutputOption = "key.npy",
     weights: WeightsOption = None,
-    passphrase_file: Annotated[Path | None, typer.Option(help="Derive the key from this file's first line.")] = None,
-    salt: Annotated[
-        str | None, typer.Option(help="With a passphrase: the salt of an earlier key, in hex, to make that key again.")
-    ] = None,
+    passphrase_file: PassphraseOption = None,
+    salt: SaltOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
     force: ForceOption = False,
@@ -72,18 +145,14 @@ def keygen(
         raise UsageError("--salt goes with --passphrase-file")
     if output != STDIO:
         files.check_writable([Path(output)], force)
-    named = _identity(method or DEFAULT_METHOD_WITH_COVER, weights)
+    chosen = method or DEFAULT_METHOD_WITH_COVER
+    named = _identity(chosen, weights)
     if passphrase_file is None:
-        key = keys.generate(method or DEFAULT_METHOD_WITH_COVER, named)
+        key = keys.generate(chosen, named)
     else:
-        phrase = files.read(passphrase_file, "passphrase", limit=1 << 20).split(b"\n")[0].rstrip(b"\r")
-        if not phrase:
-            raise UsageError(f"the first line of {passphrase_file} is empty")
-        key = keys.from_passphrase(method or DEFAULT_METHOD_WITH_COVER, named, phrase, _hex(salt))
-    if output == STDIO:
-        files.write_stdout(key.to_bytes())
-    else:
-        key.save(output, force)
+        key = keys.from_passphrase(chosen, named, _first_line(passphrase_file), _hex(salt))
+    with stdout_errors():
+        files.write(output, key.to_bytes(), force, mode=0o600)
     made_salt = key.salt.hex() if key.salt else None
     if json:
         record = {"method": key.method, "weights": key.weights, "output": output, "salt": made_salt}
@@ -96,21 +165,14 @@ def keygen(
 
 @app.command()
 def hide(
-    secret: Annotated[list[str], typer.Argument(help="The file to hide; - is standard input. Several: a batch.")],
+    secret: SecretArgument,
     method: MethodOption = None,
-    cover: Annotated[str | None, typer.Option(help="The picture to hide in; in a batch a folder of them.")] = None,
-    key: Annotated[
-        list[str] | None, typer.Option(help="A key file; without one a fresh key is written beside the output.")
-    ] = None,
+    cover: CoverOption = None,
+    key: KeysOption = None,
     output: OutOption = None,
     weights: WeightsOption = None,
-    survive: Annotated[str, typer.Option(help="What the stego must outlive: png, jpeg:Q, noise:S.")] = "png",
-    key_out: Annotated[
-        Path | None,
-        typer.Option(
-            help="lossless-inn in the paper's form: write a key file that carries z, and with it the message."
-        ),
-    ] = None,
+    survive: SurviveOption = "png",
+    key_out: KeyOutOption = None,
     jobs: JobsOption = 1,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -118,50 +180,29 @@ def hide(
     device: DeviceOption = "auto",
 ) -> None:
     """Hide a file in a picture; nothing is written that was not revealed again first."""
-    key_paths = key or _key_of_environment()
-    if len(key_paths) > 1:
-        raise UsageError("several keys: no method here takes more than one")
+    given = key or ([] if key_out else _key_of_environment())
     batch = _is_batch(secret, output)
-    data_to_stdout = not batch and _to_stdout(output)
-    if data_to_stdout and not key_paths and key_out is None:
-        raise UsageError("without -o there is no place to write a fresh key beside", "give --key KEY or -o OUT")
-    if key_out is not None and (key_paths or batch):
-        raise UsageError("--key-out makes its own key, for one stego")
-    if cover is None and not key_paths and method is None:
-        raise UsageError("no cover", f"{DEFAULT_METHOD_WITH_COVER} needs --cover IMAGE")
-    made = _key_maker(key_paths, method, cover, weights)
-    first = made()
-    if survive not in _survives(first.method):
-        raise UsageError(
-            f"{first.method} does not survive {survive}", f"it survives {', '.join(_survives(first.method))}"
-        )
-    if cover is None:
-        raise UsageError(f"{first.method} needs --cover IMAGE")
+    to_stdout = not batch and _to_stdout(output)
+    _check_keys(given, key_out, batch, to_stdout)
+    _check_stdin(*secret, cover, *given)
+    outputs = _batch_outputs(secret, output, ".png") if batch else [output or STDIO]
+    if not batch:
+        _refuse_early(outputs[0], None if given else key_out or _beside(outputs[0]), force)
+    todo = _hide_jobs(secret, cover, outputs, method, weights, given, key_out)
     from stegcli import jobs as work
 
-    covers = _covers(cover, len(secret), batch)
-    outputs = _batch_outputs(secret, output, ".png") if batch else [output or STDIO]
-    todo = []
-    for i, name in enumerate(secret):
-        one = first if key_paths or i == 0 else made()
-        fresh = None if key_paths else key_out or _beside(outputs[i])
-        todo.append(work.HideJob(name, covers[i], outputs[i], one, fresh, key_out is not None))
-    if not batch:
-        _refuse_early(todo[0], force)
-    loaded = work.as_bit_method(_load(first, weights, device))
-    with progress("hiding", quiet or not batch) as tick:
-        _run(
-            [(j.secret, partial(work.hide, j, loaded, force, quiet or batch)) for j in todo],
-            batch, jobs, json, data_to_stdout, tick,
-        )  # fmt: skip
+    loaded = work.Models(weights, device)(todo[0].key)
+    _check_survives(loaded, survive)
+    quiet = quiet or (json and to_stdout)
+    work_list = [(j.secret, partial(work.hide, j, loaded, force, quiet or batch)) for j in todo]
+    with _made_folder(output if batch else None):
+        _run("hiding", work_list, batch, jobs, json, quiet, to_stdout)
 
 
 @app.command()
 def reveal(
-    stego: Annotated[
-        list[str] | None, typer.Argument(help="The stego; none or - is standard input. Several: a batch.")
-    ] = None,
-    key: Annotated[str | None, typer.Option(help="The key file.")] = None,
+    stego: StegoArgument = None,
+    key: KeyOption = None,
     method: MethodOption = None,
     output: OutOption = None,
     weights: WeightsOption = None,
@@ -174,40 +215,40 @@ def reveal(
     """Get the hidden file back; without -o to standard output."""
     stegos = stego or [STDIO]
     batch = _is_batch(stegos, output)
-    key_paths = [key] if key else _key_of_environment()
-    if not key_paths and not batch:
+    given = [key] if key else _key_of_environment()
+    if not given and not batch:
         raise UsageError("no key", "give --key KEY.npy or set STEGO_KEY")
+    _check_stdin(*stegos, *given)
+    outputs = _batch_outputs(stegos, output, ".bin") if batch else [output or STDIO]
+    to_stdout = outputs[0] == STDIO
+    if not batch and not to_stdout:
+        _refuse_existing([Path(outputs[0])], force)
     from stegcli import jobs as work
 
-    outputs = _batch_outputs(stegos, output, ".bin") if batch else [output or STDIO]
-    todo = []
+    models = work.Models(weights, device)
+    quiet = quiet or (json and to_stdout)
+    work_list = []
     for name, out in zip(stegos, outputs, strict=True):
-        one, z = work.read_key(key_paths[0] if key_paths else str(_beside(name)))
-        if method and one.method != method:
-            raise UsageError(f"the key is for {one.method}, not for {method}")
-        todo.append(work.RevealJob(name, out, one, z))
-    loaded = work.as_bit_method(_load(todo[0].key, weights, device))
-    with progress("revealing", quiet or not batch) as tick:
-        _run(
-            [(j.stego, partial(work.reveal, j, loaded, force, quiet or batch)) for j in todo],
-            batch, jobs, json, outputs[0] == STDIO, tick,
-        )  # fmt: skip
+        job = work.RevealJob(name, out, given[0] if given else str(_beside(name)), method)
+        work_list.append((name, partial(work.reveal, job, models, force, quiet or batch)))
+    with _made_folder(output if batch else None):
+        _run("revealing", work_list, batch, jobs, json, quiet, to_stdout)
 
 
 @app.command()
 def train(
-    method: Annotated[str, typer.Argument(help="The method to train.")],
-    data: Annotated[Path, typer.Option(help="Folder of pictures to train on.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The weights, FILE.safetensors.")],
-    part: Annotated[str | None, typer.Option(help="Which part of the method; the first by default.")] = None,
-    minutes: Annotated[float | None, typer.Option(min=0.001, help="Budget in minutes.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Budget in steps.")] = None,
-    val: Annotated[Path | None, typer.Option(help="Folder of pictures to measure on, never trained on.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint beside the output.")] = False,
-    start: Annotated[Path | None, typer.Option(help="Begin with these weights.")] = None,
-    batch: Annotated[int | None, typer.Option(min=1, help="Batch size in place of the recipe's.")] = None,
-    precision: Annotated[str, typer.Option(help="no, bf16 or fp16.")] = "no",
-    seed: Annotated[int, typer.Option(help="Of the start and the order of crops.")] = 0,
+    method: TrainArgument,
+    data: DataOption,
+    output: TrainedOption,
+    part: PartOption = None,
+    minutes: MinutesOption = None,
+    steps: StepsOption = None,
+    val: ValOption = None,
+    resume: ResumeOption = False,
+    start: StartOption = None,
+    batch: BatchOption = None,
+    precision: PrecisionOption = "no",
+    seed: SeedOption = 0,
     quiet: QuietOption = False,
     force: ForceOption = False,
     device: DeviceOption = "auto",
@@ -221,7 +262,7 @@ def train(
         raise UsageError("the output must end in .safetensors")
     if output.exists() and not (force or resume):
         raise FileError(f"output {output} exists", "give --resume to go on, --force to begin anew")
-    _method_package(method)
+    _check_method(method)
     from stegcli import training
 
     def report(line: str) -> None:
@@ -239,26 +280,20 @@ def train(
 
 @app.command()
 def evaluate(
-    method: Annotated[str, typer.Argument(help="The method to measure.")],
-    covers: Annotated[Path, typer.Option(help="Folder of covers.")],
-    weights: Annotated[
-        list[str] | None, typer.Option(help="Weights to measure; repeat for several. All bundled ones by default.")
-    ] = None,
-    payload: Annotated[
-        list[float] | None, typer.Option(help="Payload in bits per pixel; repeat. 0.1, 1 and the capacity by default.")
-    ] = None,
-    attack: Annotated[
-        list[str] | None, typer.Option(help="What happens to the stego: jpeg:Q, noise:S; repeat.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many covers.")] = None,
-    size: Annotated[str | None, typer.Option(help="WxH: cut the covers to this size first.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the random payloads.")] = 0,
+    method: EvaluateArgument,
+    covers: CoversOption,
+    weights: SeveralWeightsOption = None,
+    payload: PayloadOption = None,
+    attack: AttackOption = None,
+    limit: LimitOption = None,
+    size: SizeOption = None,
+    seed: SeedOption = 0,
     json: JsonOption = False,
     quiet: QuietOption = False,
     device: DeviceOption = "auto",
 ) -> None:
     """Measure a method on pictures, beside plain LSB replacement and the limit."""
-    _method_package(method)
+    _check_method(method)
     from stegcli import evaluation
 
     with progress("measuring", quiet) as tick:
@@ -271,7 +306,7 @@ def evaluate(
         return
     table(f"{method} on {result['covers']} covers, means", evaluation.COLUMNS, evaluation.rows(result))
     for line in evaluation.verdicts(result):
-        typer.echo(line)
+        show(line)
 
 
 @app.command(name="methods")
@@ -299,22 +334,34 @@ def weights_list(json: JsonOption = False) -> None:
 
 
 @weights_app.command("verify")
-def weights_verify(method: Annotated[str | None, typer.Argument(help="One method only.")] = None) -> None:
+def weights_verify(method: OneMethodArgument = None, json: JsonOption = False) -> None:
     """Check the bytes of every revision that is here or can be fetched, and that it loads."""
     from stegcli import weights
 
+    _check_method(method)
+    right: dict[str, bool] = {}
     for found in weights.entries(method):
-        weights.load(found.method, found.name)
-        say(f"ok: {found.method} {found.name}")
+        name = f"{found.method}/{found.name}"
+        try:
+            weights.load(found.method, found.name)
+        except WeightsError as error:
+            complain(error)
+            right[name] = False
+        else:
+            say(f"ok: {name}")
+            right[name] = True
+    if json:
+        emit(right)
+    if not all(right.values()):
+        raise typer.Exit(WeightsError.exit_code)
 
 
 @weights_app.command("fetch")
-def weights_fetch(
-    method: Annotated[str | None, typer.Argument(help="One method only.")] = None, force: ForceOption = False
-) -> None:
+def weights_fetch(method: OneMethodArgument = None, force: ForceOption = False) -> None:
     """Fetch all revisions that lie on a hub, for use offline."""
     from stegcli import weights
 
+    _check_method(method)
     for found in weights.entries(method):
         if found.repo is not None:
             say(f"{found.method} {found.name}: {weights.locate(found, force)}")
@@ -324,141 +371,78 @@ def weights_fetch(
 
 
 @weights_app.command("export")
-def weights_export(
-    folder: Annotated[Path, typer.Argument(help="Where the folders go.")],
-    method: Annotated[str | None, typer.Option(help="One method only.")] = None,
-) -> None:
+def weights_export(folder: ExportArgument, method: OneMethodOption = None) -> None:
     """Write one folder per revision, ready to upload: weights, config, model card."""
     from stegcli import weights
 
+    _check_method(method)
     for target in weights.export(folder, method):
         say(f"wrote {target}")
 
 
-# -- shared by commands
+# -- keys and methods
 
 
-def _method_package(name: str) -> Any:
+def _help_if_alone(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(UsageError.exit_code)
+
+
+def _check_method(name: str | None) -> None:
     from stegcli import methods
 
-    if name not in methods.names():
+    if name is not None and name not in methods.names():
         raise UsageError(f"no method {name!r}", f"methods: {', '.join(methods.names())}")
-    return name
 
 
-def _survives(method: str) -> tuple[str, ...]:
-    from stegcli import overview
-
-    return overview.survives(method)
+def _check_survives(method: Method, wanted: str) -> None:
+    if wanted not in method.survives:
+        raise UsageError(f"{method.name} does not survive {wanted}", f"it survives {', '.join(method.survives)}")
 
 
 def _identity(method: str, weights: str | None) -> str:
     from stegcli import weights as store
 
-    _method_package(method)
+    _check_method(method)
     return store.identity(method, weights or "default")
-
-
-def _load(key: Key, weights: str | None, device: str) -> object:
-    from stegcli import api
-
-    return api.load_method(key, weights, device)
 
 
 def _key_of_environment() -> list[str]:
     return [os.environ["STEGO_KEY"]] if os.environ.get("STEGO_KEY") else []
 
 
-def _key_maker(paths: list[str], method: str | None, cover: str | None, weights: str | None) -> Callable[[], Key]:
+def _check_keys(given: list[str], key_out: Path | None, batch: bool, to_stdout: bool) -> None:
+    if len(given) > 1:
+        raise UsageError("several keys: no method here takes more than one")
+    if key_out is not None and (given or batch):
+        raise UsageError("--key-out makes its own key, for one stego")
+    if to_stdout and not given and key_out is None:
+        raise UsageError("without -o there is no place to write a fresh key beside", "give --key KEY or -o OUT")
+
+
+def _key_maker(given: list[str], method: str | None, cover: str | None, weights: str | None) -> Callable[[], Key]:
     """-> a function that gives the user's key each time, or a fresh one each time."""
+    from stegcli import jobs
     from stegcli import key as keys
 
-    if paths:
-        given = keys.load(paths[0])
-        if method and given.method != method:
-            raise UsageError(f"the key is for {given.method}, not for {method}")
-        _method_package(given.method)
-        return lambda: given
+    if given:
+        key = keys.load(given[0])
+        jobs.check_key(key, method)
+        return lambda: key
+    if cover is None and method is None:
+        raise UsageError("no cover", f"{DEFAULT_METHOD_WITH_COVER} needs --cover IMAGE")
     chosen = method or (DEFAULT_METHOD_WITH_COVER if cover else DEFAULT_METHOD)
     return partial(keys.generate, chosen, _identity(chosen, weights))
 
 
-def _is_batch(inputs: list[str], output: str | None) -> bool:
-    folder = output is not None and output != STDIO and (output.endswith("/") or Path(output).is_dir())
-    if len(inputs) > 1 and not folder:
-        raise UsageError("several inputs need -o FOLDER/")
-    if folder and STDIO in inputs:
-        raise UsageError("standard input cannot be part of a batch")
-    return folder
+def _first_line(path: Path) -> bytes:
+    from stegcli import files
 
-
-def _batch_outputs(inputs: list[str], folder: str | None, suffix: str) -> list[str]:
-    """a.txt -> FOLDER/a.png; where two inputs would meet, the whole name: FOLDER/a.txt.png."""
-    target = Path(folder or ".")
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"cannot make folder {target}: {(error.strerror or str(error)).lower()}") from error
-    stems = [Path(i).stem for i in inputs]
-    names = [s if stems.count(s) == 1 else Path(i).name for i, s in zip(inputs, stems, strict=True)]
-    return [str(target / f"{n}{suffix}") for n in names]
-
-
-def _covers(cover: str, count: int, batch: bool) -> list[str]:
-    """One cover for one secret; in a batch a folder with one for each, or one for all, which is warned of."""
-    if not (batch and Path(cover).is_dir()):
-        if count > 1:
-            say(f"warning: {cover} serves {count} times; two stegos of one cover show where they differ")
-        return [cover] * count
-    from stegcli.data import list_pictures
-
-    found = [str(p) for p in list_pictures(Path(cover))]
-    if len(found) < count:
-        raise UsageError(f"{count} secrets need {count} covers, {cover} has {len(found)}")
-    return found[:count]
-
-
-def _beside(output: str) -> Path:
-    return Path(output).with_suffix(".key.npy")
-
-
-def _to_stdout(output: str | None) -> bool:
-    if output is None and sys.stdout.isatty():
-        raise UsageError("standard output is a terminal", "give -o OUT.png")
-    return output in (None, STDIO)
-
-
-def _refuse_early(job: Any, force: bool) -> None:
-    """What is wrong with the outputs is said before torch is loaded."""
-    from stegcli import files, image
-
-    image.output_format(job.output)
-    paths = [Path(job.output)] if job.output != STDIO else []
-    files.check_writable(paths + ([job.key_out] if job.key_out else []), force)
-
-
-def _run(
-    todo: list[tuple[str, Callable[[], dict[str, Any]]]], batch: bool, workers: int, json: bool,
-    data_to_stdout: bool, tick: Callable[[float, float], None],
-) -> None:  # fmt: skip
-    if not batch:
-        figures = todo[0][1]()
-        if json:
-            emit(figures, to_stderr=data_to_stdout)
-        return
-    from stegcli.jobs import run_all
-
-    done = [0]
-
-    def report(outcome: dict[str, Any]) -> None:
-        done[0] += 1
-        tick(done[0] / len(todo), float("inf"))
-        if json:
-            emit(outcome)
-
-    worst = run_all(todo, workers, report)
-    if worst:
-        raise typer.Exit(worst)
+    phrase = files.read(path, "passphrase", limit=1 << 20).split(b"\n")[0].rstrip(b"\r")
+    if not phrase:
+        raise FileError(f"the first line of {path} is empty")
+    return phrase
 
 
 def _hex(text: str | None) -> bytes | None:
@@ -473,6 +457,148 @@ def _hex(text: str | None) -> bytes | None:
     return salt
 
 
+# -- inputs and outputs
+
+
+def _check_stdin(*names: str | None) -> None:
+    if names.count(STDIO) > 1:
+        raise UsageError("standard input can be only one of the inputs")
+
+
+def _to_stdout(output: str | None) -> bool:
+    if output is None and sys.stdout.isatty():
+        raise UsageError("standard output is a terminal", "give -o OUT.png")
+    return output in (None, STDIO)
+
+
+def _beside(output: str) -> Path:
+    """out.png -> out.key.npy"""
+    return Path(output).with_suffix(".key.npy")
+
+
+def _refuse_early(output: str, key_out: Path | None, force: bool) -> None:
+    """What is wrong with the outputs is said before any work."""
+    from stegcli import image
+
+    image.output_format(output)
+    paths = [Path(p) for p in (output, key_out) if p not in (None, STDIO)]
+    if len(paths) == 2 and paths[0].absolute() == paths[1].absolute():
+        raise UsageError(f"stego and key would both be {paths[0]}")
+    _refuse_existing(paths, force)
+
+
+def _refuse_existing(paths: list[Path], force: bool) -> None:
+    from stegcli import files
+
+    files.check_writable(paths, force)
+
+
+def _hide_jobs(
+    secrets: list[str], cover: str | None, outputs: list[str], method: str | None, weights: str | None,
+    given: list[str], key_out: Path | None,
+) -> list[HideJob]:  # fmt: skip
+    make_key = _key_maker(given, method, cover, weights)
+    keys = [make_key() for _ in secrets]
+    if cover is None:
+        raise UsageError(f"{keys[0].method} needs --cover IMAGE")
+    from stegcli.jobs import HideJob
+
+    covers = _covers(cover, len(secrets))
+    paths = given * len(secrets) if given else [str(key_out or _beside(o)) for o in outputs]
+    return [
+        HideJob(*names, key=key, key_path=path, fresh=not given, with_z=key_out is not None)
+        for names, key, path in zip(zip(secrets, covers, outputs, strict=True), keys, paths, strict=True)
+    ]
+
+
+# -- batches
+
+
+def _is_batch(inputs: list[str], output: str | None) -> bool:
+    if output == "":
+        raise UsageError("the name of the output is empty")
+    folder = output is not None and output != STDIO and (output.endswith("/") or _is_folder(output))
+    if len(inputs) > 1 and not folder:
+        raise UsageError("several inputs need -o FOLDER/")
+    if folder and STDIO in inputs:
+        raise UsageError("standard input cannot be part of a batch")
+    return folder
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return Path(name).is_dir()
+    except OSError:  # a name too long: whoever opens it says so
+        return False
+
+
+def _batch_outputs(inputs: list[str], folder: str | None, suffix: str) -> list[str]:
+    """a.txt -> FOLDER/a.png; where two inputs would meet, the whole name: FOLDER/a.txt.png."""
+    stems = [Path(i).stem for i in inputs]
+    names = [s if stems.count(s) == 1 else Path(i).name for i, s in zip(inputs, stems, strict=True)]
+    for name, meant in zip(names, inputs, strict=True):
+        if names.count(name) > 1:
+            raise UsageError(f"{meant} and another input would both become {name}{suffix}")
+    return [str(Path(folder or ".") / f"{n}{suffix}") for n in names]
+
+
+def _covers(cover: str, count: int) -> list[str]:
+    """One cover for one secret; in a batch a folder with one for each, or one for all, which is warned of."""
+    if not _is_folder(cover):
+        if count > 1:
+            say(f"warning: {cover} serves {count} times; two stegos of one cover show where they differ")
+        return [cover] * count
+    from stegcli.data import list_pictures
+
+    found = [str(p) for p in list_pictures(Path(cover))]
+    if len(found) < count:
+        raise UsageError(f"{count} secrets need {count} covers, {cover} has {len(found)}")
+    return found[:count]
+
+
+@contextlib.contextmanager
+def _made_folder(folder: str | None) -> Iterator[None]:
+    """Make the folder of a batch, and take it away again if nothing came to lie in it."""
+    if folder is None or _is_folder(folder):
+        yield
+        return
+    try:
+        Path(folder).mkdir(parents=True)
+    except OSError as error:
+        raise FileError(f"cannot make folder {folder}: {(error.strerror or str(error)).lower()}") from error
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            Path(folder).rmdir()
+
+
+def _run(
+    title: str, todo: Sequence[tuple[str, Callable[[], dict[str, Any]]]], batch: bool, workers: int, json: bool,
+    quiet: bool, data_to_stdout: bool,
+) -> None:  # fmt: skip
+    if not batch:
+        figures = todo[0][1]()
+        if json:
+            emit(figures, to_stderr=data_to_stdout)
+        return
+    from stegcli.jobs import run_all
+
+    statuses = []
+    if not quiet:
+        say(f"{title} {len(todo)} files")
+    with progress(title, quiet) as tick:
+        for outcome in run_all(todo, workers):
+            statuses.append(outcome["exit"])
+            tick(len(statuses) / len(todo), float("inf"))
+            if json:
+                emit(outcome)
+    if not quiet:
+        say(f"done: {statuses.count(0)} of {len(todo)} files")
+    if any(statuses):
+        raise typer.Exit(max(statuses))
+
+
 def _size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
@@ -485,47 +611,43 @@ def _size(text: str | None) -> tuple[int, int] | None:
 # -- how it ends
 
 
-def _terminated(*_: object) -> None:
-    raise SystemExit(128 + signal.SIGTERM)
-
-
 def main() -> None:
     """Run, and turn every ending into one line and the documented exit status."""
     signal.signal(signal.SIGTERM, _terminated)
+    _leave(_status())
+
+
+def _terminated(*_: object) -> None:
+    say("terminated")
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+def _status() -> int:
     try:
-        status = app(standalone_mode=False) or 0
+        status = int(app(prog_name="stego", standalone_mode=False) or 0)
     except StegoError as error:
         complain(error)
-        status = error.exit_code
-        _trace()
+        trace()
+        return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        status = 130
-    except BrokenPipeError:
-        say("error: standard output was closed")
-        status = FileError.exit_code
-    except Exception as error:  # the outermost frame: whatever is left is a bug, and is said to be one
-        status = _unexpected(error)
-    if status == 130:
+        status = INTERRUPTED
+    except Exception as error:  # noqa: BLE001  (the outermost frame: whatever is left is a bug, and is said to be one)
+        if hasattr(error, "format_message"):  # Typer's own usage errors
+            return _wrong_usage(error)
+        complain(as_fault(error))
+        trace()
+        return StegoError.exit_code
+    if status == INTERRUPTED:  # Typer makes this number of a Ctrl-C
         say("interrupted")
-    _leave(status if isinstance(status, int) else 0)
+    return status
 
 
-def _unexpected(error: Exception) -> int:
-    if hasattr(error, "format_message"):  # Typer's own usage errors
-        say(f"error: {error.format_message().rstrip('.')}")
-        return 2
-    _trace()
-    if isinstance(error, MemoryError):
-        say("error: not enough memory")
-        return 1
-    say(f"error: internal fault: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
-    say("hint: STEGO_DEBUG=1 shows where; please report it")
-    return 1
-
-
-def _trace() -> None:
-    if os.environ.get("STEGO_DEBUG"):
-        traceback.print_exc()
+def _wrong_usage(error: Any) -> int:
+    message = " ".join(error.format_message().split()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    hint = f"see {context.command_path} --help" if context else None
+    complain(UsageError(message[:1].lower() + message[1:], hint))
+    return UsageError.exit_code
 
 
 def _leave(status: int) -> None:

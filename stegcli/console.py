@@ -3,34 +3,76 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from stegcli.errors import StegoError
+from stegcli.errors import FileError, StegoError
 
 
 def say(message: str) -> None:
     """One line on standard error. A closed standard error is no reason to fail."""
     with contextlib.suppress(OSError):
-        sys.stderr.write(f"stego: {message}\n")
+        sys.stderr.write(f"stego: {_printable(message)}\n")
         sys.stderr.flush()
 
 
-def complain(error: StegoError) -> None:
-    say(f"error: {error}")
+def complain(error: StegoError, about: str | None = None) -> None:
+    """An error and its hint; about: the file of a batch that it concerns."""
+    say(f"error: {about}: {error}" if about else f"error: {error}")
     if error.hint:
         say(f"hint: {error.hint}")
+
+
+def as_fault(error: Exception) -> StegoError:
+    """Whatever no one foresaw -> an error to complain of."""
+    if isinstance(error, MemoryError):
+        return StegoError("not enough memory")
+    first = (str(error).splitlines() or [""])[0]
+    message = f"internal fault: {type(error).__name__}: {first}".rstrip(": .")
+    return StegoError(message, "STEGO_DEBUG=1 shows where; please report it")
+
+
+def trace() -> None:
+    """The traceback of the error being handled, for who asked for it."""
+    if os.environ.get("STEGO_DEBUG"):
+        traceback.print_exc()
+
+
+def _printable(message: str) -> str:
+    """The names of files may hold line breaks and terminal controls: those are spelled out."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
 
 
 def emit(record: dict[str, Any], to_stderr: bool = False) -> None:
     """One JSON object on a line of its own. Not-a-number and infinity, which JSON lacks, become null."""
     text = json.dumps({k: _finite(v) for k, v in record.items()})
-    stream = sys.stderr if to_stderr else sys.stdout
-    stream.write(text + "\n")
-    stream.flush()
+    if to_stderr:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+    else:
+        show(text)
+
+
+def show(text: str) -> None:
+    """Lines on standard output."""
+    with stdout_errors():
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def stdout_errors() -> Iterator[None]:
+    """A closed pipe or a full disk behind standard output is told as of any other output; Typer would say nothing."""
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise FileError(f"cannot write standard output: {reason}") from error
 
 
 def _finite(value: Any) -> Any:
@@ -82,4 +124,7 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
         drawn.add_column(column, overflow="fold")
     for row in rows:
         drawn.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 160).print(drawn)
+    terminal = sys.stdout.isatty()
+    text = io.StringIO()
+    Console(file=text, force_terminal=terminal, width=None if terminal else 160).print(drawn)
+    show(text.getvalue().rstrip("\n"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +32,12 @@ def list_pictures(folder: Path) -> list[Path]:
 class Pictures:
     """The pictures of a folder, decoded once and kept as uint8 while they fit into memory.
 
-    A file that cannot be read, or is smaller than the crop, is reported once and passed over for good.
+    A file that cannot be read, or is smaller than the crop, is reported once and passed over for crops of that size.
     """
 
     def __init__(self, folder: Path):
         self.paths = list_pictures(folder)
-        self._bad: set[int] = set()
+        self._bad: defaultdict[int, set[int]] = defaultdict(set)  # crop -> indices of `paths`
         self._kept: dict[int, np.ndarray] = {}
         self._room = MEMORY_BYTES
 
@@ -49,8 +50,10 @@ class Pictures:
         """The centres of the first `count` readable pictures, float32 (n, 3, crop, crop), for validation."""
         crops: list[np.ndarray] = []
         for index in range(len(self.paths)):
+            if len(crops) == count:
+                break
             pixels = self._pixels(index, crop)
-            if pixels is not None and len(crops) < count:
+            if pixels is not None:
                 top, left = ((s - crop) // 2 for s in pixels.shape[:2])
                 crops.append(pixels[top : top + crop, left : left + crop])
         if not crops:
@@ -58,7 +61,7 @@ class Pictures:
         return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float().div_(255)
 
     def _crop(self, generator: np.random.Generator, crop: int) -> np.ndarray:
-        while len(self._bad) < len(self.paths):
+        while len(self._bad[crop]) < len(self.paths):
             pixels = self._pixels(int(generator.integers(len(self.paths))), crop)
             if pixels is None:
                 continue
@@ -68,26 +71,25 @@ class Pictures:
         raise FileError(f"no readable picture of at least {crop}x{crop}")
 
     def _pixels(self, index: int, crop: int) -> np.ndarray | None:
-        if index in self._bad:
+        if index in self._bad[crop]:
             return None
-        if index not in self._kept:
-            pixels = self._decode(index, crop)
-            if pixels is None:
-                self._bad.add(index)
-                return None
-            if pixels.nbytes > self._room:
-                return pixels
-            self._kept[index] = pixels
-            self._room -= pixels.nbytes
-        return self._kept[index]
-
-    def _decode(self, index: int, crop: int) -> np.ndarray | None:
         try:
-            pixels = image.load(self.paths[index]).pixels
+            pixels = self._kept[index] if index in self._kept else self._decode(index)
         except FileError as error:
-            log.warning("passed over: %s", error)
+            self._pass_over(index, crop, str(error))
             return None
         if min(pixels.shape[:2]) < crop:
-            log.warning("passed over: %s is smaller than %dx%d", self.paths[index], crop, crop)
+            self._pass_over(index, crop, f"{self.paths[index]} is smaller than {crop}x{crop}")
             return None
         return pixels
+
+    def _decode(self, index: int) -> np.ndarray:
+        pixels = image.load(self.paths[index]).pixels
+        if pixels.nbytes <= self._room:
+            self._kept[index] = pixels
+            self._room -= pixels.nbytes
+        return pixels
+
+    def _pass_over(self, index: int, crop: int, reason: str) -> None:
+        self._bad[crop].add(index)
+        log.warning("passed over: %s", reason)

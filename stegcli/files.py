@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from stegcli.errors import FileError
 
@@ -33,12 +34,20 @@ def read(path: str | os.PathLike[str], what: str, limit: int | None = None) -> b
     """Path, or `-` for standard input, -> its bytes. Raises FileError naming `what` it was to be."""
     try:
         if str(path) == STDIO:
-            return sys.stdin.buffer.read()
-        if limit is not None and Path(path).stat().st_size > limit:
-            raise FileError(f"{what} {path} is too large ({Path(path).stat().st_size} bytes)")
-        return Path(path).read_bytes()
+            data = _read(sys.stdin.buffer, limit)
+        else:
+            with Path(path).open("rb") as file:
+                data = _read(file, limit)
     except OSError as error:
         raise FileError(f"cannot read {what} {path}: {_reason(error)}") from error
+    if limit is not None and len(data) > limit:
+        raise FileError(f"{what} {path} is too large (more than {limit} bytes)")
+    return data
+
+
+def _read(file: BinaryIO, limit: int | None) -> bytes:
+    """At most one byte more than `limit`: the size that the system tells says nothing about a pipe or a device."""
+    return file.read(-1 if limit is None else limit + 1)
 
 
 def write(path: str | os.PathLike[str], data: bytes, force: bool = False, mode: int = 0o666) -> None:
@@ -77,14 +86,21 @@ def write_stdout(data: bytes) -> None:
 def check_writable(paths: Sequence[Path], force: bool) -> None:
     """Fail early, before long work: outputs that exist, and folders that are absent or closed to us."""
     for path in paths:
-        if path.is_dir():
-            raise FileError(f"output {path} is a folder")
-        if path.exists() and not force:
-            raise FileError(f"output {path} exists", "give --force to replace it")
-        if not path.parent.is_dir():
-            raise FileError(f"cannot write {path}: no such folder")
-        if not os.access(path.parent, os.W_OK):
-            raise FileError(f"cannot write {path}: permission denied")
+        try:
+            _check_writable(path, force)
+        except OSError as error:  # a name too long, a folder that may not be entered
+            raise FileError(f"cannot write {path}: {_reason(error)}") from error
+
+
+def _check_writable(path: Path, force: bool) -> None:
+    if path.is_dir():
+        raise FileError(f"output {path} is a folder")
+    if path.exists() and not force:
+        raise FileError(f"output {path} exists", "give --force to replace it")
+    if not path.parent.is_dir():
+        raise FileError(f"cannot write {path}: no such folder")
+    if not os.access(path.parent, os.W_OK):
+        raise FileError(f"cannot write {path}: permission denied")
 
 
 class _Draft:
@@ -145,7 +161,7 @@ class _Draft:
                 self.hidden = name
             if path.exists() and not force:
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-            os.replace(self.hidden, path)
+            self.hidden.replace(path)
             self.hidden = None
         except FileExistsError as error:
             raise FileError(f"output {path} exists", "give --force to replace it") from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,20 +62,29 @@ def decode(data: bytes, what: str = "image") -> Picture:
             warnings.simplefilter("ignore")  # we judge the size ourselves, and say what else is odd
             with Pillow.open(io.BytesIO(data), formats=READABLE) as opened:
                 if opened.width * opened.height > MAX_PIXELS:
-                    raise FileError(
-                        f"{what} is too large: {opened.width}x{opened.height}, the most is "
-                        f"{MAX_PIXELS // 10**6} megapixels"
-                    )
+                    raise _too_large(what)
+                notes = _loss_in_loading(opened)
                 opened.load()
-                return _to_picture(opened)
+                return _to_picture(opened, notes)
     except Pillow.UnidentifiedImageError as error:
         raise FileError(f"{what} is not a picture that stego reads", "PNG, BMP, TIFF, WebP or JPEG") from error
-    except (OSError, ValueError, SyntaxError, EOFError, Pillow.DecompressionBombError) as error:
+    except Pillow.DecompressionBombError as error:
+        raise _too_large(what) from error
+    except (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, struct.error) as error:
         raise FileError(f"{what} is damaged or cut short") from error
 
 
-def _to_picture(opened: Pillow.Image) -> Picture:
-    notes: list[str] = []
+def _too_large(what: str) -> FileError:
+    return FileError(f"{what} is too large: the most is {MAX_PIXELS // 10**6} megapixels")
+
+
+def _loss_in_loading(opened: Pillow.Image) -> list[str]:
+    """Pillow has no mode for 16-bit colour and drops the lower bytes; after loading nothing tells of it."""
+    deep = opened.mode in ("RGB", "RGBA") and ";16" in str(getattr(opened, "tile", ""))
+    return ["16-bit colour became 8-bit RGB"] if deep else []
+
+
+def _to_picture(opened: Pillow.Image, notes: list[str]) -> Picture:
     if getattr(opened, "n_frames", 1) > 1:
         notes.append(f"only the first of {getattr(opened, 'n_frames', 1)} frames is used")
     if opened.getexif().get(0x0112, 1) != 1:
@@ -82,7 +92,7 @@ def _to_picture(opened: Pillow.Image) -> Picture:
     profile = opened.info.get("icc_profile")
     image = ImageOps.exif_transpose(opened)
     image, alpha = _split_alpha(image, notes)
-    if image.mode == "CMYK":
+    if profile and profile[16:20] != b"RGB ":  # made for the grey or CMYK samples that are gone now
         profile = None
     return Picture(_to_rgb(image, notes), alpha, profile, tuple(notes))
 

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from stegcli.key import Key
-from stegcli.payload import Layout
+from stegcli.payload import Layout, Planes
 
 Carries = Literal["bits", "image"]
 Cover = Literal["given", "generated"]
@@ -55,16 +55,16 @@ class BitMethod(Method):
 
     @abc.abstractmethod
     def reveal(self, stego: Tensor, key: Key) -> np.ndarray:
-        """Image -> log-odds of each slot, float32 (n,), positive for 1. Of a cover: its natural bits."""
+        """Image -> log-odds of each slot, float32 (n,) or (2, n), positive for 1. Of a cover: its natural bits."""
 
     @abc.abstractmethod
     def hide(self, bits: np.ndarray, used: np.ndarray, cover: Tensor, key: Key) -> Tensor:
-        """Bits uint8 (n,), which of them matter, bool (n,), and a cover on the 8-bit grid -> a stego on that grid."""
+        """Bits uint8, which of them matter (bool), and a cover on the 8-bit grid -> a stego on that grid."""
 
     def mend(self, stego: Tensor, bits: np.ndarray, used: np.ndarray) -> Tensor:
         """A stego that may read wrongly in places -> one that reads better. By default there is nothing to mend."""
         return stego
 
-    def costs(self, cover: Tensor) -> np.ndarray | None:
-        """Image -> what changing each slot costs, float32 (n,); None where all cost the same."""
-        return None
+    def planes(self, cover: Tensor) -> Planes:
+        """Image -> what the coset layout asks of a cover. Only methods of that layout have it."""
+        raise NotImplementedError

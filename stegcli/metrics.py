@@ -36,7 +36,7 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
     Sheikh, Simoncelli, 2004), Eq. 13, with its Gaussian window of 11x11, sigma 1.5; windows that would
     cross the border are left out.
     """
-    x, y = (torch.from_numpy(i).permute(2, 0, 1)[:, None].double() for i in (a, b))
+    x, y = (torch.from_numpy(np.array(i)).permute(2, 0, 1)[:, None].double() for i in (a, b))
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     mean_x, mean_y = _blur(x), _blur(y)
     var_x, var_y = _blur(x * x) - mean_x**2, _blur(y * y) - mean_y**2

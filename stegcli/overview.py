@@ -9,11 +9,6 @@ from stegcli.weights import Entry
 REFERENCE = (512, 768)  # the picture whose capacity the table tells, height and width
 
 
-def survives(name: str) -> tuple[str, ...]:
-    """The channels that the default form of a method outlives."""
-    return weights.load(name).survives
-
-
 def methods_table() -> tuple[list[str], list[list[str]]]:
     columns = ["method", "carries", "cover", "key", "capacity at 768x512", "survives", "weights (default first)"]
     return columns, [_method_row(name) for name in methods.names()]

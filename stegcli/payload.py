@@ -2,7 +2,7 @@
 
     data --seal--> header 17 bytes | body len(data) + 16 bytes --layout--> bits over the method's slots
 
-    header = nonce (12, random) | length (4) and code (1), encrypted
+    header = nonce (12, random) | length (4) and code or share (1), encrypted
     body   = ChaCha20-Poly1305 of the data under that nonce, its tag over length and code as well
 
 Without the key every bit of it is uniformly random: there is no magic number and no plain length. A slot is one place of
@@ -10,16 +10,21 @@ a picture that can carry one bit; the key's permutation says which slot carries 
 
     direct  each coded bit in one slot, protected by the code of `ecc` that the channel needs; slots beyond
             the payload are left as they are
-    coset   the bits of all slots together have the message as their syndrome (`coset`); for methods whose
-            receiver reads every slot without error
+    coset   for methods whose receiver reads every slot without error: a slot holds a number modulo 4, two planes of
+            bits, and each plane has a part of the message as its syndrome (`coset`). The lower plane decides which
+            samples change by one, the upper one which way, so that the direction carries bits too
+
+Reference for two planes: Minimizing additive distortion functions with non-binary embedding operation in
+steganography (Filler, Fridrich, 2010).
 """
 
 from __future__ import annotations
 
+import math
 import secrets
 import struct
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from cryptography.exceptions import InvalidTag
@@ -32,7 +37,7 @@ from stegcli.key import Key
 
 NONCE_BYTES = 12
 TAG_BYTES = 16
-FIELDS = struct.Struct("<IB")  # length of the data in bytes, index of the code
+FIELDS = struct.Struct("<IB")  # length of the data in bytes; index of the code, or the upper plane's share
 HEADER_BYTES = NONCE_BYTES + FIELDS.size
 HEADER_BITS = 8 * HEADER_BYTES
 HEADER_CODE = len(ecc.RATES) - 1  # the strongest
@@ -44,10 +49,14 @@ Layout = Literal["direct", "coset"]
 
 @dataclass(frozen=True)
 class Plan:
-    """What each slot is to carry: `bits` uint8 (n,), and which slots matter, `used` bool (n,)."""
+    """What each slot is to carry: `bits` uint8 (n,) or (2, n), and which of them matter, `used` bool.
+
+    coded_bits: length of what they carry together, header, tag and error correction included.
+    """
 
     bits: np.ndarray
     used: np.ndarray
+    coded_bits: int
 
 
 def capacity(slots: int, layout: Layout, code: int = 0) -> int:
@@ -59,97 +68,139 @@ def capacity(slots: int, layout: Layout, code: int = 0) -> int:
     return bits // 8 - TAG_BYTES
 
 
-def write(
-    data: bytes, key: Key, layout: Layout, natural: np.ndarray, costs: np.ndarray | None = None, code: int = 0
-) -> Plan:
-    """Data -> what the slots are to carry.
+def write(data: bytes, key: Key, natural: np.ndarray, code: int = 0) -> Plan:
+    """Data -> what the slots are to carry, in the direct layout.
 
     natural: uint8 (n,), the bits that the receiver would read from the untouched cover.
-    costs: float (n,), what changing each slot costs (coset layout; all equal if None).
-    code: index into ecc.RATES (direct layout).
-    Raises CapacityError if it does not fit.
+    code: index into ecc.RATES. Raises CapacityError if it does not fit.
     """
-    room = capacity(len(natural), layout, code)
-    if len(data) > room:
-        raise CapacityError(max(0, room), len(data))
-    header, body = (np.unpackbits(np.frombuffer(part, np.uint8)) for part in _seal(data, key, code))
-    order = key.stream("slots").permutation(len(natural))
-    if layout == "coset":
-        return _write_coset(header, body, order, natural, costs)
-    return _write_direct(header, body, order, natural, key, code)
-
-
-def read(soft: np.ndarray, key: Key, layout: Layout) -> bytes:
-    """Log-odds of each slot (positive for 1) -> the data. Raises RevealError, whatever is wrong."""
-    order = key.stream("slots").permutation(len(soft))
-    split = COSET_HEADER_SLOTS if layout == "coset" else DIRECT_HEADER_SLOTS
-    if len(soft) <= split:
-        raise RevealError
-    in_order = soft[order]
-    if layout == "coset":
-        bits = (in_order > 0).astype(np.uint8)
-        header = coset.extract(coset.Code(split, HEADER_BITS), bits[:split])
-    else:
-        in_order = in_order * (1.0 - 2.0 * key.stream("mask").bits(len(soft)))
-        header = ecc.decode(in_order[:split], HEADER_BITS, HEADER_CODE)
-    nonce, length, code = _open_header(np.packbits(header).tobytes(), key)
-    if code >= len(ecc.RATES) or length > capacity(len(soft), layout, code):
-        raise RevealError
-    body_bits = 8 * (length + TAG_BYTES)
-    if layout == "coset":
-        body = coset.extract(coset.Code(len(soft) - split, body_bits), bits[split:])
-    else:
-        end = split + ecc.coded_length(body_bits, code)
-        body = ecc.decode(in_order[split:end], body_bits, code)
-    return _open_body(np.packbits(body).tobytes(), nonce, length, code, key)
-
-
-def _write_coset(
-    header: np.ndarray, body: np.ndarray, order: np.ndarray, natural: np.ndarray, costs: np.ndarray | None
-) -> Plan:
-    x = natural[order]
-    rho = np.ones(len(x), np.float32) if costs is None else costs[order]
-    split = COSET_HEADER_SLOTS
-    y = np.concatenate(
-        [
-            coset.embed(coset.Code(split, len(header)), x[:split], rho[:split], header),
-            coset.embed(coset.Code(len(x) - split, len(body)), x[split:], rho[split:], body),
-        ]
-    )
-    bits = np.empty_like(natural)
-    bits[order] = y
-    return Plan(bits, np.ones(len(natural), bool))
-
-
-def _write_direct(
-    header: np.ndarray, body: np.ndarray, order: np.ndarray, natural: np.ndarray, key: Key, code: int
-) -> Plan:
+    _check_room(data, len(natural), "direct", code)
+    header, body = _seal(data, key, code)
     coded = np.concatenate([ecc.encode(header, HEADER_CODE), ecc.encode(body, code)])
     # Sealed bits look random, but a code's parity bits depend on them: the mask hides that.
     coded ^= key.stream("mask").bits(len(natural))[: len(coded)]
-    places = order[: len(coded)]
+    places = key.stream("slots").permutation(len(natural))[: len(coded)]
     bits, used = natural.copy(), np.zeros(len(natural), bool)
     bits[places] = coded
     used[places] = True
-    return Plan(bits, used)
+    return Plan(bits, used, len(coded))
 
 
-def _seal(data: bytes, key: Key, code: int) -> tuple[bytes, bytes]:
-    """Data -> header and body, as drawn in the module's docstring."""
+class Planes(Protocol):
+    """A cover as the coset layout sees it: `len()` slots of two planes, 0 the lower and 1 the upper."""
+
+    def __len__(self) -> int: ...
+
+    def plane(self, index: int, lower: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """-> the bits that cost least, uint8 (n,), and what each costs to flip, float32 (n,).
+
+        For plane 1 `lower` holds the bits chosen in plane 0.
+        """
+
+
+def write_coset(data: bytes, key: Key, planes: Planes) -> Plan:
+    """Data -> what the slots are to carry, bits (2, n), in the coset layout. Raises CapacityError."""
+    n, split = len(planes), COSET_HEADER_SLOTS
+    _check_room(data, n, "coset", 0)
+    share = _upper_share(8 * (len(data) + TAG_BYTES), n - split)
+    header, body = _seal(data, key, share)
+    low = len(body) - _upper_bits(len(body), share)
+    order = key.stream("slots").permutation(n)
+    x, cost = (a[order] for a in planes.plane(0, None))
+    bits = np.empty((2, n), np.uint8)
+    bits[0, order[:split]] = coset.embed(coset.Code(split, HEADER_BITS), x[:split], cost[:split], header)
+    bits[0, order[split:]] = coset.embed(coset.Code(n - split, low), x[split:], cost[split:], body[:low])
+    x, cost = (a[order] for a in planes.plane(1, bits[0]))
+    bits[1, order[:split]] = x[:split]
+    upper = coset.Code(n - split, len(body) - low)
+    bits[1, order[split:]] = coset.embed(upper, x[split:], cost[split:], body[low:])
+    return Plan(bits, np.ones((2, n), bool), len(header) + len(body))
+
+
+def read(soft: np.ndarray, key: Key, layout: Layout) -> bytes:
+    """Log-odds of each slot's bits (positive for 1), (n,) or for coset (2, n) -> the data.
+
+    Raises RevealError, whatever is wrong.
+    """
+    n = soft.shape[-1]
+    split = COSET_HEADER_SLOTS if layout == "coset" else DIRECT_HEADER_SLOTS
+    if n <= split:
+        raise RevealError
+    in_order = soft[..., key.stream("slots").permutation(n)]
+    return (_read_coset if layout == "coset" else _read_direct)(in_order, n, split, key)
+
+
+def _read_direct(in_order: np.ndarray, n: int, split: int, key: Key) -> bytes:
+    in_order = in_order * (1.0 - 2.0 * key.stream("mask").bits(n))
+    header = ecc.decode(in_order[:split], HEADER_BITS, HEADER_CODE)
+    nonce, length, code = _open_header(header, key)
+    if code >= len(ecc.RATES) or length > capacity(n, "direct", code):
+        raise RevealError
+    bits = 8 * (length + TAG_BYTES)
+    body = ecc.decode(in_order[split : split + ecc.coded_length(bits, code)], bits, code)
+    return _open_body(body, nonce, length, code, key)
+
+
+def _read_coset(in_order: np.ndarray, n: int, split: int, key: Key) -> bytes:
+    low_plane, high_plane = (in_order > 0).astype(np.uint8)
+    header = coset.extract(coset.Code(split, HEADER_BITS), low_plane[:split])
+    nonce, length, share = _open_header(header, key)
+    if length > capacity(n, "coset"):
+        raise RevealError
+    bits = 8 * (length + TAG_BYTES)
+    high = _upper_bits(bits, share)
+    low_part = coset.extract(coset.Code(n - split, bits - high), low_plane[split:])
+    high_part = coset.extract(coset.Code(n - split, high), high_plane[split:])
+    return _open_body(np.concatenate([low_part, high_part]), nonce, length, share, key)
+
+
+def _check_room(data: bytes, slots: int, layout: Layout, code: int) -> None:
+    room = capacity(slots, layout, code)
+    if len(data) > room:
+        raise CapacityError(max(0, room), len(data))
+
+
+def _upper_bits(bits: int, share: int) -> int:
+    """How many of the message's bits the upper plane carries."""
+    return bits * share // 256
+
+
+def _upper_share(bits: int, slots: int) -> int:
+    """Message bits and slots -> the part that the upper plane should carry, in 256ths.
+
+    If the lower plane changes a share p of the slots, it carries H(p) bits a slot, and the directions of these
+    changes p more. p solves H(p) + p = bits / slots.
+    """
+    low, high = 0.0, 0.5
+    for _ in range(50):
+        p = (low + high) / 2
+        low, high = (p, high) if _entropy(p) + p < bits / slots else (low, p)
+    return min(255, round(256 * high * slots / bits))
+
+
+def _entropy(p: float) -> float:
+    return -p * math.log2(p) - (1 - p) * math.log2(1 - p)
+
+
+def _seal(data: bytes, key: Key, code: int) -> tuple[np.ndarray, np.ndarray]:
+    """Data -> the bits of header and body, as drawn in the module's docstring."""
     nonce = secrets.token_bytes(NONCE_BYTES)
     fields = FIELDS.pack(len(data), code)
     body = ChaCha20Poly1305(key.derive("body")).encrypt(nonce, data, fields)
-    return nonce + _crypt_fields(fields, nonce, key), body
+    header = nonce + _crypt_fields(fields, nonce, key)
+    return np.unpackbits(np.frombuffer(header, np.uint8)), np.unpackbits(np.frombuffer(body, np.uint8))
 
 
-def _open_header(header: bytes, key: Key) -> tuple[bytes, int, int]:
+def _open_header(bits: np.ndarray, key: Key) -> tuple[bytes, int, int]:
+    header = np.packbits(bits).tobytes()
     nonce, sealed = header[:NONCE_BYTES], header[NONCE_BYTES:]
     length, code = FIELDS.unpack(_crypt_fields(sealed, nonce, key))
     return nonce, length, code
 
 
-def _open_body(body: bytes, nonce: bytes, length: int, code: int, key: Key) -> bytes:
+def _open_body(bits: np.ndarray, nonce: bytes, length: int, code: int, key: Key) -> bytes:
     try:
+        body = np.packbits(bits).tobytes()
         return ChaCha20Poly1305(key.derive("body")).decrypt(nonce, body, FIELDS.pack(length, code))
     except InvalidTag as error:
         raise RevealError from error

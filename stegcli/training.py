@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from PIL import Image as Pillow
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
@@ -93,6 +93,7 @@ def train(
     and the weights so far are saved, and it is raised again.
     """
     recipe = _recipe(name, part)
+    files.check_writable([out], force=True)
     run = _Run(name, part, recipe, data, out, budget, val, seed, device, precision, batch, report, tick, config)
     if start is not None:
         run.begin_with(start)
@@ -101,8 +102,10 @@ def train(
     with _interrupts_wait(run):
         try:
             run.go()
-        finally:
+        except KeyboardInterrupt:
             run.save()
+            raise
+        run.save()
     return out
 
 
@@ -132,6 +135,16 @@ def _recipe(name: str, part: str | None) -> Recipe:
     return recipes[chosen]
 
 
+def _accelerator(device: str, precision: str) -> Accelerator:
+    if device not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"no device {device!r}", "auto, cpu or cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("no CUDA device here", "use --device auto or cpu")
+    if precision == "fp16" and (device == "cpu" or not torch.cuda.is_available()):
+        raise UsageError("fp16 needs a CUDA device", "use --precision no or bf16")
+    return Accelerator(cpu=device == "cpu", mixed_precision=precision)
+
+
 class _Losses(nn.Module):
     """The stage's loss as a module, so that DistributedDataParallel sees a forward pass."""
 
@@ -151,9 +164,7 @@ class _Run:
         seed: int, device: str, precision: str, batch: int | None,
         report: Callable[[str], None], tick: Callable[[float, float], None], config: dict[str, object] | None,
     ):  # fmt: skip
-        self.accelerator = Accelerator(cpu=device == "cpu", mixed_precision=precision)
-        if device == "cuda" and self.accelerator.device.type != "cuda":
-            raise UsageError("no CUDA device here", "use --device auto or cpu")
+        self.accelerator = _accelerator(device, precision)
         self.name, self.part, self.recipe, self.budget = name, part, recipe, budget
         self.out, self.seed, self.batch = out, seed, batch
         self.report, self.tick = report, tick
@@ -189,8 +200,9 @@ class _Run:
             self.accelerator.backward(total)
             norm = self.accelerator.clip_grad_norm_(self._trained(stage), stage.clip)
             finite = bool(torch.isfinite(cast(Tensor, norm)))
+            if finite or self.accelerator.scaler is not None:
+                optimizer.step()  # fp16's scaler passes over such a step itself, and lowers its scale there
             if finite:
-                optimizer.step()
                 self._update_average()
                 bad = 0
             else:
@@ -205,7 +217,7 @@ class _Run:
             self.progress.seconds += time.monotonic() - started
             if finite and self.progress.step % 200 == 0:
                 good = self._snapshot(optimizer)
-            if self.interrupted:
+            if self._on_any_process(self.interrupted):
                 raise KeyboardInterrupt
             if time.monotonic() - logged > LOG_SECONDS or self.progress.step == 1:
                 logged = time.monotonic()
@@ -230,10 +242,17 @@ class _Run:
         weight = stage.steps / sum(s.steps for s in self.recipe.stages)
         if self.budget.minutes is not None:
             done = self.progress.seconds / (60 * self.budget.minutes * weight)
-            # All processes must agree on when to stop.
-            return float(self.accelerator.gather(torch.tensor([done], device=self.accelerator.device)).max())
+            return self._highest(done)
         steps = stage.steps if self.budget.steps is None else max(1, round(self.budget.steps * weight))
         return self.progress.step / steps
+
+    def _highest(self, value: float) -> float:
+        """Over all processes, which must agree on when to stop."""
+        mine = torch.tensor([value], dtype=torch.float32, device=self.accelerator.device)
+        return float(cast(Tensor, self.accelerator.gather(mine)).max())
+
+    def _on_any_process(self, flag: bool) -> bool:
+        return flag if self.accelerator.num_processes == 1 else self._highest(float(flag)) > 0
 
     def _prepare(self, stage: Stage) -> tuple[nn.Module, torch.optim.Optimizer]:
         for parameter_name, parameter in self.method.named_parameters():
@@ -279,10 +298,10 @@ class _Run:
 
     def begin_with(self, path: Path) -> None:
         """Start from trained weights instead of fresh ones."""
-        trained = weights.read(path)
-        if trained.method != self.name or trained.config != self.method.config:
-            raise UsageError(f"{path} holds another method or configuration")
-        self.method.load_state_dict(trained.tensors)
+        trained = weights.load(self.name, path)
+        if trained.config != self.method.config:
+            raise UsageError(f"{path} holds another configuration of {self.name}")
+        self.method.load_state_dict(trained.state_dict())
         self.average = {n: p.detach().clone() for n, p in self.method.state_dict().items()}
 
     # -- files
@@ -294,13 +313,17 @@ class _Run:
     def resume(self) -> None:
         if not self._checkpoint.exists():
             raise FileError(f"no checkpoint {self._checkpoint} to resume from")
-        with safe_open(str(self._checkpoint), "pt") as file:
-            facts = file.metadata()
-            state = {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118 (not a dict)
-        if facts["config"] != json.dumps(self.method.config):
+        try:
+            with safe_open(str(self._checkpoint), "pt") as file:
+                facts = file.metadata()
+                state = {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118 (not a dict)
+            progress, config = Progress(**json.loads(facts["progress"])), facts["config"]
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+            raise FileError(f"{self._checkpoint} is not a checkpoint of stego, or is damaged") from error
+        if config != json.dumps(self.method.config):
             raise UsageError(f"{self._checkpoint} was trained with another configuration")
         self._load_state(state)
-        self.progress = Progress(**json.loads(facts["progress"]))
+        self.progress = progress
 
     def save(self) -> None:
         """Write the checkpoint and the averaged weights, whole or not at all."""
@@ -334,7 +357,7 @@ class _Run:
         entry = {"step": self.progress.total, "seconds": round(self.progress.seconds, 1)} | entry
         self.report("  ".join(f"{n} {v:g}" for n, v in entry.items()))
         with self.out.with_suffix(".jsonl").open("a") as file:
-            file.write(json.dumps(entry) + "\n")
+            file.write(json.dumps({n: v if math.isfinite(v) else None for n, v in entry.items()}) + "\n")
 
     @torch.no_grad()
     def _quality(self) -> dict[str, float]:
@@ -380,9 +403,8 @@ def _adam_state(optimizer: torch.optim.Optimizer, names: list[str]) -> dict[str,
 
 
 def _restore_adam(optimizer: torch.optim.Optimizer, names: list[str], saved: dict[str, Tensor]) -> None:
-    if not saved:
-        return
     whole = optimizer.state_dict()
+    whole["state"] = {}
     for key, value in saved.items():
         parameter_name, field_name = key.rsplit(":", 1)
         whole["state"].setdefault(names.index(parameter_name), {})[field_name] = value.clone()
@@ -395,7 +417,7 @@ def _seeded(build: Callable[[], Method], seed: int) -> Method:
     Only a start for training: nothing that a sender and a receiver share is drawn here.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         return build()
 
 

@@ -19,9 +19,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import textwrap
 import tomllib
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from safetensors.torch import load as from_safetensors
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
-from stegcli import methods
+from stegcli import __version__, methods
 from stegcli.errors import FileError, UsageError, WeightsError
 from stegcli.method import Method
 
@@ -76,8 +76,8 @@ def manifest_path() -> Path:
 @functools.lru_cache(maxsize=4)
 def _manifest(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError) as error:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise WeightsError(f"cannot read {path.name}: {error}", "install stego again") from error
 
 
@@ -177,19 +177,23 @@ def locate(found: Entry, force: bool = False) -> Path:
 
 def _fetch(found: Entry, force: bool) -> Path:
     """Through huggingface-hub and its cache: HF_HOME, HF_HUB_OFFLINE and HF_ENDPOINT hold."""
+    from huggingface_hub import errors as hub
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    assert found.repo is not None and found.file is not None
+    assert found.repo is not None
+    assert found.file is not None
     what = f"weights {found.method} {found.name}"
+    # What the hub's package itself lets through: httpx's errors, or those of the fork that newer releases use.
+    transport_error: type[Exception] = hub.HTTPError  # type: ignore[attr-defined]
     try:
         return Path(hf_hub_download(found.repo, found.file, revision=found.revision, force_download=force))
-    except LocalEntryNotFoundError as error:
+    except hub.LocalEntryNotFoundError as error:
         raise WeightsError(f"{what} are not here and cannot be fetched", "once online: stego weights fetch") from error
-    except HfHubHTTPError as error:
-        raise WeightsError(f"{what}: the hub does not have them", str(error).splitlines()[0]) from error
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{what}: fetching failed: {error}", "try again: stego weights fetch") from error
+    except hub.HfHubHTTPError as error:
+        raise WeightsError(f"{what}: the hub does not give them", str(error).partition("\n")[0]) from error
+    except (transport_error, OSError, ValueError) as error:
+        said = str(error).partition("\n")[0]
+        raise WeightsError(f"{what}: fetching failed: {said}", "try again: stego weights fetch") from error
 
 
 def read(path: Path) -> Trained:
@@ -222,7 +226,8 @@ def _build(trained: Trained, method: str, device: str) -> Method:
         built: Method = methods.get(method).build(**trained.config)
         built.load_state_dict({n: t.float() for n, t in trained.tensors.items()}, strict=True)
     except (TypeError, RuntimeError, ValueError) as error:
-        raise WeightsError(f"weights do not fit this version: {str(error).splitlines()[0]}") from error
+        said = " ".join(str(error).split())
+        raise WeightsError(f"weights do not fit this version: {textwrap.shorten(said, 200)}") from error
     return built.eval().requires_grad_(False).to(device)
 
 
@@ -239,12 +244,15 @@ def export(folder: Path, method: str | None = None) -> list[Path]:
         if found.file is None:
             continue
         data = verified_bytes(found)
-        target = folder / f"stego-{found.method}-{found.name}"
-        target.mkdir(parents=True, exist_ok=False)
-        (target / Path(found.file).name).write_bytes(data)
         config = {"method": found.method, "config": _parse(data, found.name).config}
-        (target / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-        (target / "README.md").write_text(_card(found))
+        target = folder / f"stego-{found.method}-{found.name}"
+        try:
+            target.mkdir(parents=True, exist_ok=False)
+            (target / Path(found.file).name).write_bytes(data)
+            (target / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+            (target / "README.md").write_text(_card(found), encoding="utf-8")
+        except OSError as error:
+            raise FileError(f"cannot write {target}: {(error.strerror or str(error)).lower()}") from error
         written.append(target)
     return written
 
@@ -260,7 +268,7 @@ library_name: stegcli
 ---
 # {found.method}, {found.name}
 
-Weights of the method `{found.method}` of the command-line tool `stego` (PyPI: `stegcli` {version("stegcli")}).
+Weights of the method `{found.method}` of the command-line tool `stego` (PyPI: `stegcli` {__version__}).
 sha256 `{found.sha256}`, {found.bytes} bytes.
 
 ## Training

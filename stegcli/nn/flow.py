@@ -24,8 +24,8 @@ class Flow(nn.Module, abc.ABC):
 class PairCoupling(Flow):
     """(a, m) <-> (a', m'): a' = a + phi(m), m' = m exp(rho(a')) + eta(a').
 
-    `inputs` channels of a and `message` channels of m travel as one tensor, a first. `net_a` maps m to phi; `net_m` maps
-    a' to rho and eta, stacked. rho is bounded to (-clamp, clamp) by clamp * tanh(rho / clamp).
+    `inputs` channels of a and the message channels m travel as one tensor, a first. `net_a` maps m to phi; `net_m`
+    maps a' to rho and eta, stacked. rho is bounded to (-clamp, clamp) by clamp * tanh(rho / clamp).
 
     Reference: HiNet (Jing et al., 2021), Eq. 1; lossless INN (Liu, Tang, Zheng, 2022), Eq. 1 to 4. There rho and
     eta are two networks; here they share one, which saves a third of the time.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -37,7 +38,7 @@ class DenseBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.layers[:-1]:
             x = torch.cat([x, F.leaky_relu(layer(x), 0.2)], dim=1)
-        return self.layers[-1](x)
+        return cast(Tensor, self.layers[-1](x))
 
 
 def periodic_features(levels: Tensor, periods: Sequence[float]) -> Tensor:

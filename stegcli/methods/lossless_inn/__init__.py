@@ -1,7 +1,7 @@
 """lossless-inn: any file in the pixels of a photo, given back byte for byte.
 
-Reference: Lossless Image Steganography Based on Invertible Neural Networks (Lianshan Liu, Li Tang, Weimin Zheng, Entropy
-24(12):1762, 2022). What differs from the paper, and why, stands in `net`, `recipe` and `method`.
+Reference: Lossless Image Steganography Based on Invertible Neural Networks (Lianshan Liu, Li Tang, Weimin Zheng,
+Entropy 24(12):1762, 2022). What differs from the paper, and why, stands in `net`, `recipe` and `method`.
 """
 
 from stegcli.methods.lossless_inn.method import build

@@ -1,8 +1,8 @@
 """Mending: the sender, who knows what the receiver will read, changes single samples until it reads right.
 
-The gradient of the loss through the revealing network says, to first order, what one grey level more or less at a sample
-would do to the slots near it. Per round each doubtful slot moves the one sample around it that promises most; a
-round that leaves a tile worse than its best so far is taken back, and the next one chooses less greedily. Only
+The gradient of the loss through the revealing network says, to first order, what one grey level more or less at a
+sample would do to the slots near it. Per round each doubtful slot moves the one sample around it that promises most;
+a round that leaves a tile worse than its best so far is taken back, and the next one chooses less greedily. Only
 tiles with something wrong are worked on.
 """
 
@@ -28,7 +28,9 @@ WINDOW = 5
 
 class Reader(Protocol):
     net: BlindNet
-    device: str
+
+    @property
+    def device(self) -> str: ...
 
     def read(self, levels: Tensor) -> Tensor: ...
 

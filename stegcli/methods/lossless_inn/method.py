@@ -1,9 +1,9 @@
 """The method: two coders, one contract.
 
     network   the paper's INN, trained blind: one or three slots per pixel, read by the network from the stego alone.
-              The sender sees the whole channel: what the network reads wrongly is mended, what is left the code corrects.
-    coset     three slots per pixel, each the lowest bit of a sample; a syndrome-trellis code finds the fewest
-              samples to change by 1. The receiver needs integers and the key, no network.
+              The sender sees the whole channel: what the network reads wrongly is mended, the code corrects the rest.
+    coset     three slots per pixel, the samples themselves; a syndrome-trellis code finds the fewest to change
+              by one, and in which direction. The receiver needs integers and the key, no network.
 
 Which is better, measured side by side: `stego evaluate lossless-inn`.
 """
@@ -103,9 +103,9 @@ class NetworkCoder(LosslessInn):
 
 
 class CosetCoder(LosslessInn):
-    """Slots are the samples, in the order of a (3, h, w) array; a slot's bit is the lowest bit of its sample.
+    """Slots are the samples, in the order of a (3, h, w) array; a slot holds its sample modulo 4.
 
-    Reference: LSB matching with syndrome-trellis codes (Filler, Judas, Fridrich, 2011).
+    Nearly every sample that changes at all changes by one.
     """
 
     layout: Layout = "coset"
@@ -117,16 +117,59 @@ class CosetCoder(LosslessInn):
         return COLOURS * height * width
 
     def reveal(self, stego: Tensor, key: Key) -> np.ndarray:
-        odd = _levels(stego).to(torch.uint8).reshape(-1).numpy() & 1
-        return odd.astype(np.float32) * 2 - 1
+        samples = _samples(stego)
+        return np.stack([samples & 1, samples >> 1 & 1]).astype(np.float32) * 2 - 1
+
+    def planes(self, cover: Tensor) -> SamplePlanes:
+        return SamplePlanes(_samples(cover))
 
     def hide(self, bits: np.ndarray, used: np.ndarray, cover: Tensor, key: Key) -> Tensor:
-        levels = _levels(cover).to(torch.int16).reshape(-1).numpy()
-        change = used & ((levels & 1) != bits)
-        up = key.stream("direction").bits(len(levels)).astype(bool)
-        up = (up | (levels == 0)) & (levels != 255)
-        changed = levels + np.where(change, np.where(up, 1, -1), 0)
+        samples = _samples(cover)
+        down, up = _distances(samples, bits[0] | bits[1] << 1)
+        coin = key.stream("direction").bits(len(samples)).astype(bool)
+        rise = (up < down) | ((up == down) & coin)
+        changed = samples + np.where(rise, up, -down)
         return torch.from_numpy(changed).reshape(cover.shape).float() / 255
+
+
+class SamplePlanes:
+    """The samples (n,) of a cover as two planes of bits, with the squared change of a sample as cost."""
+
+    def __init__(self, samples: np.ndarray):
+        self.samples = samples
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def plane(self, index: int, lower: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        if index == 0 or lower is None:
+            return (self.samples & 1).astype(np.uint8), np.ones(len(self), np.float32)
+        zero, one = (_cheapest(self.samples, lower | upper << 1) for upper in (0, 1))
+        # Where both cost the same, the cover's own bit serves: any choice would do.
+        own = (self.samples >> 1 & 1).astype(np.uint8)
+        return np.where(zero == one, own, one < zero).astype(np.uint8), np.abs(zero - one).astype(np.float32)
+
+
+FORBIDDEN = 64  # a distance no sample moves by: past 0 or 255
+
+
+def _distances(samples: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Samples and what they must be modulo 4 -> how far it is down, and up, int16; FORBIDDEN past the range."""
+    up = (wanted - samples) & 3
+    down = (samples - wanted) & 3
+    up = np.where(samples + up > 255, FORBIDDEN, up)
+    return np.where(samples - down < 0, FORBIDDEN, down), up
+
+
+def _cheapest(samples: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """The squared change of the nearer of the two ways."""
+    nearer = np.minimum(*_distances(samples, wanted)).astype(np.int16)
+    return nearer * nearer
+
+
+def _samples(image: Tensor) -> np.ndarray:
+    """Image -> whole grey levels, int16 (n,)."""
+    return _levels(image).to(torch.int16).reshape(-1).numpy()
 
 
 def _levels(image: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
 """How the blind networks are trained.
 
-Loss = softplus(-log-odds of the right bit) + weight * mean squared change in grey levels, revealed from the rounded stego.
-(The paper sums squared errors of message and picture, 10 to 1, before rounding.) The weight of the change starts low: pressed from the
-first step, the network never learns to write at all.
+Loss = softplus(-log-odds of the right bit) + weight * mean squared change in grey levels, both from the rounded stego.
+(The paper sums squared errors of message and picture, 10 to 1, before rounding.) The weight of the change starts low:
+pressed from the first step, the network never learns to write at all. And the rate is low once the weight is high: a
+network that reads single grey levels is easily thrown off.
 """
 
 from __future__ import annotations
@@ -21,17 +22,18 @@ from stegcli.methods.lossless_inn.net import BlindNet
 from stegcli.recipe import Noise, Recipe, Stage, Step
 
 
-def hide_loss(method: Method, images: Tensor, step: Step, weight: float) -> dict[str, Tensor]:
+def hide_loss(method: Method, images: Tensor, step: Step, weight: tuple[float, float]) -> dict[str, Tensor]:
     """Images (b, 3, h, w) -> the terms `bits` and `change`, and for the log the share of wrong bits and the PSNR."""
     net = cast(BlindNet, method.net)
     message = step.noise.bits(net.message, *images.shape[2:], device=images.device)
     stego = quantise(net.embed(images * 255, message)[0] / 255)
     log_odds = net.read(stego * 255) * message
     squared = ((stego - images) * 255).square().mean()
-    share = min(1.0, 0.05 + 0.95 * max(0.0, step.progress - 0.1) / 0.5)
+    first, last = weight
+    rise = min(1.0, max(0.0, step.progress - 0.1) / 0.5)
     return {
         "bits": F.softplus(-log_odds).mean(),
-        "change": weight * share * squared,
+        "change": (first + (last - first) * rise) * squared,
         "_wrong": (log_odds <= 0).float().mean(),
         "_mse": squared.detach(),
     }
@@ -62,18 +64,30 @@ def sample(method: Method, images: Tensor) -> Tensor:
     return torch.stack([covers, stegos, residual], dim=1).flatten(0, 1)
 
 
-def _recipe(message: int, growth: int, weight: float) -> Recipe:
+def _stage(name: str, steps: int, lr: float, clip: float, weight: tuple[float, float]) -> Stage:
+    """weight: of the change, at the start and from three fifths on."""
+
     def loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
         return hide_loss(method, images, step, weight)
 
+    return Stage(name, loss, steps, lr, batch=4, crop=64, clip=clip)
+
+
+def _recipe(message: int, growth: int, stages: tuple[Stage, ...]) -> Recipe:
     config: dict[str, object] = {
         "coder": "network", "message": message, "blocks": 4, "growth": growth, "depth": 5, "periods": [4, 8, 16],
     }  # fmt: skip
-    stage = Stage("hide", loss, steps=20_000, lr=1e-3, batch=4, crop=64)
-    return Recipe(config, (stage,), validate, sample)
+    return Recipe(config, stages, validate, sample)
 
 
 RECIPES = {
-    "1bpp": _recipe(message=1, growth=12, weight=0.1),
-    "3bpp": _recipe(message=3, growth=16, weight=0.01),
+    "1bpp": _recipe(
+        message=1,
+        growth=12,
+        stages=(
+            _stage("write", 2_000, lr=1e-3, clip=10.0, weight=(0.005, 0.05)),
+            _stage("refine", 6_000, lr=2e-4, clip=1.0, weight=(0.05, 0.12)),
+        ),
+    ),
+    "3bpp": _recipe(message=3, growth=16, stages=(_stage("write", 8_000, lr=1e-3, clip=10.0, weight=(0.0005, 0.01)),)),
 }

@@ -1,0 +1,40 @@
+"""Fixtures that several modules share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from PIL import Image
+
+from stegcli.key import Key
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked `cuda` are counted as skipped where there is no such device."""
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("cuda"):
+            item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+@pytest.fixture
+def photo() -> np.ndarray:
+    """A photo, uint8 (128, 128, 3)."""
+    return np.ascontiguousarray(skimage.data.astronaut()[:128, 128:256])
+
+
+@pytest.fixture
+def photo_file(photo: np.ndarray, tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    Image.fromarray(photo).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def key() -> Key:
+    return Key("lossless-inn", "coset-1", bytes(range(32)))

@@ -1,0 +1,236 @@
+"""lossless-inn: tiling, mending, both coders, the shipped weights from file to file."""
+
+import numpy as np
+import pytest
+import torch
+from skimage import data as samples
+
+from stegcli import api, image, metrics, weights
+from stegcli import key as keys
+from stegcli.errors import CapacityError, FileError, RevealError
+from stegcli.image import Picture
+from stegcli.methods import lossless_inn
+from stegcli.methods.lossless_inn import mending
+from stegcli.methods.lossless_inn.net import BlindNet, run_tiled, tiles
+
+NETWORKS = [e.name for e in weights.entries("lossless-inn") if e.file]
+
+
+def crop(height: int, width: int) -> Picture:
+    return Picture(np.ascontiguousarray(samples.coffee()[100 : 100 + height, 200 : 200 + width]))
+
+
+def flat(level: int) -> Picture:
+    return Picture(np.full((64, 64, 3), level, np.uint8))
+
+
+def disturbed(net: BlindNet) -> BlindNet:
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.05)
+    return net.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def coset():
+    return weights.load("lossless-inn", "coset")
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def network(request):
+    return weights.load("lossless-inn", request.param)
+
+
+# -- network
+
+
+def test_inverse_with_z_gives_the_message_back():
+    net = disturbed(BlindNet(1, blocks=2, growth=4, depth=2, periods=(64,))).double()
+    cover = torch.rand(1, 3, 12, 12, dtype=torch.float64) * 255
+    message = torch.randint(0, 2, (1, 1, 12, 12)).double() * 2 - 1
+    stego, z = net.embed(cover, message)
+    assert torch.allclose(net.read(stego, z), 4 * message, atol=1e-6)
+    assert not torch.allclose(net.read(stego), 4 * message, atol=1e-2)
+
+
+def test_fresh_network_changes_nothing_and_z_is_the_message():
+    """The paper's mode at its start: infinite PSNR, since the key file carries the message."""
+    net = BlindNet(1, blocks=2, growth=4, depth=2)
+    cover, message = torch.rand(1, 3, 8, 8) * 255, torch.ones(1, 1, 8, 8)
+    stego, z = net.embed(cover, message)
+    assert torch.equal(stego, cover)
+    assert torch.equal(z, message)
+
+
+def test_tiles_cover_the_picture_once():
+    seen = np.zeros((150, 70), int)
+    for tile in tiles(150, 70, reach=9, side=32):
+        seen[tile.inner] += 1
+        assert tile.outer[0].start <= tile.inner[0].start
+        assert tile.outer[0].stop >= tile.inner[0].stop
+    assert (seen == 1).all()
+
+
+def test_tiled_result_is_the_whole_pictures():
+    net = disturbed(BlindNet(1, blocks=2, growth=4, depth=2, periods=(8,)))
+    levels = torch.randint(0, 256, (1, 3, 70, 90)).float()
+    whole = net.read(levels)
+    tiled = run_tiled(net.read, (levels,), 1, net.reach, side=32)
+    assert torch.allclose(tiled, whole, atol=1e-4)
+
+
+def test_reach_is_enough_and_no_more_than_stated():
+    net = disturbed(BlindNet(1, blocks=1, growth=4, depth=2, periods=(8,)))
+    levels = (torch.rand(1, 3, 31, 31) * 255).requires_grad_()
+    net.read(levels)[0, 0, 15, 15].backward()
+    rows = levels.grad.abs().sum((0, 1, 3)).nonzero().flatten()
+    assert rows.min() >= 15 - net.reach
+    assert rows.max() <= 15 + net.reach
+
+
+# -- mending
+
+
+class LinearReader:
+    """Reads the sign of red minus green: simple enough to know that every bit can be mended."""
+
+    device = "cpu"
+
+    class net:  # noqa: N801 (stands for an attribute)
+        reach = 0
+
+        @staticmethod
+        def read(levels):
+            return levels[:, :1] - levels[:, 1:2] - 0.5
+
+    def read(self, levels):
+        return self.net.read(levels)
+
+
+def test_mending_rights_wrong_slots_and_leaves_unused_ones():
+    rng = torch.Generator().manual_seed(0)
+    stego = torch.randint(100, 103, (1, 3, 40, 40), generator=rng).float()
+    target = torch.randint(0, 2, (1, 1, 40, 40), generator=rng).float() * 2 - 1
+    used = torch.zeros(1, 1, 40, 40, dtype=torch.bool)
+    used[..., :20] = True
+    reader = LinearReader()
+    assert (used & (reader.read(stego) * target < mending.MARGIN)).sum() > 100
+    mended = mending.mend(reader, stego, target, used)
+    assert not (used & (reader.read(mended) * target < mending.MARGIN)).any()
+    assert torch.equal(mended[..., 24:], stego[..., 24:])
+    assert torch.equal(mended, mended.round())
+
+
+# -- the coset coder, file to file
+
+
+def test_coset_restores_every_length(coset, key):
+    cover = crop(64, 80)
+    room = api.capacity_bytes(coset, 64, 80)
+    for length in (0, 1, 17, room // 2, room - 1, room):
+        data = np.random.default_rng(length).bytes(length)
+        hidden = api.hide_bytes(data, cover, key, coset)
+        assert api.reveal_bytes(image.decode(hidden.file), key, coset) == data
+    with pytest.raises(CapacityError) as caught:
+        api.hide_bytes(bytes(room + 1), cover, key, coset)
+    assert (caught.value.capacity, caught.value.need) == (room, room + 1)
+
+
+@pytest.mark.parametrize("level", [0, 1, 128, 254, 255])
+def test_coset_fills_flat_covers(coset, key, level):
+    data = np.random.default_rng(0).bytes(api.capacity_bytes(coset, 64, 64))
+    hidden = api.hide_bytes(data, flat(level), key, coset)
+    assert api.reveal_bytes(image.decode(hidden.file), key, coset) == data
+
+
+def test_coset_distortion_follows_the_payload_and_stays_near_the_limit(coset, key):
+    cover = crop(256, 256)
+    for bpp, most_below in ((0.1, 2.0), (1.0, 1.0), (2.9, 0.8)):
+        data = np.random.default_rng(0).bytes(int(bpp * 256 * 256 / 8))
+        hidden = api.hide_bytes(data, cover, key, coset)
+        psnr = metrics.psnr(cover.pixels, hidden.picture.pixels)
+        assert metrics.psnr_limit(bpp) - most_below < psnr < metrics.psnr_limit(bpp) + 0.1
+
+
+def test_coset_changes_up_and_down_alike(coset, key):
+    cover = crop(256, 256)
+    hidden = api.hide_bytes(np.random.default_rng(0).bytes(8000), cover, key, coset)
+    change = hidden.picture.pixels.astype(int) - cover.pixels
+    even = change[(cover.pixels & 1) == 0]
+    ups, downs = (even == 1).sum(), (even == -1).sum()
+    assert abs(ups - downs) < 5 * np.sqrt(ups + downs)
+    assert (np.abs(change) > 1).mean() < 1e-3
+
+
+def test_small_and_odd_sizes(coset, key):
+    for height, width in ((64, 64), (65, 67), (64, 301)):
+        hidden = api.hide_bytes(b"odd", crop(height, width), key, coset)
+        assert api.reveal_bytes(image.decode(hidden.file), key, coset) == b"odd"
+    with pytest.raises(FileError, match="at least 64x64"):
+        api.hide_bytes(b"", crop(63, 64), key, coset)
+
+
+def test_another_key_or_a_changed_picture_reveals_nothing(coset, key):
+    hidden = api.hide_bytes(b"secret", crop(64, 64), key, coset)
+    pixels = hidden.picture.pixels.copy()
+    pixels[::7, ::5] ^= 1
+    for picture, other in (
+        (hidden.picture, keys.Key("lossless-inn", "coset-1", bytes(32))),
+        (Picture(pixels), key),
+        (crop(64, 64), key),
+        (Picture(hidden.picture.pixels[:40]), key),
+    ):
+        with pytest.raises(RevealError, match="nothing revealed"):
+            api.reveal_bytes(picture, other, coset)
+
+
+# -- the shipped networks, file to file
+
+
+def test_network_restores_small_and_full_payloads(network, key):
+    cover = crop(96, 128)
+    room = api.capacity_bytes(network, 96, 128)
+    fits_a_code = int(0.9 * room)
+    for length in (0, 100, fits_a_code):
+        data = np.random.default_rng(length).bytes(length)
+        hidden = api.hide_bytes(data, cover, key, network)
+        assert api.reveal_bytes(image.decode(hidden.file), key, network) == data
+
+
+def test_network_distortion_falls_with_the_payload(network, key):
+    cover = crop(128, 128)
+    few, many = (
+        metrics.psnr(cover.pixels, api.hide_bytes(bytes(n), cover, key, network).picture.pixels)
+        for n in (100, api.capacity_bytes(network, 128, 128) * 8 // 10)
+    )
+    assert few > many + 3
+
+
+def test_network_reads_the_same_with_other_tiles_and_threads(network, key):
+    cover = image.to_tensor(crop(128, 160).pixels)
+    whole = network.reveal(cover, key)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    alone = network.reveal(cover, key)
+    torch.set_num_threads(threads)
+    levels = (cover * 255).round()
+    tiled = run_tiled(network.net.read, (levels,), network.net.message, network.net.reach, side=64).reshape(-1).numpy()
+    assert np.abs(whole - alone).max() < api.DOUBT
+    assert np.abs(whole - tiled).max() < api.DOUBT
+
+
+def test_paper_mode_needs_both_files(network, key):
+    cover = crop(96, 96)
+    data = b"the key file carries the message"
+    hidden = api.hide_bytes_with_z(data, cover, key, network)
+    stego = image.decode(hidden.file)
+    assert api.reveal_bytes_with_z(stego, key, hidden.z, network) == data
+    assert hidden.z.size == network.capacity(96, 96)
+    with pytest.raises(RevealError):
+        api.reveal_bytes_with_z(stego, key, np.zeros_like(hidden.z)[:, :90], network)
+
+
+def test_unknown_coder_is_told():
+    with pytest.raises(Exception, match="no coder"):
+        lossless_inn.build(coder="nonesuch")
