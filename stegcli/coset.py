@@ -69,7 +69,7 @@ class Code:
         """
         seed = hashlib.sha256(f"stegcli/coset/{self.height}".encode()).digest()
         drawn = Stream(seed).integers(self.length, 2 ** (self.height - 1))
-        return (drawn | 1 | 2 ** (self.height - 1)).astype(np.int64)
+        return drawn | np.int64(1 | 2 ** (self.height - 1))
 
 
 def most_bits(slots: int) -> int:

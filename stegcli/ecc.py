@@ -49,9 +49,9 @@ def encode(bits: np.ndarray, code: int) -> np.ndarray:
     if RATES[code] == 1 or len(bits) == 0:
         return bits.copy()
     blocks, k = _split(len(bits))
-    u = np.zeros(blocks * k, np.uint8)
-    u[: len(bits)] = bits
-    u = u.reshape(blocks, k)
+    filled = np.zeros(blocks * k, np.uint8)
+    filled[: len(bits)] = bits
+    u = filled.reshape(blocks, k)
     checks = (_information_part(k, code) @ u.T.astype(np.int32)) & 1
     parity = (np.cumsum(checks, axis=0) & 1).astype(np.uint8).T
     return np.concatenate([u, parity], axis=1).reshape(-1)
@@ -78,13 +78,15 @@ def _decode_block(hard: np.ndarray, doubt: np.ndarray, k: int, code: int) -> np.
     syndrome = ((matrix @ hard.astype(np.int32)) & 1).astype(np.uint8)
     if not syndrome.any():
         return hard[:k]
-    from ldpc import BpDecoder  # imported here: most messages need no decoding, and it loads slowly
+    from ldpc.bp_decoder import BpDecoder  # imported here: most messages need no decoding, and it loads slowly
 
     decoder = BpDecoder(
         matrix, error_channel=doubt.tolist(), max_iter=ITERATIONS, bp_method="product_sum",
         input_vector_type="syndrome",
     )  # fmt: skip
-    return hard[:k] ^ decoder.decode(syndrome)[:k]
+    flips: np.ndarray = decoder.decode(syndrome)
+    corrected: np.ndarray = hard[:k] ^ flips[:k]
+    return corrected
 
 
 def _split(bits: int) -> tuple[int, int]:

@@ -64,13 +64,16 @@ def write_all(outputs: Sequence[Output], force: bool = False) -> None:
     Raises FileError if one exists and not `force`, or cannot be written; then none of them is left behind.
     """
     check_writable([o.path for o in outputs], force)
+    devices = [o for o in outputs if _is_device(o.path)]
     with contextlib.ExitStack() as drafts:
-        ready = [(drafts.enter_context(_Draft(o)), o) for o in outputs]
+        ready = [(drafts.enter_context(_Draft(o)), o) for o in outputs if o not in devices]
         published: list[Path] = []
         try:
             for draft, output in ready:
                 draft.publish(force)
                 published.append(output.path)
+            for output in devices:
+                _write_through(output)
         except BaseException:
             for path in published if not force else []:
                 path.unlink(missing_ok=True)
@@ -95,12 +98,26 @@ def check_writable(paths: Sequence[Path], force: bool) -> None:
 def _check_writable(path: Path, force: bool) -> None:
     if path.is_dir():
         raise FileError(f"output {path} is a folder")
+    if _is_device(path):
+        return
     if path.exists() and not force:
         raise FileError(f"output {path} exists", "give --force to replace it")
     if not path.parent.is_dir():
         raise FileError(f"cannot write {path}: no such folder")
     if not os.access(path.parent, os.W_OK):
         raise FileError(f"cannot write {path}: permission denied")
+
+
+def _is_device(path: Path) -> bool:
+    """/dev/null, a pipe: to be written to, never to be replaced."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _write_through(output: Output) -> None:
+    try:
+        output.path.write_bytes(output.data)
+    except OSError as error:
+        raise FileError(f"cannot write {output.path}: {_reason(error)}") from error
 
 
 class _Draft:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image as Pillow
-from PIL import ImageOps
+from PIL import ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from stegcli import files
@@ -66,7 +66,7 @@ def decode(data: bytes, what: str = "image") -> Picture:
                 notes = _loss_in_loading(opened)
                 opened.load()
                 return _to_picture(opened, notes)
-    except Pillow.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise FileError(f"{what} is not a picture that stego reads", "PNG, BMP, TIFF, WebP or JPEG") from error
     except Pillow.DecompressionBombError as error:
         raise _too_large(what) from error

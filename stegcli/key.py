@@ -12,6 +12,9 @@ from __future__ import annotations
 import io
 import os
 import secrets
+import struct
+import tokenize
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -110,14 +113,28 @@ def from_record(record: np.ndarray, path: str | os.PathLike[str]) -> Key:
 
 
 def _record(path: Path) -> np.ndarray:
-    data = files.read(path, "key", limit=MAX_FILE_BYTES)
-    try:
-        record = np.load(io.BytesIO(data), allow_pickle=False)
-    except Exception as error:  # a damaged header ends in whatever numpy's, zipfile's or tokenize's parser raises
-        raise FileError(f"{path} is not a key file, or is damaged") from error
-    if getattr(record, "dtype", None) != RECORD or record.shape != ():
+    record = parse(files.read(path, "key", limit=MAX_FILE_BYTES), path)
+    if record.dtype != RECORD:
         raise FileError(f"{path} is not a key file, or is damaged")
     return record
+
+
+def parse(data: bytes, path: str | os.PathLike[str]) -> np.ndarray:
+    """The bytes of a `.npy` file that holds one record -> that record. Raises FileError if they are anything else."""
+    try:
+        record = np.load(io.BytesIO(data), allow_pickle=False)
+    except _PARSER_ERRORS as error:
+        raise FileError(f"{path} is not a key file, or is damaged") from error
+    if not isinstance(record, np.ndarray) or record.shape != () or record.dtype.names is None:
+        raise FileError(f"{path} is not a key file, or is damaged")
+    return record
+
+
+# What numpy's, tokenize's and zipfile's parsers were seen to raise over damaged headers.
+_PARSER_ERRORS = (
+    ValueError, TypeError, LookupError, ArithmeticError, SyntaxError, EOFError, OSError, MemoryError, RecursionError,
+    struct.error, tokenize.TokenError, zipfile.BadZipFile,
+)  # fmt: skip
 
 
 class Stream:
@@ -135,7 +152,8 @@ class Stream:
 
     def words(self, n: int) -> np.ndarray:
         """n uniform 64-bit words, uint64."""
-        return np.frombuffer(self.bytes(8 * n), "<u8").astype(np.uint64, copy=False)
+        words: np.ndarray = np.frombuffer(self.bytes(8 * n), "<u8").astype(np.uint64, copy=False)
+        return words
 
     def bits(self, n: int) -> np.ndarray:
         """n uniform bits, uint8 in {0, 1}; takes whole bytes from the stream."""
@@ -192,15 +210,18 @@ def _log(x: np.ndarray) -> np.ndarray:
     series = np.zeros_like(s)
     for k in range(23, 0, -2):
         series = series * s2 + 1.0 / k
-    return e * 0.6931471805599453 + 2.0 * s * series
+    logarithm: np.ndarray = e * 0.6931471805599453 + 2.0 * s * series
+    return logarithm
 
 
 def _ratio(x: np.ndarray, coefficients: tuple[tuple[float, ...], tuple[float, ...]]) -> np.ndarray:
-    top, bottom = (np.zeros_like(x), np.zeros_like(x))
+    top: np.ndarray = np.zeros_like(x)
+    bottom: np.ndarray = np.zeros_like(x)
     for a, b in zip(*(reversed(c) for c in coefficients), strict=True):
         top = top * x + a
         bottom = bottom * x + b
-    return top / bottom
+    top /= bottom
+    return top
 
 
 _CENTRE = (

@@ -5,8 +5,8 @@
     header = nonce (12, random) | length (4) and code or share (1), encrypted
     body   = ChaCha20-Poly1305 of the data under that nonce, its tag over length and code as well
 
-Without the key every bit of it is uniformly random: there is no magic number and no plain length. A slot is one place of
-a picture that can carry one bit; the key's permutation says which slot carries what. Two layouts:
+Without the key every bit of it is uniformly random: there is no magic number and no plain length. A slot is one place
+of a picture that can carry one bit; the key's permutation says which slot carries what. Two layouts:
 
     direct  each coded bit in one slot, protected by the code of `ecc` that the channel needs; slots beyond
             the payload are left as they are

@@ -20,7 +20,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
@@ -64,7 +64,6 @@ class Progress:
     seconds: float = 0.0  # spent in the stage
     scale: float = 1.0  # of the rate, halved by each roll-back
     skipped: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
 
 
 def train(

@@ -146,13 +146,15 @@ def identity(method: str, weights: str) -> str:
 def resolve(method: str, named: str, given: str | None) -> str:
     """What the key names, and the file or name the user gave (or None) -> what to load.
 
-    Raises UsageError if the two are not the same weights.
+    Raises UsageError if the two are not the same weights, WeightsError if a file has other bytes than it had then.
     """
     if given is None:
         if named.startswith(FILE_PREFIX):
             raise WeightsError("this key is for a weights file of your own", "name it with --weights FILE")
         return named
     if identity(method, given) != named:
+        if named.startswith(FILE_PREFIX) and is_file_name(given):
+            raise WeightsError(f"weights {given} are not those the key was made for (sha256 differs)")
         raise UsageError(f"the key is for weights {named}, not for {given}")
     return given
 

@@ -39,15 +39,11 @@ def is_zkey(path: Path) -> bool:
 
 def load(path: Path) -> tuple[Key, np.ndarray]:
     """Raises FileError if it is damaged."""
-    data = files.read(path, "key")
-    try:
-        record = np.load(io.BytesIO(data), allow_pickle=False)
-        plain = np.zeros((), keys.RECORD)
-        for name in keys.RECORD.names or ():
-            plain[name] = record[name]
-        z = np.array(record["z"], np.float32)
-    except (ValueError, EOFError, OSError, SyntaxError, TypeError, IndexError) as error:
-        raise FileError(f"{path} is not a key file, or is damaged") from error
-    if record.shape != () or z.ndim != 3:
+    record = keys.parse(files.read(path, "key"), path)
+    names = record.dtype.names or ()
+    if names[:-1] != keys.RECORD.names or names[-1] != "z" or record["z"].ndim != 3:
         raise FileError(f"{path} is not a key file, or is damaged")
-    return keys.from_record(plain, path), z
+    plain = np.zeros((), keys.RECORD)
+    for name in names[:-1]:
+        plain[name] = record[name]
+    return keys.from_record(plain, path), np.array(record["z"], np.float32)

@@ -361,6 +361,7 @@ def test_extreme_words_give_finite_normals() -> None:
 def test_inverse_normal_agrees_with_scipy() -> None:
     small = 2.0 ** -np.linspace(1.01, 53, 2000)
     p = np.concatenate([small, 1 - small, np.linspace(0.001, 0.999, 9973)])
+    p = p[(p != 0.5) & (p < 1)]  # the median has no relative error, and 1 - 2^-53 may round to 1
     expected = stats.norm.ppf(p)
     assert np.abs(inverse_normal(p) / expected - 1).max() < 1e-14
 

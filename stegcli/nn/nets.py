@@ -26,7 +26,8 @@ class DenseBlock(nn.Module):
             nn.Conv2d(inputs + i * growth, width, 3, padding=1) for i, width in enumerate(widths)
         )
         last = self.layers[-1]
-        assert isinstance(last, nn.Conv2d) and last.bias is not None
+        assert isinstance(last, nn.Conv2d)
+        assert last.bias is not None
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
 
@@ -44,8 +45,8 @@ class DenseBlock(nn.Module):
 def periodic_features(levels: Tensor, periods: Sequence[float]) -> Tensor:
     """Picture in grey levels (b, c, h, w) -> (b, c (1 + 2 len(periods)), h, w): itself, and its phase in each period.
 
-    cos and sin of 2 pi x / P + pi/4: with them a network sees single grey levels at once, which it would
-    otherwise have to build from many piecewise linear layers. The quarter turn keeps the gradient from vanishing on the integers.
+    cos and sin of 2 pi x / P + pi/4: with them a network sees single grey levels at once, which it would otherwise
+    have to build from many piecewise linear layers. The quarter turn keeps the gradient alive on the integers.
 
     Reference: Fourier features let networks learn high frequency functions (Tancik et al., 2020).
     """

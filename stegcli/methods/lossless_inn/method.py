@@ -163,8 +163,9 @@ def _distances(samples: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.
 
 def _cheapest(samples: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """The squared change of the nearer of the two ways."""
-    nearer = np.minimum(*_distances(samples, wanted)).astype(np.int16)
-    return nearer * nearer
+    nearer: np.ndarray = np.minimum(*_distances(samples, wanted)).astype(np.int16)
+    squared: np.ndarray = nearer * nearer
+    return squared
 
 
 def _samples(image: Tensor) -> np.ndarray:

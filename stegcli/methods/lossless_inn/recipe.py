@@ -17,8 +17,8 @@ from torch import Tensor
 
 from stegcli.image import quantise
 from stegcli.method import Method
-from stegcli.metrics import psnr_of_mse
 from stegcli.methods.lossless_inn.net import BlindNet
+from stegcli.metrics import psnr_of_mse
 from stegcli.recipe import Noise, Recipe, Stage, Step
 
 
@@ -89,5 +89,12 @@ RECIPES = {
             _stage("refine", 6_000, lr=2e-4, clip=1.0, weight=(0.05, 0.12)),
         ),
     ),
-    "3bpp": _recipe(message=3, growth=16, stages=(_stage("write", 8_000, lr=1e-3, clip=10.0, weight=(0.0005, 0.01)),)),
+    "3bpp": _recipe(
+        message=3,
+        growth=16,
+        stages=(
+            _stage("write", 4_000, lr=1e-3, clip=10.0, weight=(0.0005, 0.01)),
+            _stage("refine", 6_000, lr=2e-4, clip=1.0, weight=(0.01, 0.015)),
+        ),
+    ),
 }

@@ -1,0 +1,175 @@
+"""The order of the house: who may import whom, and what no module does."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import stegcli
+
+ROOT = Path(stegcli.__file__).parent
+
+# From the ground up. A module imports from lower lines only; those of one line do not know each other.
+# A folder counts as one: its own modules may import each other. A new module takes its place here.
+LAYERS = (
+    ("", "errors", "nn", "metrics"),
+    ("files", "console", "channel"),
+    ("key", "image"),
+    ("ecc", "coset", "zkey"),
+    ("payload",),
+    ("method",),
+    ("recipe",),
+    ("methods.*",),
+    ("methods",),
+    ("data", "weights"),
+    ("api", "training"),
+    ("evaluation", "overview", "jobs"),
+    ("cli",),
+    ("__main__",),
+)
+HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def dotted(path: Path) -> str:
+    """File -> module name below stegcli, '' for the package itself."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {dotted(path) for path in FILES}
+
+
+def unit(module: str) -> str:
+    """Module -> what it counts as: one method, the folder nn, or itself."""
+    parts = module.split(".")
+    if parts[0] == "methods":
+        return ".".join(parts[:2])
+    return parts[0]
+
+
+def height(module: str) -> int:
+    name = unit(module)
+    return HEIGHT["methods.*" if name.startswith("methods.") else name]
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(nodes: ast.AST) -> Iterator[str]:
+    """All modules imported anywhere below, in functions and for type checking too."""
+    for node in ast.walk(nodes):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative import"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                is_module = whole.removeprefix("stegcli.") in MODULES
+                yield whole if is_module else str(node.module)
+
+
+def own_imports(path: Path) -> set[str]:
+    """The modules of stegcli that a file imports."""
+    found = (name for name in imports(tree(path)) if name.split(".")[0] == "stegcli")
+    return {name.partition(".")[2] for name in found}
+
+
+def by_name(path: Path) -> str:
+    return dotted(path) or "stegcli"
+
+
+each_file = pytest.mark.parametrize("path", FILES, ids=by_name)
+
+
+def test_files_are_found() -> None:
+    assert {"", "cli", "payload", "nn.flow", "methods.lossless_inn.net"} <= MODULES
+
+
+def test_imports_are_understood() -> None:
+    source = (
+        "import a.b\nfrom stegcli import key as k, __version__\nif TYPE_CHECKING:\n from stegcli.nn.flow import F\n"
+    )
+    assert set(imports(ast.parse(source))) == {"a.b", "stegcli.key", "stegcli", "stegcli.nn.flow"}
+    assert unit("methods.lossless_inn.net") == "methods.lossless_inn"
+    assert unit("nn.flow") == "nn"
+
+
+@each_file
+def test_module_has_its_place(path: Path) -> None:
+    name = unit(dotted(path))
+    assert name.startswith("methods.") or name in HEIGHT, f"give {name} its place in LAYERS"
+
+
+@each_file
+def test_imports_go_downward(path: Path) -> None:
+    module = dotted(path)
+    upward = {i for i in own_imports(path) if unit(i) != unit(module) and height(i) >= height(module)}
+    assert not upward, f"{module} imports {upward}"
+
+
+@each_file
+def test_methods_do_not_import_each_other(path: Path) -> None:
+    module = dotted(path)
+    if module.startswith("methods."):
+        others = {i for i in own_imports(path) if i.startswith("methods") and unit(i) != unit(module)}
+        assert not others
+
+
+@each_file
+def test_nn_imports_torch_alone(path: Path) -> None:
+    if unit(dotted(path)) == "nn":
+        allowed = {"torch", "stegcli", *sys.stdlib_module_names}
+        assert {name.split(".")[0] for name in imports(tree(path))} <= allowed
+        assert {unit(name) for name in own_imports(path)} <= {"nn"}
+
+
+def test_command_line_starts_without_torch() -> None:
+    code = "import sys, stegcli.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_registry_lists_methods_without_torch() -> None:
+    code = "import sys; from stegcli import methods; assert methods.names(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def bad_habits(nodes: ast.AST) -> Iterator[str]:
+    for node in ast.walk(nodes):
+        if isinstance(node, ast.ExceptHandler) and node.type is None:
+            yield f"line {node.lineno}: bare except"
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            if called in ("print", "torch.load", "eval", "exec"):
+                yield f"line {node.lineno}: {called}()"
+            for option in node.keywords:
+                if f"{option.arg}={ast.unparse(option.value)}" in ("strict=False", "allow_pickle=True"):
+                    yield f"line {node.lineno}: {option.arg}={ast.unparse(option.value)}"
+        if isinstance(node, ast.Import | ast.ImportFrom) and "pickle" in ast.unparse(node):
+            yield f"line {node.lineno}: pickle"
+
+
+BAD = [
+    "print('x')",
+    "torch.load(path)",
+    "net.load_state_dict(state, strict=False)",
+    "np.load(path, allow_pickle=True)",
+    "try:\n    pass\nexcept:\n    pass",
+    "import pickle",
+]
+
+
+@pytest.mark.parametrize("source", BAD)
+def test_bad_habits_are_noticed(source: str) -> None:
+    assert len(list(bad_habits(ast.parse(source)))) == 1
+
+
+@each_file
+def test_no_bad_habits(path: Path) -> None:
+    assert list(bad_habits(tree(path))) == []
