@@ -59,7 +59,7 @@ def pick_device(wanted: str) -> str:
 
 def capacity_bytes(method: BitMethod, height: int, width: int) -> int:
     """The most bytes that a picture of that size carries."""
-    return max(0, payload.capacity(method.capacity(height, width), method.layout))
+    return max(0, payload.capacity(method.capacity(height, width), method.layout, method.weakest_code))
 
 
 @torch.no_grad()
@@ -67,15 +67,11 @@ def hide_bytes(data: bytes, cover: Picture, key: Key, method: BitMethod, format:
     """Data and cover -> a stego that reveals exactly. Raises CapacityError, FileError."""
     _check_size(cover, method)
     with _full_precision():
-        tensor = image.to_tensor(cover.pixels)
-        capacity = capacity_bytes(method, cover.height, cover.width)
-        for code, plan in _plans(data, tensor, key, method):
-            for stego in _attempts(method, plan, tensor, key):
-                file, picture = _encode(stego, cover, format)
-                soft = method.reveal(image.to_tensor(picture.pixels), key)
-                if _reveals(soft, data, key, method):
-                    return Hidden(file, picture, capacity, code, _wrong(soft, plan), plan.coded_bits)
-        raise CapacityError(_measured_capacity(len(data), cover, key, method, format), len(data), "use a larger cover")
+        hidden = _Sender(data, cover, key, method, format).run()
+        if hidden is None:
+            capacity = _measured_capacity(len(data), cover, key, method, format)
+            raise CapacityError(capacity, len(data), "use a larger cover")
+    return hidden
 
 
 @torch.no_grad()
@@ -87,23 +83,40 @@ def reveal_bytes(stego: Picture, key: Key, method: BitMethod) -> bytes:
         return payload.read(method.reveal(image.to_tensor(stego.pixels), key), key, method.layout)
 
 
-def _plans(data: bytes, cover: Tensor, key: Key, method: BitMethod) -> Iterator[tuple[int, Plan]]:
-    """The ways to lay the data out over the slots, the one that should do first."""
-    slots = method.capacity(*cover.shape[2:])
-    codes = _codes(method, slots, len(data))
-    if method.layout == "coset":
-        yield 0, payload.write_coset(data, key, method.planes(cover))
-        return
-    natural = _hard(method.reveal(cover, key))
-    for code in codes:
-        yield code, payload.write(data, key, natural, code)
+class _Sender:
+    """Looks for a stego that reveals: the sender knows the channel, and can try."""
 
+    def __init__(self, data: bytes, cover: Picture, key: Key, method: BitMethod, format: str):
+        self.data, self.cover, self.key, self.method, self.format = data, cover, key, method, format
+        self.tensor = image.to_tensor(cover.pixels)
+        self.wrong = 0.0  # share of wrong bits at the last try
 
-def _attempts(method: BitMethod, plan: Plan, cover: Tensor, key: Key) -> Iterator[Tensor]:
-    """What the method makes of the plan; and, if that was not good enough, the same mended."""
-    stego = method.hide(plan.bits, plan.used, cover, key)
-    yield stego
-    yield method.mend(stego, plan.bits, plan.used)
+    def run(self) -> Hidden | None:
+        """The first that reveals of: the weakest code; the first code that stands the errors seen; mending."""
+        slots = self.method.capacity(self.cover.height, self.cover.width)
+        codes = _codes(self.method, slots, len(self.data))
+        if self.method.layout == "coset":
+            return self._try(0, payload.write_coset(self.data, self.key, self.method.planes(self.tensor)))
+        natural = _hard(self.method.reveal(self.tensor, self.key))
+        plans = {c: payload.write(self.data, self.key, natural, c) for c in codes}
+        if found := self._try(codes[0], plans[codes[0]]):
+            return found
+        fit = next((c for c in codes[1:] if self.wrong < ecc.STANDS[c]), None)
+        if fit and (found := self._try(fit, plans[fit])):
+            return found
+        return next(filter(None, (self._try(c, plans[c], mend=True) for c in codes)), None)
+
+    def _try(self, code: int, plan: Plan, mend: bool = False) -> Hidden | None:
+        stego = self.method.hide(plan.bits, plan.used, self.tensor, self.key)
+        if mend:
+            stego = self.method.mend(stego, plan.bits, plan.used)
+        file, picture = _encode(stego, self.cover, self.format)
+        soft = self.method.reveal(image.to_tensor(picture.pixels), self.key)
+        self.wrong = _wrong(soft, plan)
+        if not _reveals(soft, self.data, self.key, self.method):
+            return None
+        capacity = capacity_bytes(self.method, self.cover.height, self.cover.width)
+        return Hidden(file, picture, capacity, code, self.wrong, plan.coded_bits)
 
 
 def _wrong(soft: np.ndarray, plan: Plan) -> float:
@@ -111,12 +124,12 @@ def _wrong(soft: np.ndarray, plan: Plan) -> float:
 
 
 def _codes(method: BitMethod, slots: int, need: int) -> list[int]:
-    """The codes worth trying, weakest first. Without a code only where no other fits: it needs every slot right."""
-    most = payload.capacity(slots, method.layout)
+    """The codes that the data fits, weakest first. Raises CapacityError if there is none."""
+    rooms = {c: payload.capacity(slots, method.layout, c) for c in range(method.weakest_code, len(ecc.RATES))}
+    most = rooms[method.weakest_code]
     if need > most:
         raise CapacityError(max(0, most), need, _larger(method))
-    fitting = [c for c in range(1, len(ecc.RATES)) if need <= payload.capacity(slots, method.layout, c)]
-    return fitting or [0]
+    return [c for c, room in rooms.items() if need <= room]
 
 
 def _larger(method: BitMethod) -> str:
@@ -137,12 +150,11 @@ def _reveals(soft: np.ndarray, data: bytes, key: Key, method: BitMethod) -> bool
 def _measured_capacity(need: int, cover: Picture, key: Key, method: BitMethod, format: str) -> int:
     """After a failure: the most bytes, below `need`, that this very cover was seen to carry."""
     slots = method.capacity(cover.height, cover.width)
-    rooms = [payload.capacity(slots, method.layout, c) for c in range(1, len(ecc.RATES))]
+    codes = range(method.weakest_code + 1, len(ecc.RATES))
+    rooms = (payload.capacity(slots, method.layout, c) for c in codes)
     for room in rooms:
-        if 0 <= room < need:
-            with contextlib.suppress(CapacityError):
-                hide_bytes(secrets.token_bytes(room), cover, key, method, format)
-                return room
+        if 0 <= room < need and _Sender(secrets.token_bytes(room), cover, key, method, format).run():
+            return room
     return 0
 
 

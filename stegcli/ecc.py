@@ -23,6 +23,8 @@ from stegcli.key import Stream
 
 # A receiver reads the index from the header: append, never reorder.
 RATES = tuple(Fraction(*r) for r in ((1, 1), (31, 32), (15, 16), (7, 8), (3, 4), (1, 2), (1, 4)))
+STANDS = (0.0, 0.0003, 0.002, 0.005, 0.015, 0.05, 0.12)
+"""Share of wrong bits that each code takes as a rule, when the channel is as sure of them as of the right ones."""
 BLOCK = 8192  # the longest block of information bits
 ITERATIONS = 60
 WEIGHT = 3  # ones in each information column of the parity checks

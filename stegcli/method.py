@@ -48,6 +48,8 @@ class BitMethod(Method):
 
     carries: ClassVar[Carries] = "bits"
     layout: Layout = "direct"
+    weakest_code: int = 0
+    """Index into ecc.RATES: the weakest code that brings a full payload through, which sets the capacity."""
 
     @abc.abstractmethod
     def capacity(self, height: int, width: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stegcli import methods, payload, weights
+from stegcli import api, methods, weights
 from stegcli.method import BitMethod, Method
 from stegcli.weights import Entry
 
@@ -29,7 +29,7 @@ def _capacity(method: Method) -> str:
     if not isinstance(method, BitMethod):
         return ""
     height, width = REFERENCE
-    room = payload.capacity(method.capacity(height, width), method.layout)
+    room = api.capacity_bytes(method, height, width)
     return f"{room} bytes ({8 * room / (height * width):.2f} bpp)"
 
 

@@ -1,5 +1,7 @@
 """lossless-inn: tiling, mending, both coders, the shipped weights from file to file."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,9 +12,10 @@ from stegcli import key as keys
 from stegcli.errors import CapacityError, FileError, RevealError
 from stegcli.image import Picture
 from stegcli.methods import lossless_inn
-from stegcli.methods.lossless_inn import mending
+from stegcli.methods.lossless_inn import costs, mending
 from stegcli.methods.lossless_inn.net import BlindNet, run_tiled, tiles
 
+GOLDEN = Path(__file__).parent / "golden"
 NETWORKS = [e.name for e in weights.entries("lossless-inn") if e.file]
 
 
@@ -113,9 +116,9 @@ def test_mending_rights_wrong_slots_and_leaves_unused_ones():
     stego = torch.randint(100, 103, (1, 3, 40, 40), generator=rng).float()
     target = torch.randint(0, 2, (1, 1, 40, 40), generator=rng).float() * 2 - 1
     used = torch.zeros(1, 1, 40, 40, dtype=torch.bool)
-    used[..., :20] = True
+    used[..., ::3, :20:3] = True
     reader = LinearReader()
-    assert (used & (reader.read(stego) * target < mending.MARGIN)).sum() > 100
+    assert (used & (reader.read(stego) * target < mending.MARGIN)).sum() > 20
     mended = mending.mend(reader, stego, target, used)
     assert not (used & (reader.read(mended) * target < mending.MARGIN)).any()
     assert torch.equal(mended[..., 24:], stego[..., 24:])
@@ -146,7 +149,7 @@ def test_coset_fills_flat_covers(coset, key, level):
 
 def test_coset_distortion_follows_the_payload_and_stays_near_the_limit(coset, key):
     cover = crop(256, 256)
-    for bpp, most_below in ((0.1, 2.0), (1.0, 1.0), (2.9, 0.8)):
+    for bpp, most_below in ((0.1, 4.5), (1.0, 3.0), (2.9, 1.5)):
         data = np.random.default_rng(0).bytes(int(bpp * 256 * 256 / 8))
         hidden = api.hide_bytes(data, cover, key, coset)
         psnr = metrics.psnr(cover.pixels, hidden.picture.pixels)
@@ -191,8 +194,7 @@ def test_another_key_or_a_changed_picture_reveals_nothing(coset, key):
 def test_network_restores_small_and_full_payloads(network, key):
     cover = crop(96, 128)
     room = api.capacity_bytes(network, 96, 128)
-    fits_a_code = int(0.9 * room)
-    for length in (0, 100, fits_a_code):
+    for length in (0, 100, room):
         data = np.random.default_rng(length).bytes(length)
         hidden = api.hide_bytes(data, cover, key, network)
         assert api.reveal_bytes(image.decode(hidden.file), key, network) == data
@@ -229,6 +231,41 @@ def test_paper_mode_needs_both_files(network, key):
     assert hidden.z.size == network.capacity(96, 96)
     with pytest.raises(RevealError):
         api.reveal_bytes_with_z(stego, key, np.zeros_like(hidden.z)[:, :90], network)
+
+
+# -- what was hidden by a release stays readable
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in GOLDEN.glob("*.png")))
+def test_golden_stegos_reveal(name):
+    """Written once by `tests/golden/make.py`; if this fails, the format has changed: give it a new name instead."""
+    golden_key = keys.load(GOLDEN / f"{name}.key.npy")
+    method = weights.load(golden_key.method, golden_key.weights)
+    secret = api.reveal_bytes(image.load(GOLDEN / f"{name}.png"), golden_key, method)
+    assert secret == (GOLDEN / "secret.txt").read_bytes()
+
+
+def test_every_revision_has_a_golden_stego():
+    assert {p.stem for p in GOLDEN.glob("*.png")} >= {e.name for e in weights.entries("lossless-inn")}
+
+
+def test_costs_are_low_in_texture_and_high_on_flat_ground():
+    levels = torch.full((1, 3, 64, 64), 100.0)
+    levels[..., 32:] += torch.randint(-20, 21, (1, 3, 64, 32), generator=torch.Generator().manual_seed(0))
+    rho = costs.hill(levels).reshape(3, 64, 64)
+    assert rho.dtype == np.float32
+    assert rho.mean() == pytest.approx(1, rel=1e-4)
+    assert rho[..., :20].min() > 5 * rho[..., 44:].max()
+    assert np.isfinite(rho).all()
+    assert rho.min() > 0
+
+
+def test_changes_gather_in_texture(coset, key):
+    pixels = np.full((64, 128, 3), 100, np.uint8)
+    pixels[:, 64:] += np.random.default_rng(0).integers(0, 40, (64, 64, 3), np.uint8)
+    hidden = api.hide_bytes(bytes(300), Picture(pixels), key, coset)
+    changed = (hidden.picture.pixels != pixels).any(axis=2)
+    assert changed[:, 64:].sum() > 10 * changed[:, :64].sum()
 
 
 def test_unknown_coder_is_told():

@@ -3,7 +3,7 @@
 The gradient of the loss through the revealing network says, to first order, what one grey level more or less at a
 sample would do to the slots near it. Per round each doubtful slot moves the one sample around it that promises most;
 a round that leaves a tile worse than its best so far is taken back, and the next one chooses less greedily. Only
-tiles with something wrong are worked on.
+tiles with something wrong are worked on. Mending need not be perfect: a code takes what it leaves.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from torch import Tensor
 from stegcli.methods.lossless_inn.net import BlindNet, Tile, tiles
 
 TILE = 128
-SWEEPS = 4
-ROUNDS = 8
+HALO = 12
+"""Pixels around a tile that its gradient sees: less than the network's reach, for time; what is far counts little."""
+SWEEPS = 2
+ROUNDS = 6
 MARGIN = 0.25
 """Log-odds that every slot must reach: far more than another processor's rounding (about 1e-4) can take away."""
 WINDOW = 5
@@ -43,7 +45,7 @@ def mend(reader: Reader, stego: Tensor, target: Tensor, used: Tensor) -> Tensor:
         wrong = used & (reader.read(stego) * target < MARGIN)
         if not wrong.any():
             break
-        for tile in tiles(height, width, reader.net.reach, TILE):
+        for tile in tiles(height, width, HALO, TILE):
             if wrong[..., tile.inner[0], tile.inner[1]].any():
                 _mend_tile(reader, stego, target, used, tile)
     return stego

@@ -2,8 +2,8 @@
 
     network   the paper's INN, trained blind: one or three slots per pixel, read by the network from the stego alone.
               The sender sees the whole channel: what the network reads wrongly is mended, the code corrects the rest.
-    coset     three slots per pixel, the samples themselves; a syndrome-trellis code finds the fewest to change
-              by one, and in which direction. The receiver needs integers and the key, no network.
+    coset     three slots per pixel, the samples themselves; a syndrome-trellis code finds the few to change by
+              one, and in which direction, where it shows least. The receiver needs integers and the key, no network.
 
 Which is better, measured side by side: `stego evaluate lossless-inn`.
 """
@@ -14,12 +14,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from stegcli.errors import UsageError, WeightsError
 from stegcli.key import Key
 from stegcli.method import BitMethod, Cover
-from stegcli.methods.lossless_inn import mending
+from stegcli.methods.lossless_inn import costs, mending
 from stegcli.methods.lossless_inn.net import COLOURS, BlindNet, run_tiled
 from stegcli.payload import Layout
 
@@ -42,12 +43,13 @@ class LosslessInn(BitMethod):
 
 
 class NetworkCoder(LosslessInn):
-    """message: slots per pixel. Slots are numbered channel by channel, row by row."""
+    """message: slots per pixel, numbered channel by channel, row by row. weakest_code: as BitMethod has it."""
 
     layout: Layout = "direct"
 
-    def __init__(self, message: int = 1, **config: Any):
-        super().__init__({"coder": "network", "message": message, **config})
+    def __init__(self, message: int = 1, weakest_code: int = 2, **config: Any):
+        super().__init__({"coder": "network", "message": message, "weakest_code": weakest_code, **config})
+        self.weakest_code = weakest_code
         self.net = BlindNet(message, **config)
 
     def capacity(self, height: int, width: int) -> int:
@@ -57,7 +59,15 @@ class NetworkCoder(LosslessInn):
         return self._flat(self.read(_levels(stego)))
 
     def hide(self, bits: np.ndarray, used: np.ndarray, cover: Tensor, key: Key) -> Tensor:
-        return self.embed(_levels(cover), self._maps(bits.astype(np.float32) * 2 - 1, cover)) / 255
+        """The network's stego around the slots that would read wrongly in the cover, the cover elsewhere.
+
+        The network moves every sample to the middle of what it reads as the right bit, wanted or not; its stego differs
+        from the cover also where nothing is to be said. A slot is written by the samples next to it.
+        """
+        levels, target = _levels(cover), self._maps(bits.astype(np.float32) * 2 - 1, cover)
+        wrong = self._maps(used, cover) & (self.read(levels) * target <= 0)
+        near = F.max_pool2d(wrong.any(1, keepdim=True).float(), 3, stride=1, padding=1) > 0
+        return torch.where(near, self.embed(levels, target), levels) / 255
 
     def mend(self, stego: Tensor, bits: np.ndarray, used: np.ndarray) -> Tensor:
         target = self._maps(bits.astype(np.float32) * 2 - 1, stego)
@@ -121,7 +131,7 @@ class CosetCoder(LosslessInn):
         return np.stack([samples & 1, samples >> 1 & 1]).astype(np.float32) * 2 - 1
 
     def planes(self, cover: Tensor) -> SamplePlanes:
-        return SamplePlanes(_samples(cover))
+        return SamplePlanes(_samples(cover), costs.hill(_levels(cover)))
 
     def hide(self, bits: np.ndarray, used: np.ndarray, cover: Tensor, key: Key) -> Tensor:
         samples = _samples(cover)
@@ -133,21 +143,22 @@ class CosetCoder(LosslessInn):
 
 
 class SamplePlanes:
-    """The samples (n,) of a cover as two planes of bits, with the squared change of a sample as cost."""
+    """The samples (n,) of a cover as two planes of bits. A flip costs the squared change times the sample's cost."""
 
-    def __init__(self, samples: np.ndarray):
-        self.samples = samples
+    def __init__(self, samples: np.ndarray, costs: np.ndarray):
+        self.samples, self.costs = samples, costs
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def plane(self, index: int, lower: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         if index == 0 or lower is None:
-            return (self.samples & 1).astype(np.uint8), np.ones(len(self), np.float32)
+            return (self.samples & 1).astype(np.uint8), self.costs
         zero, one = (_cheapest(self.samples, lower | upper << 1) for upper in (0, 1))
         # Where both cost the same, the cover's own bit serves: any choice would do.
         own = (self.samples >> 1 & 1).astype(np.uint8)
-        return np.where(zero == one, own, one < zero).astype(np.uint8), np.abs(zero - one).astype(np.float32)
+        natural = np.where(zero == one, own, one < zero).astype(np.uint8)
+        return natural, np.abs(zero - one).astype(np.float32) * self.costs
 
 
 FORBIDDEN = 64  # a distance no sample moves by: past 0 or 255
