@@ -43,13 +43,18 @@ class LosslessInn(BitMethod):
 
 
 class NetworkCoder(LosslessInn):
-    """message: slots per pixel, numbered channel by channel, row by row. weakest_code: as BitMethod has it."""
+    """message: slots per pixel, numbered channel by channel, row by row. weakest_code: as BitMethod has it.
+
+    headroom: grey levels by which a sample to be written is first moved away from 0 and 255, where half of the changes
+    would be cut off.
+    """
 
     layout: Layout = "direct"
 
-    def __init__(self, message: int = 1, weakest_code: int = 2, **config: Any):
-        super().__init__({"coder": "network", "message": message, "weakest_code": weakest_code, **config})
-        self.weakest_code = weakest_code
+    def __init__(self, message: int = 1, weakest_code: int = 2, headroom: int = 0, **config: Any):
+        own = {"coder": "network", "message": message, "weakest_code": weakest_code, "headroom": headroom}
+        super().__init__(own | config)
+        self.weakest_code, self.headroom = weakest_code, headroom
         self.net = BlindNet(message, **config)
 
     def capacity(self, height: int, width: int) -> int:
@@ -77,7 +82,8 @@ class NetworkCoder(LosslessInn):
         """Cover in grey levels and bits +-1 -> stego in grey levels, rounded and clamped."""
 
         def run(cover: Tensor, message: Tensor) -> Tensor:
-            stego, _ = self.net.embed(cover.to(self.device), message.to(self.device))
+            inside = cover.to(self.device).clamp(self.headroom, 255 - self.headroom)
+            stego, _ = self.net.embed(inside, message.to(self.device))
             return stego.round().clamp(0, 255)
 
         return run_tiled(run, (levels, target), COLOURS, self.net.reach, TILE)

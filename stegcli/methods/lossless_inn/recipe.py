@@ -73,9 +73,10 @@ def _stage(name: str, steps: int, lr: float, clip: float, weight: tuple[float, f
     return Stage(name, loss, steps, lr, batch=4, crop=64, clip=clip)
 
 
-def _recipe(message: int, growth: int, stages: tuple[Stage, ...]) -> Recipe:
+def _recipe(message: int, growth: int, weakest_code: int, headroom: int, stages: tuple[Stage, ...]) -> Recipe:
     config: dict[str, object] = {
-        "coder": "network", "message": message, "blocks": 4, "growth": growth, "depth": 5, "periods": [4, 8, 16],
+        "coder": "network", "message": message, "weakest_code": weakest_code, "headroom": headroom,
+        "blocks": 4, "growth": growth, "depth": 5, "periods": [4, 8, 16],
     }  # fmt: skip
     return Recipe(config, stages, validate, sample)
 
@@ -84,6 +85,8 @@ RECIPES = {
     "1bpp": _recipe(
         message=1,
         growth=12,
+        weakest_code=2,
+        headroom=0,
         stages=(
             _stage("write", 2_000, lr=1e-3, clip=10.0, weight=(0.005, 0.05)),
             _stage("refine", 6_000, lr=2e-4, clip=1.0, weight=(0.05, 0.12)),
@@ -92,6 +95,8 @@ RECIPES = {
     "3bpp": _recipe(
         message=3,
         growth=16,
+        weakest_code=4,
+        headroom=4,
         stages=(
             _stage("write", 4_000, lr=1e-3, clip=10.0, weight=(0.0005, 0.01)),
             _stage("refine", 6_000, lr=2e-4, clip=1.0, weight=(0.01, 0.015)),
