@@ -95,11 +95,8 @@ RECIPES = {
     "3bpp": _recipe(
         message=3,
         growth=16,
-        weakest_code=4,
+        weakest_code=3,
         headroom=4,
-        stages=(
-            _stage("write", 4_000, lr=1e-3, clip=10.0, weight=(0.0005, 0.01)),
-            _stage("refine", 6_000, lr=2e-4, clip=1.0, weight=(0.01, 0.015)),
-        ),
+        stages=(_stage("write", 8_000, lr=1e-3, clip=10.0, weight=(0.0005, 0.01)),),
     ),
 }
