@@ -105,6 +105,7 @@ def train(
             run.save()
             raise
         run.save()
+    run.accelerator.end_training()
     return out
 
 

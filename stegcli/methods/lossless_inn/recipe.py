@@ -95,7 +95,7 @@ RECIPES = {
     "3bpp": _recipe(
         message=3,
         growth=16,
-        weakest_code=3,
+        weakest_code=4,
         headroom=4,
         stages=(_stage("write", 8_000, lr=1e-3, clip=10.0, weight=(0.0005, 0.01)),),
     ),
