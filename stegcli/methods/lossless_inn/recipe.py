@@ -85,7 +85,7 @@ RECIPES = {
     "1bpp": _recipe(
         message=1,
         growth=12,
-        weakest_code=2,
+        weakest_code=3,
         headroom=0,
         stages=(
             _stage("write", 2_000, lr=1e-3, clip=10.0, weight=(0.005, 0.05)),
