@@ -10,7 +10,16 @@ REFERENCE = (512, 768)  # the picture whose capacity the table tells, height and
 
 
 def methods_table() -> tuple[list[str], list[list[str]]]:
-    columns = ["method", "carries", "cover", "key", "capacity at 768x512", "survives", "weights (default first)"]
+    columns = [
+        "method",
+        "carries",
+        "cover",
+        "key",
+        "capacity at 768x512",
+        "survives",
+        "weights (default first)",
+        "measured",
+    ]
     return columns, [_method_row(name) for name in methods.names()]
 
 
@@ -22,7 +31,12 @@ def _method_row(name: str) -> list[str]:
     return [
         name, "any file" if method.carries == "bits" else "picture", method.cover, key,
         _capacity(method), ", ".join(method.survives), ", ".join([default, *others]),
+        _quality(weights.entry(name, default)),
     ]  # fmt: skip
+
+
+def _quality(found: Entry) -> str:
+    return ", ".join(f"{k} {v}" for k, v in found.quality.items() if k != "command")
 
 
 def _capacity(method: Method) -> str:
@@ -41,5 +55,5 @@ def weights_table() -> tuple[list[str], list[list[str]]]:
 def _weights_row(found: Entry) -> list[str]:
     source = "none needed" if found.file is None else found.repo or "in the package"
     aliases = [a for a, n in weights.aliases(found.method).items() if n == found.name]
-    quality = ", ".join(f"{k} {v}" for k, v in found.quality.items())
-    return [found.method, found.name, ", ".join(aliases), source, str(found.bytes), found.licence, quality]
+    size = str(found.bytes)
+    return [found.method, found.name, ", ".join(aliases), source, size, found.licence, _quality(found)]

@@ -98,6 +98,8 @@ def train(
         run.begin_with(start)
     if resume:
         run.resume()
+    else:
+        run.begin_log()
     with _interrupts_wait(run):
         try:
             run.go()
@@ -310,6 +312,19 @@ class _Run:
     def _checkpoint(self) -> Path:
         return self.out.with_suffix(".ckpt")
 
+    @property
+    def _part(self) -> str:
+        return self.part or next(iter(methods.get(self.name).RECIPES))
+
+    def _identity(self) -> str:
+        """What a resumed run must share with the one that it goes on from."""
+        return json.dumps([self._part, self.seed, self.method.config])
+
+    def begin_log(self) -> None:
+        """A run that begins anew leaves nothing of an earlier one's log."""
+        if self.accelerator.is_main_process:
+            self.out.with_suffix(".jsonl").unlink(missing_ok=True)
+
     def resume(self) -> None:
         if not self._checkpoint.exists():
             raise FileError(f"no checkpoint {self._checkpoint} to resume from")
@@ -320,8 +335,8 @@ class _Run:
             progress, config = Progress(**json.loads(facts["progress"])), facts["config"]
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
             raise FileError(f"{self._checkpoint} is not a checkpoint of stego, or is damaged") from error
-        if config != json.dumps(self.method.config):
-            raise UsageError(f"{self._checkpoint} was trained with another configuration")
+        if config != self._identity():
+            raise UsageError(f"{self._checkpoint} was trained with another part, seed or configuration")
         self._load_state(state)
         self.progress = progress
 
@@ -330,11 +345,11 @@ class _Run:
         if not self.accelerator.is_main_process:
             return
         state = self._snapshot(self._optimizer) if self._optimizer else {}
-        facts = {"progress": json.dumps(asdict(self.progress)), "config": json.dumps(self.method.config)}
+        facts = {"progress": json.dumps(asdict(self.progress)), "config": self._identity()}
         if state:
             files.write(self._checkpoint, to_safetensors(_on_cpu(state), facts), force=True)
         training = {
-            "part": self.part or next(iter(methods.get(self.name).RECIPES)),
+            "part": self._part,
             "steps": self.progress.total,
             "seed": self.seed,
             "torch": torch.__version__,

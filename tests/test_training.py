@@ -378,7 +378,7 @@ def test_start_with_weights_that_do_not_fit(pictures: Path, tmp_path: Path, smal
 def test_resume_with_another_configuration(pictures: Path, tmp_path: Path, small: Prepare) -> None:
     small()
     train(pictures, tmp_path / "w.safetensors")
-    with pytest.raises(UsageError, match="was trained with another configuration"):
+    with pytest.raises(UsageError, match="was trained with another part, seed or configuration"):
         train(pictures, tmp_path / "w.safetensors", resume=True, config={"growth": 5})
 
 
