@@ -34,6 +34,9 @@ def build(coder: str, **config: Any) -> BitMethod:
 
 
 TILE = 512
+CERTAIN = 5.0
+"""The most log-odds that a slot claims. The network is now and then sure of a wrong bit, and one such bit that claims
+more than it knows undoes the decoding of a block."""
 Z_ROUNDS, Z_MARGIN = 16, 0.25  # corrections of z, and how far from doubt they bring a bit (of 1)
 
 
@@ -134,8 +137,8 @@ class NetworkCoder(LosslessInn):
     def _maps(self, slots: np.ndarray, image: Tensor) -> Tensor:
         return torch.from_numpy(slots).reshape(1, self.net.message, *image.shape[2:])
 
-    def _flat(self, maps: Tensor) -> np.ndarray:
-        return maps.reshape(-1).numpy()
+    def _flat(self, log_odds: Tensor) -> np.ndarray:
+        return log_odds.reshape(-1).clamp(-CERTAIN, CERTAIN).numpy()
 
 
 class CosetCoder(LosslessInn):
