@@ -107,6 +107,8 @@ def train(
             run.save()
             raise
         run.save()
+    # No process may leave while another still writes: its going would tear down the group under the other.
+    run.accelerator.wait_for_everyone()
     run.accelerator.end_training()
     return out
 

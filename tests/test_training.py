@@ -502,7 +502,11 @@ def test_two_processes_train_what_one_would(pictures: Path, tmp_path: Path) -> N
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "stegcli"]
     options = ["--data", str(pictures), "--steps", "4", "--batch", "2", "--device", "cpu"]
     command = [*launch, "train", METHOD, *options, "-o", str(two)]
-    ended = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=90)
+    for _ in range(3):  # gloo, under load, now and then aborts while it sets up or leaves; that is not what is tested
+        ended = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=90)
+        if "SIGABRT" not in ended.stderr:
+            break
+        two.unlink(missing_ok=True)
     assert ended.returncode == 0, ended.stderr
     expected, trained = train(pictures, one, batch=2), weights.read(two).tensors
     for name, value in expected.items():
