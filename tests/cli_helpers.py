@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from stegcli import cli
@@ -141,3 +142,12 @@ def prepare(folder: Path) -> None:
     save(folder / "cover.png", photo())
     (folder / "secret.txt").write_bytes(SECRET)
     keys.generate("lossless-inn", "coset-1").save(folder / "key.npy")
+
+
+def settle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in `folder`, with the files that most tests need and without the user's own settings."""
+    prepare(folder)
+    monkeypatch.chdir(folder)
+    for name in ("STEGO_KEY", "STEGO_DEVICE", "STEGO_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    return folder

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_helpers import SECRET, check_error, ok, photo, pixels_of, prepare, refused, run, save, snapshot, stego_process
+from cli_helpers import SECRET, check_error, ok, photo, pixels_of, refused, run, save, settle, snapshot, stego_process
 from PIL import Image
 
 from stegcli import __version__, api, weights
@@ -26,11 +26,7 @@ COMMANDS = ["keygen", "hide", "reveal", "train", "evaluate", "methods", "weights
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    prepare(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    for name in ("STEGO_KEY", "STEGO_DEVICE", "STEGO_DEBUG"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path
+    return settle(tmp_path, monkeypatch)
 
 
 def hidden(cover: object = "cover.png", output: str = "out.png", secret: object = "secret.txt") -> str:

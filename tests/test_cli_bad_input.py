@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cli_helpers import SECRET, check_error, ok, photo, prepare, refused, run, save, snapshot, stego_process
+from cli_helpers import SECRET, check_error, ok, photo, refused, run, save, settle, snapshot, stego_process
 from PIL import Image
 
 from stegcli import api, methods, weights
@@ -25,11 +25,7 @@ HIDE = ("hide", "secret.txt", "--cover", "cover.png", "-o", "out.png")
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    prepare(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    for name in ("STEGO_KEY", "STEGO_DEVICE", "STEGO_DEBUG"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path
+    return settle(tmp_path, monkeypatch)
 
 
 @pytest.fixture
