@@ -4,14 +4,18 @@
              -> decoded again and revealed: the same data, or the next stronger code, or CapacityError
     reveal   file bytes -> picture -> method.reveal -> payload.read -> data
 
-Nothing is returned by `hide_bytes` that did not reveal from exactly the bytes returned.
+and for methods that make the stego themselves
+
+    make     secrets -> method.drafts -> file bytes -> decoded, and through the channel that was asked for -> revealed
+
+Nothing is returned by `hide_bytes` or `make` that did not reveal from exactly the bytes returned.
 """
 
 from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,10 +23,11 @@ import torch
 from torch import Tensor
 
 from stegcli import ecc, image, metrics, payload, weights
+from stegcli.channel import Channel
 from stegcli.errors import CapacityError, FileError, RevealError, UsageError
 from stegcli.image import Picture
 from stegcli.key import Key
-from stegcli.method import BitMethod, Method
+from stegcli.method import BitMethod, Draft, Method, PictureMethod, Revealed, Secret, Wish
 from stegcli.payload import Plan
 
 DOUBT = 0.02
@@ -223,7 +228,126 @@ def reveal_bytes_with_z(stego: Picture, key: Key, z: np.ndarray, method: BitMeth
         return payload.read(reveal_with_z(image.to_tensor(stego.pixels), z), key, "direct")
 
 
+# -- methods that make the stego for the secret
+
+
+LEAST_PSNR = 12.0
+"""dB below which a picture that came back with loss counts as not revealed: what a wrong key gets (paper of glow2)."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A verified stego of a PictureMethod: its file's bytes, and for each receiver what came back of the secret.
+
+    payloads: bytes that travelled, None for a picture's latents. psnrs: of the picture, in dB, inf if nothing was lost,
+    None for a file.
+    """
+
+    file: bytes
+    picture: Picture
+    capacity: int
+    forms: tuple[str, ...]
+    payloads: tuple[int | None, ...]
+    psnrs: tuple[float | None, ...]
+    survives: Channel
+    notes: tuple[str, ...] = ()
+
+
+@torch.no_grad()
+def make(
+    secrets: Sequence[Secret], keys: Sequence[Key], method: PictureMethod, wish: Wish,
+    cover: Picture | None = None, format: str = "PNG", quality: int = image.JPEG_QUALITY,
+) -> Made:  # fmt: skip
+    """Secrets, one for each key -> a stego that reveals all of them. Raises CapacityError, FileError, UsageError.
+
+    It reveals from the returned bytes, and from what `wish.survive` makes of them.
+    """
+    if not 1 <= len(keys) <= method.most_receivers:
+        raise UsageError(f"{method.name} serves at most {method.most_receivers} receivers")
+    if format == "JPEG" and (wish.survive.kind == "png" or wish.survive.strength > quality):
+        wish = replace(wish, survive=Channel("jpeg", quality))
+    with _full_precision():
+        for draft in method.drafts(secrets, keys, wish, cover):
+            file = image.encode(Picture(draft.pixels), format, quality)
+            received = [_received(f, secrets, keys, draft, method) for f in (file, *_on_its_way(file, wish.survive))]
+            if all(r is not None for r in received):
+                return _made(file, draft, tuple(received[0] or ()), wish.survive)
+    need = max(len(s.data) for s in secrets)
+    raise CapacityError(0, need, f"no draw brought it through {wish.survive}: a milder --survive or a larger --size")
+
+
+@torch.no_grad()
+def reveal_picture(stego: Picture, key: Key, method: PictureMethod) -> Revealed:
+    """Stego -> what it holds for that key. Raises RevealError."""
+    if min(stego.height, stego.width) < method.min_side:
+        raise RevealError
+    with _full_precision():
+        return method.reveal(stego, key)
+
+
+def _on_its_way(file: bytes, survive: Channel) -> Iterator[bytes]:
+    """The file that the channel makes of it, if it makes another."""
+    pixels = image.decode(file).pixels
+    if survive.kind == "jpeg":
+        yield image.encode(Picture(pixels), "JPEG", round(survive.strength))
+    elif survive.kind != "png":
+        yield image.encode(Picture(survive(pixels, np.random.default_rng(0))))
+
+
+def _received(
+    file: bytes, secrets: Sequence[Secret], keys: Sequence[Key], draft: Draft, method: PictureMethod
+) -> list[float | None] | None:
+    """What each receiver gets of a file -> the PSNR of pictures, None of files; or None if one does not get it."""
+    arrived = image.decode(file, "stego")
+    found: list[float | None] = []
+    for secret, key, exact in zip(secrets, keys, draft.exact, strict=True):
+        try:
+            revealed = method.reveal(arrived, key)
+        except RevealError:
+            return None
+        psnr = None if revealed.picture is None else _likeness(secret, revealed.picture)
+        if revealed.data != exact or (exact is None and (psnr is None or psnr < LEAST_PSNR)):
+            return None
+        found.append(psnr)
+    return found
+
+
+def _likeness(secret: Secret, back: Picture) -> float | None:
+    """PSNR of a revealed picture, measured at the secret's size."""
+    if secret.picture is None:
+        return None
+    truth = secret.picture.pixels
+    return metrics.psnr(truth, image.resized(back.pixels, truth.shape[1], truth.shape[0]))
+
+
+def _made(file: bytes, draft: Draft, psnrs: tuple[float | None, ...], survives: Channel) -> Made:
+    payloads = tuple(None if e is None else len(e) for e in draft.exact)
+    return Made(file, image.decode(file), draft.capacity, draft.forms, payloads, psnrs, survives, draft.notes)
+
+
 # -- what the user is told
+
+
+def report_made(made: Made, keys: Sequence[Key]) -> dict[str, object]:
+    """The figures of a stego that was made, under the names that `--json` prints: lists if there are several keys."""
+    height, width = made.picture.height, made.picture.width
+    psnrs = [None if p is None or np.isinf(p) else round(p, 3) for p in made.psnrs]
+    sizes = list(made.payloads)
+    together = sum(s for s in sizes if s is not None)
+    single = len(keys) == 1
+    return {
+        "method": keys[0].method,
+        "weights": keys[0].weights,
+        "width": width,
+        "height": height,
+        "cover_psnr": None,
+        "payload_bytes": sizes[0] if single else sizes,
+        "capacity_bytes": made.capacity,
+        "bpp": 8 * together / (width * height) if together else None,
+        "secret_psnr": psnrs[0] if single else psnrs,
+        "verified": True,
+        "form": made.forms[0] if single else list(made.forms),
+    }
 
 
 def report(hidden: Hidden, cover: Picture, data: bytes, key: Key) -> dict[str, object]:
@@ -240,4 +364,5 @@ def report(hidden: Hidden, cover: Picture, data: bytes, key: Key) -> dict[str, o
         "bpp": 8 * len(data) / (cover.width * cover.height),
         "secret_psnr": None,
         "verified": True,
+        "form": "bytes",
     }

@@ -18,9 +18,9 @@ from stegcli.console import as_fault, complain, emit, progress, say, show, stdou
 from stegcli.errors import FileError, StegoError, UsageError, WeightsError
 
 if TYPE_CHECKING:
-    from stegcli.jobs import HideJob
+    from stegcli.jobs import HideJob, MakeJob
     from stegcli.key import Key
-    from stegcli.method import Method
+    from stegcli.method import Method, Wish
 
 app = typer.Typer(
     help="Hide a file in a picture, and get it back exactly.",
@@ -60,7 +60,23 @@ SaltOption = Annotated[
     str | None, typer.Option(help="With a passphrase: the salt of an earlier key, in hex, to make that key again.")
 ]
 
-SecretArgument = Annotated[list[str], typer.Argument(help="The file to hide; - is standard input. Several: a batch.")]
+SecretArgument = Annotated[
+    list[str] | None, typer.Argument(help="The file to hide; - is standard input. Several: a batch.")
+]
+SecretOption = Annotated[
+    list[str] | None, typer.Option("--secret", help="Repeated, with a --key each: several receivers of one stego.")
+]
+AsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--as", help="How a secret travels: auto, bytes (exactly), picture (as good as fits), compressed or cascade."
+    ),
+]
+StegoSizeOption = Annotated[str | None, typer.Option("--size", help="WxH of a generated stego.")]
+DomainOption = Annotated[str | None, typer.Option(help="What a generated stego shows: textures or landscapes.")]
+TemperatureOption = Annotated[float | None, typer.Option(help="Of the generator; lower is calmer and carries less.")]
+RedundancyOption = Annotated[int | None, typer.Option(help="Copies in the cascade: 1, 2 or 4.")]
+QualityOption = Annotated[int | None, typer.Option(min=1, max=100, help="Of a JPEG output; 90 by default.")]
 CoverOption = Annotated[
     str | None, typer.Option(help="The picture to hide in; - is standard input. In a batch a folder of them.")
 ]
@@ -70,7 +86,9 @@ KeysOption = Annotated[
         help="A key file; else STEGO_KEY names one; without either, a fresh one is written beside the output."
     ),
 ]
-SurviveOption = Annotated[str, typer.Option(help="What the stego must outlive: png, jpeg:Q, noise:S.")]
+SurviveOption = Annotated[
+    str, typer.Option(help="What the stego must outlive: png, jpeg:Q; verified before it is written.")
+]
 KeyOutOption = Annotated[
     Path | None,
     typer.Option(help="lossless-inn in the paper's form: write a key file that carries z, and with it the message."),
@@ -165,13 +183,20 @@ def keygen(
 
 @app.command()
 def hide(
-    secret: SecretArgument,
+    secret: SecretArgument = None,
     method: MethodOption = None,
     cover: CoverOption = None,
     key: KeysOption = None,
     output: OutOption = None,
+    receivers: SecretOption = None,
     weights: WeightsOption = None,
     survive: SurviveOption = "png",
+    travel: AsOption = None,
+    size: StegoSizeOption = None,
+    domain: DomainOption = None,
+    temperature: TemperatureOption = None,
+    redundancy: RedundancyOption = None,
+    quality: QualityOption = None,
     key_out: KeyOutOption = None,
     jobs: JobsOption = 1,
     json: JsonOption = False,
@@ -181,20 +206,35 @@ def hide(
 ) -> None:
     """Hide a file in a picture; nothing is written that was not revealed again first."""
     given = key or ([] if key_out else _key_of_environment())
-    batch = _is_batch(secret, output)
+    secrets = _secrets(secret, receivers)
+    batch = not receivers and _is_batch(secrets, output)
     to_stdout = not batch and _to_stdout(output)
-    _check_keys(given, key_out, batch, to_stdout)
-    _check_stdin(*secret, cover, *given)
-    outputs = _batch_outputs(secret, output, ".png") if batch else [output or STDIO]
+    _check_keys(given, receivers, key_out, batch, to_stdout)
+    _check_stdin(*secrets, cover, *given)
+    outputs = _batch_outputs(secrets, output, ".png") if batch else [output or STDIO]
+    chosen = _chosen_method(given, method, cover)
     if not batch:
-        _refuse_early(outputs[0], None if given else key_out or _beside(outputs[0]), force)
-    todo = _hide_jobs(secret, cover, outputs, method, weights, given, key_out)
+        fresh = [] if given else [str(key_out)] if key_out else _fresh_paths(outputs[0], receivers)
+        _refuse_early(outputs[0], fresh, force, _writes_lossy(chosen, outputs[0]))
+    named = _weights_of_domain(chosen, domain, weights)
+    wanted = {"as": travel, "size": size, "temperature": temperature, "redundancy": redundancy, "quality": quality,
+              "secret": receivers}  # fmt: skip
+    make_key = _key_maker(given, method, chosen, named)
     from stegcli import jobs as work
 
-    loaded = work.Models(weights, device)(todo[0].key)
+    first = make_key()
+    loaded = work.Models(named, device)(first[0])
+    _check_options(loaded, {n for n, v in wanted.items() if v is not None})
     _check_survives(loaded, survive)
     quiet = quiet or (json and to_stdout)
-    work_list = [(j.secret, partial(work.hide, j, loaded, force, quiet or batch)) for j in todo]
+    if loaded.carries == "image":
+        wish = _wish(survive, travel, size, temperature, redundancy)
+        groups: list[tuple[str, ...]] = [tuple(secrets)] if receivers else [(s,) for s in secrets]
+        todo = _make_jobs(groups, cover, outputs, given, make_key, wish, quality)
+        work_list = [(j.secrets[0], partial(work.make, j, loaded, force, quiet or batch)) for j in todo]
+    else:
+        hiding = _hide_jobs(secrets, cover, outputs, given, make_key, key_out)
+        work_list = [(j.secret, partial(work.hide, j, loaded, force, quiet or batch)) for j in hiding]
     with _made_folder(output if batch else None):
         _run("hiding", work_list, batch, jobs, json, quiet, to_stdout)
 
@@ -219,7 +259,7 @@ def reveal(
     if not given and not batch:
         raise UsageError("no key", "give --key KEY.npy or set STEGO_KEY")
     _check_stdin(*stegos, *given)
-    outputs = _batch_outputs(stegos, output, ".bin") if batch else [output or STDIO]
+    outputs = _batch_outputs(stegos, output, "") if batch else [output or STDIO]
     to_stdout = outputs[0] == STDIO
     if not batch and not to_stdout:
         _refuse_existing([Path(outputs[0])], force)
@@ -229,7 +269,7 @@ def reveal(
     quiet = quiet or (json and to_stdout)
     work_list = []
     for name, out in zip(stegos, outputs, strict=True):
-        job = work.RevealJob(name, out, given[0] if given else str(_beside(name)), method)
+        job = work.RevealJob(name, out, given[0] if given else str(_beside(name)), method, not batch)
         work_list.append((name, partial(work.reveal, job, models, force, quiet or batch)))
     with _made_folder(output if batch else None):
         _run("revealing", work_list, batch, jobs, json, quiet, to_stdout)
@@ -397,8 +437,68 @@ def _check_method(name: str | None) -> None:
 
 
 def _check_survives(method: Method, wanted: str) -> None:
-    if wanted not in method.survives:
+    from stegcli import channel
+
+    kind = channel.parse(wanted).kind
+    if wanted not in method.survives and f"{kind}:Q" not in method.survives:
         raise UsageError(f"{method.name} does not survive {wanted}", f"it survives {', '.join(method.survives)}")
+
+
+def _check_options(method: Method, used: set[str]) -> None:
+    """An option that means nothing to the method is refused, and who takes it is named."""
+    from stegcli import methods
+
+    for option in sorted(used - method.options):
+        takers = [n for n in methods.names() if option in methods.get(n).METHOD.options]
+        raise UsageError(f"--{option} means nothing to {method.name}", f"methods that take it: {', '.join(takers)}")
+
+
+def _chosen_method(given: list[str], method: str | None, cover: str | None) -> str:
+    """The method: the key's, else the one asked for, else by whether there is a cover."""
+    from stegcli import key as keys
+
+    _check_method(method)
+    if given:
+        return keys.load(given[0]).method
+    return method or (DEFAULT_METHOD_WITH_COVER if cover else DEFAULT_METHOD)
+
+
+def _writes_lossy(method: str, output: str) -> bool:
+    """Whether that output is a JPEG and the method outlives it. Its package is loaded only for such a name."""
+    from stegcli import image, methods
+
+    if Path(output).suffix.lower() not in image.LOSSY or method not in methods.names():
+        return False
+    return any(s.startswith("jpeg") for s in methods.get(method).METHOD.survives)
+
+
+def _weights_of_domain(method: str, domain: str | None, weights: str | None) -> str | None:
+    """--domain is another name for the weights that draw it."""
+    if domain is None:
+        return weights
+    from stegcli import weights as store
+
+    if weights is not None:
+        raise UsageError("--domain and --weights both name the weights")
+    domains = [e.domain for e in store.entries(method) if e.domain]
+    if domain not in domains:
+        hint = f"domains: {', '.join(dict.fromkeys(domains))}" if domains else f"{method} takes no --domain"
+        raise UsageError(f"{method} has no domain {domain!r}", hint)
+    return store.aliases(method)[domain]
+
+
+def _wish(
+    survive: str, travel: str | None, size: str | None, temperature: float | None, redundancy: int | None
+) -> Wish:
+    from stegcli import channel
+    from stegcli.method import Wish
+
+    ways = {"auto": "auto", "bytes": "bytes", "picture": "picture", "image": "picture", "compressed": "compressed",
+            "cascade": "cascade"}  # fmt: skip
+    if travel is not None and travel not in ways:
+        raise UsageError(f"--as takes no {travel!r}", "auto, bytes, picture, compressed or cascade")
+    way: Any = ways[travel or "auto"]
+    return Wish(channel.parse(survive), way, _size(size), temperature, redundancy)
 
 
 def _identity(method: str, weights: str | None) -> str:
@@ -412,28 +512,45 @@ def _key_of_environment() -> list[str]:
     return [os.environ["STEGO_KEY"]] if os.environ.get("STEGO_KEY") else []
 
 
-def _check_keys(given: list[str], key_out: Path | None, batch: bool, to_stdout: bool) -> None:
-    if len(given) > 1:
-        raise UsageError("several keys: no method here takes more than one")
+def _secrets(secrets: list[str] | None, receivers: list[str] | None) -> list[str]:
+    if receivers and secrets:
+        raise UsageError("--secret names all secrets: none stands by itself")
+    if not receivers and not secrets:
+        raise UsageError("no secret", "stego hide FILE -o OUT.png")
+    return receivers or secrets or []
+
+
+def _check_keys(
+    given: list[str], receivers: list[str] | None, key_out: Path | None, batch: bool, to_stdout: bool
+) -> None:
+    if receivers and given and len(given) != len(receivers):
+        raise UsageError(f"{len(receivers)} secrets and {len(given)} keys", "each --secret takes a --key of its own")
+    if len(set(given)) < len(given):
+        raise UsageError("one key for two secrets", "each --secret takes a --key of its own")
+    if len(given) > 1 and not receivers:
+        raise UsageError("several keys for one secret", "several receivers: --secret A --key A.npy --secret B ...")
     if key_out is not None and (given or batch):
         raise UsageError("--key-out makes its own key, for one stego")
     if to_stdout and not given and key_out is None:
         raise UsageError("without -o there is no place to write a fresh key beside", "give --key KEY or -o OUT")
 
 
-def _key_maker(given: list[str], method: str | None, cover: str | None, weights: str | None) -> Callable[[], Key]:
-    """-> a function that gives the user's key each time, or a fresh one each time."""
+def _key_maker(given: list[str], method: str | None, chosen: str, weights: str | None) -> Callable[[], tuple[Key, ...]]:
+    """-> a function that gives the user's keys each time, or a fresh one each time."""
     from stegcli import jobs
     from stegcli import key as keys
 
-    if given:
-        key = keys.load(given[0])
+    if not given:
+        named = _identity(chosen, weights)
+        return lambda: (keys.generate(chosen, named),)
+    loaded = tuple(keys.load(g) for g in given)
+    for key in loaded:
         jobs.check_key(key, method)
-        return lambda: key
-    if cover is None and method is None:
-        raise UsageError("no cover", f"{DEFAULT_METHOD_WITH_COVER} needs --cover IMAGE")
-    chosen = method or (DEFAULT_METHOD_WITH_COVER if cover else DEFAULT_METHOD)
-    return partial(keys.generate, chosen, _identity(chosen, weights))
+    if len({(k.method, k.weights) for k in loaded}) > 1:
+        raise UsageError("the keys are for different methods or weights")
+    if len({k.secret for k in loaded}) < len(loaded):
+        raise UsageError("one key for two secrets", "each --secret takes a --key of its own")
+    return lambda: loaded
 
 
 def _first_line(path: Path) -> bytes:
@@ -476,13 +593,20 @@ def _beside(output: str) -> Path:
     return Path(output).with_suffix(".key.npy")
 
 
-def _refuse_early(output: str, key_out: Path | None, force: bool) -> None:
+def _fresh_paths(output: str, receivers: list[str] | None) -> list[str]:
+    """Where fresh keys go: out.key.npy, and for several receivers out.1.key.npy, out.2.key.npy, ..."""
+    if not receivers:
+        return [str(_beside(output))]
+    return [str(Path(output).with_suffix(f".{i + 1}.key.npy")) for i in range(len(receivers))]
+
+
+def _refuse_early(output: str, fresh: list[str], force: bool, lossy: bool) -> None:
     """What is wrong with the outputs is said before any work."""
     from stegcli import image
 
-    image.output_format(output)
-    paths = [Path(p) for p in (output, key_out) if p not in (None, STDIO)]
-    if len(paths) == 2 and paths[0].absolute() == paths[1].absolute():
+    image.output_format(output, lossy)
+    paths = [Path(p) for p in (output, *fresh) if p != STDIO]
+    if len({p.absolute() for p in paths}) < len(paths):
         raise UsageError(f"stego and key would both be {paths[0]}")
     _refuse_existing(paths, force)
 
@@ -494,11 +618,10 @@ def _refuse_existing(paths: list[Path], force: bool) -> None:
 
 
 def _hide_jobs(
-    secrets: list[str], cover: str | None, outputs: list[str], method: str | None, weights: str | None,
-    given: list[str], key_out: Path | None,
+    secrets: list[str], cover: str | None, outputs: list[str], given: list[str],
+    make_key: Callable[[], tuple[Key, ...]], key_out: Path | None,
 ) -> list[HideJob]:  # fmt: skip
-    make_key = _key_maker(given, method, cover, weights)
-    keys = [make_key() for _ in secrets]
+    keys = [make_key()[0] for _ in secrets]
     if cover is None:
         raise UsageError(f"{keys[0].method} needs --cover IMAGE")
     from stegcli.jobs import HideJob
@@ -509,6 +632,24 @@ def _hide_jobs(
         HideJob(*names, key=key, key_path=path, fresh=not given, with_z=key_out is not None)
         for names, key, path in zip(zip(secrets, covers, outputs, strict=True), keys, paths, strict=True)
     ]
+
+
+def _make_jobs(
+    groups: list[tuple[str, ...]], cover: str | None, outputs: list[str], given: list[str],
+    make_key: Callable[[], tuple[Key, ...]], wish: Wish, quality: int | None,
+) -> list[MakeJob]:  # fmt: skip
+    """One job for each stego; a group holds the secrets that go into it, one for each receiver."""
+    from stegcli.image import JPEG_QUALITY
+    from stegcli.jobs import MakeJob
+
+    if cover is not None:
+        raise UsageError("this method makes its own picture and takes no --cover", "leave --cover out")
+    todo = []
+    for group, out in zip(groups, outputs, strict=True):
+        keys = make_key() if given else tuple(make_key()[0] for _ in group)
+        paths = tuple(given or _fresh_paths(out, list(group) if len(group) > 1 else None))
+        todo.append(MakeJob(group, out, keys, paths, not given, wish, None, quality or JPEG_QUALITY))
+    return todo
 
 
 # -- batches

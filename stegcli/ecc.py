@@ -5,14 +5,21 @@ A u + S p = 0 (mod 2), A sparse and random, S a staircase (ones on the diagonal 
 encoding is one sparse product and one running sum. Decoding finds the likeliest error pattern from the
 syndrome by belief propagation (package `ldpc`).
 
-Reference: Irregular repeat-accumulate codes (Jin, Khandekar, McEliece, 2000). The comparison with Reed-Solomon
-codes that led to this choice is printed by `python benchmarks/ecc.py`.
+`encode_to` and `decode_from` are a second family, for methods whose receiver knows how many slots there are: irregular
+codes of any rate, without a ladder. Some columns have many ones, most have three. On a Gaussian channel with blocks of
+8,192 bits they reach 84 % of its capacity at rate 1/4 and 90 % or more from 2/5 on, where the ladder reaches 72 to 84 %
+below rate 1/2 (`python benchmarks/ecc.py`).
+
+Reference: Irregular repeat-accumulate codes (Jin, Khandekar, McEliece, 2000); the weights of the columns are those of
+DVB-S2 (ETSI EN 302 307, tables 5a and 5b). The comparison with Reed-Solomon codes that led to this choice is printed
+by `python benchmarks/ecc.py`.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import math
 from fractions import Fraction
 
@@ -76,14 +83,18 @@ def decode(llr: np.ndarray, bits: int, code: int) -> np.ndarray:
 
 
 def _decode_block(hard: np.ndarray, doubt: np.ndarray, k: int, code: int) -> np.ndarray:
-    matrix = _matrix(k, code)
+    return _correct(_matrix(k, code), hard, doubt, k, ITERATIONS)
+
+
+def _correct(matrix: sparse.csr_matrix, hard: np.ndarray, doubt: np.ndarray, k: int, iterations: int) -> np.ndarray:
+    """The hard decisions of a block and the chance that each is wrong -> its information bits, corrected."""
     syndrome = ((matrix @ hard.astype(np.int32)) & 1).astype(np.uint8)
     if not syndrome.any():
         return hard[:k]
     from ldpc.bp_decoder import BpDecoder  # imported here: most messages need no decoding, and it loads slowly
 
     decoder = BpDecoder(
-        matrix, error_channel=doubt.tolist(), max_iter=ITERATIONS, bp_method="product_sum",
+        matrix, error_channel=doubt.tolist(), max_iter=iterations, bp_method="product_sum",
         input_vector_type="syndrome",
     )  # fmt: skip
     flips: np.ndarray = decoder.decode(syndrome)
@@ -119,7 +130,74 @@ def _information_part(k: int, code: int) -> sparse.csr_matrix:
 @functools.lru_cache(maxsize=8)
 def _matrix(k: int, code: int) -> sparse.csr_matrix:
     """The whole parity-check matrix [A | S], uint8."""
-    parity = _parity(k, code)
+    return sparse.csr_matrix(sparse.hstack([_information_part(k, code), _stairs(_parity(k, code))]), dtype=np.uint8)
+
+
+def _stairs(parity: int) -> sparse.dia_array:
     ones = np.ones(parity, np.uint8)
-    stairs = sparse.diags_array([ones, ones[1:]], offsets=[0, -1], dtype=np.uint8)
-    return sparse.csr_matrix(sparse.hstack([_information_part(k, code), stairs]), dtype=np.uint8)
+    return sparse.diags_array([ones, ones[1:]], offsets=[0, -1], dtype=np.uint8)
+
+
+# -- irregular codes of any rate
+
+LONG_ITERATIONS = 100
+HEAVY = (
+    # up to this rate, share of the columns that have this many ones
+    (Fraction(45, 100), Fraction(1, 3), 12),
+    (Fraction(55, 100), Fraction(2, 5), 8),
+    (Fraction(63, 100), Fraction(1, 3), 12),
+    (Fraction(86, 100), Fraction(1, 9), 12),
+    (Fraction(1), Fraction(1, 9), 4),
+)
+
+
+def encode_to(bits: np.ndarray, length: int) -> np.ndarray:
+    """Information bits (uint8 0/1) -> exactly `length` coded bits, more than there are information bits."""
+    coded = [_encode_block(bits[a:b], d - c) for (a, b), (c, d) in _spans(len(bits), length)]
+    return np.concatenate(coded)
+
+
+def decode_from(llr: np.ndarray, bits: int) -> np.ndarray:
+    """Log-odds ln P(1)/P(0) of all coded bits -> the likeliest information bits. The inverse of `encode_to`."""
+    hard = (llr > 0).astype(np.uint8)
+    doubt = 1 / (1 + np.exp(np.abs(llr).clip(1e-3, 30)))
+    spans = _spans(bits, len(llr))
+    decoded = [_correct(_irregular(b - a, d - c), hard[c:d], doubt[c:d], b - a, LONG_ITERATIONS)
+               for (a, b), (c, d) in spans]  # fmt: skip
+    return np.concatenate(decoded)
+
+
+def _spans(bits: int, length: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Blocks of nearly equal size: for each its stretch of information bits and its stretch of coded bits."""
+    if not 0 < bits < length:
+        raise ValueError(f"{bits} bits cannot be coded as {length}")
+    blocks = math.ceil(bits / BLOCK)
+    inner = [bits * i // blocks for i in range(blocks + 1)]
+    outer = [length * i // blocks for i in range(blocks + 1)]
+    return list(zip(itertools.pairwise(inner), itertools.pairwise(outer), strict=True))
+
+
+def _encode_block(u: np.ndarray, length: int) -> np.ndarray:
+    k = len(u)
+    checks = (_irregular(k, length)[:, :k].astype(np.int32) @ u.astype(np.int32)) & 1
+    return np.concatenate([u, (np.cumsum(checks) & 1).astype(np.uint8)])
+
+
+@functools.lru_cache(maxsize=16)
+def _irregular(k: int, length: int) -> sparse.csr_matrix:
+    """The parity-check matrix [A | S] of k information bits in `length` coded ones, uint8."""
+    parity = length - k
+    stream = Stream(hashlib.sha256(f"stegcli/irregular/{k}/{length}".encode()).digest())
+    columns = np.repeat(np.arange(k), np.minimum(_column_weights(k, length), parity))
+    columns = columns[stream.permutation(len(columns))]
+    rows = np.arange(len(columns)) % parity  # every row gets equally many
+    part = sparse.csr_matrix((np.ones(len(rows), np.uint8), (rows, columns)), shape=(parity, k))
+    part.data[:] = 1  # a row dealt twice to one column counts once
+    return sparse.csr_matrix(sparse.hstack([part, _stairs(parity)]), dtype=np.uint8)
+
+
+def _column_weights(k: int, length: int) -> np.ndarray:
+    share, heavy = next((s, w) for most, s, w in HEAVY if Fraction(k, length) <= most)
+    weights = np.full(k, WEIGHT)
+    weights[: round(k * share)] = heavy
+    return weights

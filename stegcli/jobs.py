@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,20 @@ import torch
 
 from stegcli import api, console, files, image, methods, zkey
 from stegcli import key as keys
-from stegcli.errors import StegoError, UsageError
+from stegcli.errors import FileError, StegoError, UsageError
 from stegcli.files import STDIO, Output
+from stegcli.image import Picture
 from stegcli.key import Key
-from stegcli.method import BitMethod, Method
+from stegcli.method import BitMethod, Method, PictureMethod, Revealed, Secret, Wish
 
 HIDE_FIGURES = (
     "method", "weights", "output", "key", "width", "height", "cover_psnr", "payload_bytes", "capacity_bytes", "bpp",
-    "secret_psnr", "verified", "seconds",
+    "secret_psnr", "verified", "form", "seconds",
 )  # fmt: skip
+
+
+REVEALED_QUALITY = 95
+"""Of a revealed picture that is asked for as a JPEG."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +48,31 @@ class HideJob:
 
 
 @dataclass(frozen=True)
+class MakeJob:
+    """For methods that make the stego: secrets, keys and the keys' paths go together, one of each for a receiver."""
+
+    secrets: tuple[str, ...]
+    output: str
+    keys: tuple[Key, ...]
+    key_paths: tuple[str, ...]
+    fresh: bool
+    wish: Wish
+    cover: str | None = None
+    quality: int = image.JPEG_QUALITY
+
+
+@dataclass(frozen=True)
 class RevealJob:
-    """stego, output: paths or `-`. method: what the key must be for, None for any."""
+    """stego, output: paths or `-`. method: what the key must be for, None for any.
+
+    named: whether `output` is the whole name; else a suffix is added that tells a picture from a file.
+    """
 
     stego: str
     output: str
     key_path: str
     method: str | None = None
+    named: bool = True
 
 
 class Models:
@@ -59,21 +82,76 @@ class Models:
         self._weights = weights
         self._device = api.pick_device(device)
         self._lock = threading.Lock()
-        self._loaded: dict[tuple[str, str], BitMethod] = {}
+        self._loaded: dict[tuple[str, str], Method] = {}
 
-    def __call__(self, key: Key) -> BitMethod:
+    def __call__(self, key: Key) -> Method:
         name = (key.method, key.weights)
         with self._lock:
             if name not in self._loaded:
-                self._loaded[name] = _as_bit_method(api.load_method(key, self._weights, self._device))
+                self._loaded[name] = api.load_method(key, self._weights, self._device)
             return self._loaded[name]
 
 
-def hide(job: HideJob, method: BitMethod, force: bool, quiet: bool) -> dict[str, Any]:
+def make(job: MakeJob, loaded: Method, force: bool, quiet: bool) -> dict[str, Any]:
+    """Run one job of a method that makes the stego -> the figures of `--json`."""
+    started = time.monotonic()
+    method = _as_picture_method(loaded)
+    format = image.output_format(job.output, lossy=True)
+    _check_outputs(job.output, job.key_paths if job.fresh else (), force)
+    secrets = [_read_secret(s, job.wish, quiet) for s in job.secrets]
+    cover = None if job.cover is None else image.load(job.cover, "cover")
+    if not quiet:
+        sizes = ", ".join(f"{s} ({len(r.data)} bytes)" for s, r in zip(job.secrets, secrets, strict=True))
+        console.say(f"hiding {sizes} in a picture that {method.name} makes")
+    made = api.make(secrets, job.keys, method, job.wish, cover, format, job.quality)
+    fresh = [Output(Path(p), k.to_bytes(), 0o600) for p, k in zip(job.key_paths, job.keys, strict=True) if job.fresh]
+    _write_outputs(job.output, made.file, fresh, force)
+    paths = job.key_paths[0] if len(job.keys) == 1 else list(job.key_paths)
+    figures = api.report_made(made, job.keys) | {"output": job.output, "key": paths}
+    figures["seconds"] = round(time.monotonic() - started, 3)
+    if not quiet:
+        _say_made(job, made)
+    return {name: figures[name] for name in HIDE_FIGURES}
+
+
+def _read_secret(name: str, wish: Wish, quiet: bool) -> Secret:
+    """A file -> the secret, with the picture it holds unless it is to go byte for byte."""
+    data = files.read(name, "secret")
+    if wish.travel == "bytes":
+        return Secret(data)
+    try:
+        picture = image.decode(data, f"secret {name}")
+    except FileError:
+        if wish.travel != "auto":
+            raise
+        return Secret(data)
+    if not quiet:
+        for note in picture.notes:
+            console.say(f"secret {name}: {note}")
+    return Secret(data, picture)
+
+
+def _say_made(job: MakeJob, made: api.Made) -> None:
+    where = "standard output" if job.output == STDIO else job.output
+    console.say(f"wrote {where}: verified, {made.picture.width}x{made.picture.height}, outlives {made.survives}")
+    told = zip(job.secrets, made.forms, made.payloads, made.psnrs, strict=True)
+    for secret, form, size, psnr in told:
+        came = [] if size is None else [f"{size} of {made.capacity} bytes"]
+        if psnr is not None:
+            came.append("exact" if np.isinf(psnr) else f"PSNR {psnr:.2f} dB")
+        console.say(f"{secret}: {', '.join([form, *came])}")
+    for note in made.notes:
+        console.say(note)
+    for path in job.key_paths if job.fresh else ():
+        console.say(f"wrote key {path}: whoever has it and the stego can read the secret")
+
+
+def hide(job: HideJob, loaded: Method, force: bool, quiet: bool) -> dict[str, Any]:
     """Run one job -> the figures of `--json`."""
     started = time.monotonic()
+    method = _as_bit_method(loaded)
     format = image.output_format(job.output)
-    _check_outputs(job, force)
+    _check_outputs(job.output, (job.key_path,) if job.fresh else (), force)
     data = files.read(job.secret, "secret")
     cover = image.load(job.cover, "cover")
     if not quiet:
@@ -82,7 +160,7 @@ def hide(job: HideJob, method: BitMethod, force: bool, quiet: bool) -> dict[str,
         console.say(f"hiding {len(data)} bytes in {job.cover} ({cover.width}x{cover.height})")
     embed = api.hide_bytes_with_z if job.with_z else api.hide_bytes
     hidden = embed(data, cover, job.key, method, format)
-    _write_outputs(job, hidden, force)
+    _write_outputs(job.output, hidden.file, _fresh_key(job, hidden), force)
     figures = api.report(hidden, cover, data, job.key) | {"output": job.output, "key": job.key_path}
     figures["seconds"] = round(time.monotonic() - started, 3)
     if not quiet:
@@ -94,29 +172,60 @@ def reveal(job: RevealJob, models: Models, force: bool, quiet: bool) -> dict[str
     """Run one job -> the figures of `--json`."""
     started = time.monotonic()
     if job.output != STDIO:
-        files.check_writable([Path(job.output)], force)
+        files.check_writable([Path(n) for n in _possible_names(job)], force)
     key, z = read_key(job.key_path)
     check_key(key, job.method)
     method = models(key)
     stego = image.load(job.stego, "stego")
     if not quiet:
         console.say(f"revealing {job.stego} ({stego.width}x{stego.height})")
-    data = api.reveal_bytes(stego, key, method) if z is None else api.reveal_bytes_with_z(stego, key, z, method)
-    _check_terminal(job.output, data)
+    revealed = _revealed(stego, key, z, method)
+    data, picture = _as_file(revealed, job.output), revealed.picture
+    output = _name_for(job, picture is not None)
+    _check_terminal(output, data)
     with console.stdout_errors():
-        files.write(job.output, data, force)
+        files.write(output, data, force)
     if not quiet:
-        where = "standard output" if job.output == STDIO else job.output
-        console.say(f"revealed {len(data)} bytes to {where}")
+        where = "standard output" if output == STDIO else output
+        what = f"{len(data)} bytes" if picture is None else f"a picture of {picture.width}x{picture.height}"
+        console.say(f"revealed {what} to {where}")
     return {
         "method": key.method,
         "weights": key.weights,
-        "output": job.output,
+        "output": output,
         "bytes": len(data),
-        "width": None,
-        "height": None,
+        "width": None if picture is None else picture.width,
+        "height": None if picture is None else picture.height,
         "seconds": round(time.monotonic() - started, 3),
     }
+
+
+def _revealed(stego: Picture, key: Key, z: np.ndarray | None, method: Method) -> Revealed:
+    if isinstance(method, PictureMethod):
+        return api.reveal_picture(stego, key, method)
+    bits = _as_bit_method(method)
+    if z is None:
+        return Revealed(api.reveal_bytes(stego, key, bits))
+    return Revealed(api.reveal_bytes_with_z(stego, key, z, bits))
+
+
+def _as_file(revealed: Revealed, output: str) -> bytes:
+    """What came back -> the bytes to write: of a picture those of the format that the output's name asks for."""
+    if revealed.picture is None:
+        assert revealed.data is not None
+        return revealed.data
+    suffix = Path(output).suffix.lower()
+    format = (image.LOSSLESS | image.LOSSY).get(suffix, "PNG")
+    alpha = revealed.picture.alpha if format not in ("BMP", "JPEG") else None
+    return image.encode(replace(revealed.picture, alpha=alpha), format, REVEALED_QUALITY)
+
+
+def _possible_names(job: RevealJob) -> list[str]:
+    return [job.output] if job.named else [job.output + ".png", job.output + ".bin"]
+
+
+def _name_for(job: RevealJob, picture: bool) -> str:
+    return job.output if job.named else job.output + (".png" if picture else ".bin")
 
 
 def run_all(jobs: Sequence[tuple[str, Callable[[], dict[str, Any]]]], workers: int) -> Iterator[dict[str, Any]]:
@@ -144,28 +253,29 @@ def _outcome(name: str, job: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return {"input": name, "exit": problem.exit_code, "error": str(problem)}
 
 
-def _check_outputs(job: HideJob, force: bool) -> None:
-    if job.output != STDIO:
-        files.check_writable([Path(job.output)], force)
-    if job.fresh:
-        files.check_writable([Path(job.key_path)], force)
+def _check_outputs(output: str, fresh: Sequence[str], force: bool) -> None:
+    if output != STDIO:
+        files.check_writable([Path(output)], force)
+    files.check_writable([Path(p) for p in fresh], force)
 
 
-def _write_outputs(job: HideJob, hidden: api.Hidden, force: bool) -> None:
-    outputs = []
-    if job.fresh:
-        content = job.key.to_bytes() if hidden.z is None else zkey.to_bytes(job.key, hidden.z)
-        outputs.append(Output(Path(job.key_path), content, 0o600))
-    if job.output != STDIO:
-        outputs.append(Output(Path(job.output), hidden.file))
+def _fresh_key(job: HideJob, hidden: api.Hidden) -> list[Output]:
+    if not job.fresh:
+        return []
+    content = job.key.to_bytes() if hidden.z is None else zkey.to_bytes(job.key, hidden.z)
+    return [Output(Path(job.key_path), content, 0o600)]
+
+
+def _write_outputs(output: str, file: bytes, fresh: list[Output], force: bool) -> None:
+    outputs = fresh if output == STDIO else [*fresh, Output(Path(output), file)]
     files.write_all(outputs, force)
-    if job.output == STDIO:
+    if output == STDIO:
         try:
             with console.stdout_errors():
-                files.write_stdout(hidden.file)
+                files.write_stdout(file)
         except BaseException:
-            for output in outputs:  # a key to what nobody received
-                output.path.unlink(missing_ok=True)
+            for key in fresh:  # a key to what nobody received
+                key.path.unlink(missing_ok=True)
             raise
 
 
@@ -204,6 +314,12 @@ def check_key(key: Key, wanted: str | None) -> None:
         raise UsageError(
             f"the key is for {key.method}, which this stego lacks", f"methods: {', '.join(methods.names())}"
         )
+
+
+def _as_picture_method(method: Method) -> PictureMethod:
+    if not isinstance(method, PictureMethod):
+        raise UsageError(f"{method.name} does not make pictures")
+    return method
 
 
 def _as_bit_method(method: Method) -> BitMethod:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
 from torch import Tensor, nn
 
+from stegcli.channel import Channel
+from stegcli.image import Picture
 from stegcli.key import Key
 from stegcli.payload import Layout, Planes
 
+LOSSLESS = Channel("png")
 Carries = Literal["bits", "image"]
 Cover = Literal["given", "generated"]
 
@@ -34,6 +39,9 @@ class Method(nn.Module, abc.ABC):
     def __init__(self, config: dict[str, object]):
         super().__init__()
         self.config = config
+
+    def begin(self, given: frozenset[str]) -> None:
+        """Called before training on weights that hold only the tensors of these names: the rest may start from them."""
 
     @property
     def device(self) -> str:
@@ -70,3 +78,70 @@ class BitMethod(Method):
     def planes(self, cover: Tensor) -> Planes:
         """Image -> what the coset layout asks of a cover. Only methods of that layout have it."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Secret:
+    """What is to be hidden: the bytes of a file, and the picture that they hold if they hold one."""
+
+    data: bytes
+    picture: Picture | None = None
+
+
+Travel = Literal["auto", "bytes", "picture", "compressed", "cascade"]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user asks of a stego; None where the method is to choose.
+
+    survive: what the stego must outlive. travel: how a secret goes: its file byte for byte, or as a picture, which may
+    lose something. size: width and height of a generated stego.
+    """
+
+    survive: Channel = LOSSLESS
+    travel: Travel = "auto"
+    size: tuple[int, int] | None = None
+    temperature: float | None = None
+    redundancy: int | None = None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A stego not yet verified. For each receiver: `exact`, the bytes that must come back, or None for a picture that
+    comes back with some loss; `forms`, how the secret travels. capacity: bytes of one receiver's message."""
+
+    pixels: np.ndarray
+    exact: tuple[bytes | None, ...]
+    forms: tuple[str, ...]
+    capacity: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Revealed:
+    """What a receiver gets: bytes and, if they came as a picture, the picture."""
+
+    data: bytes | None = None
+    picture: Picture | None = None
+
+
+class PictureMethod(Method):
+    """A method whose stego is made for the secret: it carries pictures, and any file if it says so."""
+
+    carries: ClassVar[Carries] = "image"
+    most_receivers: ClassVar[int] = 1
+
+    @abc.abstractmethod
+    def room(self, wish: Wish, receivers: int = 1) -> int:
+        """The most bytes that a stego of that wish brings each receiver."""
+
+    @abc.abstractmethod
+    def drafts(
+        self, secrets: Sequence[Secret], keys: Sequence[Key], wish: Wish, cover: Picture | None
+    ) -> Iterator[Draft]:
+        """Secrets, one for each key -> stegos to be tried until one is verified. Raises CapacityError, FileError."""
+
+    @abc.abstractmethod
+    def reveal(self, stego: Picture, key: Key) -> Revealed:
+        """Stego -> what it holds for that key. Raises RevealError."""

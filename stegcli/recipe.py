@@ -31,6 +31,15 @@ class Noise:
         drawn = np.stack([g.integers(0, 2, shape, np.int8) for g in self.generators])
         return torch.from_numpy(drawn).to(device).float().mul_(2).sub_(1)
 
+    def uniform(self, *shape: int, device: torch.device | str = "cpu") -> Tensor:
+        """Uniform in [0, 1), float32 (batch, *shape)."""
+        return torch.from_numpy(np.stack([g.random(shape, np.float32) for g in self.generators])).to(device)
+
+    def normal(self, *shape: int, device: torch.device | str = "cpu") -> Tensor:
+        """Standard normal, float32 (batch, *shape)."""
+        drawn = np.stack([g.standard_normal(shape, np.float32) for g in self.generators])
+        return torch.from_numpy(drawn).to(device)
+
 
 @dataclass(frozen=True)
 class Step:
@@ -70,6 +79,7 @@ class Recipe:
 
     validate: (method, images) -> figures for the log; images are (n, 3, h, w) crops never trained on.
     sample: (method, images) -> images to look at, (n, 3, h, w) in [0, 1].
+    pictures, side: how many pictures of which size these two are given.
     """
 
     config: dict[str, object]
@@ -77,4 +87,6 @@ class Recipe:
     validate: Callable[[Method, Tensor], dict[str, float]]
     sample: Callable[[Method, Tensor], Tensor]
     ema: float = 0.999
+    pictures: int = 16
+    side: int = 128
     facts: dict[str, str] = field(default_factory=dict)

@@ -42,7 +42,6 @@ WARMUP = 0.01  # share of a stage
 FLOOR = 0.01  # of the rate, at the end
 BAD_STEPS = 5  # in a row, before the last good state comes back
 LOG_SECONDS = 120.0
-VALIDATION_PICTURES, VALIDATION_CROP = 16, 128
 log = logging.getLogger(__name__)
 
 
@@ -173,7 +172,7 @@ class _Run:
         self.out, self.seed, self.batch = out, seed, batch
         self.report, self.tick = report, tick
         self.pictures = Pictures(data)
-        self.validation = Pictures(val).centres(VALIDATION_PICTURES, VALIDATION_CROP) if val else None
+        self.validation = Pictures(val).centres(recipe.pictures, recipe.side) if val else None
         self.method = _seeded(lambda: methods.get(name).build(**(recipe.config | (config or {}))), seed)
         self.method.to(self.accelerator.device)
         self.average = {n: p.detach().clone() for n, p in self.method.state_dict().items()}
@@ -301,11 +300,14 @@ class _Run:
         self.optimizer_state = _under("adam.", state)
 
     def begin_with(self, path: Path) -> None:
-        """Start from trained weights instead of fresh ones."""
+        """Start from trained weights instead of fresh ones; parts that they lack start as the method says."""
         trained = weights.load(self.name, path)
-        if trained.config != self.method.config:
+        mine = self.method.config
+        if any(mine[n] != c for n, c in trained.config.items() if n in mine):
             raise UsageError(f"{path} holds another configuration of {self.name}")
-        self.method.load_state_dict(trained.state_dict())
+        given = {n: t for n, t in trained.state_dict().items() if n in self.average}
+        self.method.load_state_dict(self.method.state_dict() | given)
+        self.method.begin(frozenset(given))
         self.average = {n: p.detach().clone() for n, p in self.method.state_dict().items()}
 
     # -- files

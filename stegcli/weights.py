@@ -62,6 +62,7 @@ class Entry:
     licence: str
     repo: str | None = None
     revision: str | None = None
+    domain: str | None = None  # what a generator draws
     config: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     quality: dict[str, Any] = field(default_factory=dict)

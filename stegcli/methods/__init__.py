@@ -1,7 +1,8 @@
 """The methods, found by their folders: `lossless_inn/` is the method `lossless-inn`.
 
-A method's package offers `build(**config) -> Method`, `RECIPES` (part -> Recipe, the first is the default)
-and `TINY` (a list of configurations small enough for tests). Nothing here imports torch before `get` is called.
+A method's package offers `METHOD` (the class), `build(**config) -> Method`, `RECIPES` (part -> Recipe, the first is
+the default) and `TINY` (a list of configurations small enough for tests). Nothing here imports torch before `get` is
+called.
 """
 
 from __future__ import annotations

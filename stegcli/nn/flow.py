@@ -1,11 +1,21 @@
-"""What a flow is, and the coupling that the INN methods share."""
+"""What a flow is, and the steps that flows are built of."""
 
 from __future__ import annotations
 
 import abc
+from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
+
+BOUND = 1.5
+"""Log-scales of couplings lie in (-BOUND, BOUND): outside what it was trained on, a flow bends but does not blow up."""
+
+
+def bounded(raw: Tensor, bound: float = BOUND) -> Tensor:
+    """Any real number -> (-bound, bound), the identity near 0."""
+    return bound * torch.tanh(raw / bound)
 
 
 class Flow(nn.Module, abc.ABC):
@@ -49,4 +59,106 @@ class PairCoupling(Flow):
 
     def _scale_and_shift(self, a: Tensor) -> tuple[Tensor, Tensor]:
         rho, eta = self.net_m(a).chunk(2, dim=1)
-        return self.clamp * torch.tanh(rho / self.clamp), eta
+        return bounded(rho, self.clamp), eta
+
+
+class Chain(Flow):
+    """Flows one after the other, all given the same c."""
+
+    def __init__(self, flows: Iterable[Flow]):
+        super().__init__()
+        self.flows = nn.ModuleList(flows)
+
+    def forward(self, x: Tensor, c: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        ladj = x.new_zeros(x.shape[0])
+        for flow in self.flows:
+            x, step = flow(x, c)
+            ladj = ladj + step
+        return x, ladj
+
+    def inverse(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        for flow in reversed(self.flows):
+            z = cast(Flow, flow).inverse(z, c)
+        return z
+
+
+class ActNorm(Flow):
+    """x -> (x - shift) exp(-log_scale), one shift and scale per channel.
+
+    Reference: Glow (Kingma, Dhariwal, 2018), section 3.1. There the first batch sets both; here they start at a given
+    scale and are learnt, so that several training processes start alike.
+    """
+
+    def __init__(self, channels: int, log_scale: float = 0.0):
+        super().__init__()
+        self.shift = nn.Parameter(torch.zeros(channels, 1, 1))
+        self.log_scale = nn.Parameter(torch.full((channels, 1, 1), log_scale))
+
+    def forward(self, x: Tensor, c: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        ladj = -self.log_scale.sum() * (x.shape[2] * x.shape[3])
+        return (x - self.shift) * (-self.log_scale).exp(), ladj.expand(x.shape[0])
+
+    def inverse(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        return z * self.log_scale.exp() + self.shift
+
+
+class Rotation(Flow):
+    """x -> W x at each position, W = exp(A - A^T) orthogonal: it inverts by its transpose and has no log-determinant.
+
+    Reference: Glow, section 3.2, whose W is any invertible matrix.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.generator = nn.Parameter(torch.randn(channels, channels))
+
+    def _matrix(self) -> Tensor:
+        return cast(Tensor, torch.linalg.matrix_exp(self.generator - self.generator.T))
+
+    def forward(self, x: Tensor, c: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return torch.einsum("ij,bjhw->bihw", self._matrix(), x), x.new_zeros(x.shape[0])
+
+    def inverse(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        return torch.einsum("ji,bjhw->bihw", self._matrix(), z)
+
+
+class AffineCoupling(Flow):
+    """(a, b) -> (a, b exp(s) + t), where `net` maps (a, c) to s and t, stacked; s is bounded.
+
+    a is the smaller half of the channels. Reference: Real NVP (Dinh et al., 2017), Eq. 7 and 8.
+    """
+
+    def __init__(self, channels: int, net: nn.Module):
+        super().__init__()
+        self.kept, self.net = channels // 2, net
+
+    def forward(self, x: Tensor, c: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        a, b = x[:, : self.kept], x[:, self.kept :]
+        log_scale, shift = self._scale_and_shift(a, c)
+        return torch.cat([a, b * log_scale.exp() + shift], dim=1), log_scale.flatten(1).sum(1)
+
+    def inverse(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        a, b = z[:, : self.kept], z[:, self.kept :]
+        log_scale, shift = self._scale_and_shift(a, c)
+        return torch.cat([a, (b - shift) * (-log_scale).exp()], dim=1)
+
+    def _scale_and_shift(self, a: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
+        raw, shift = self.net(a if c is None else torch.cat([a, c], dim=1)).chunk(2, dim=1)
+        return bounded(raw), shift
+
+
+class ContextAffine(Flow):
+    """x -> x exp(s) + t, s and t by `net` from c alone: what the context says of mean and spread, in one step."""
+
+    def __init__(self, net: nn.Module):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor, c: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        raw, shift = self.net(c).chunk(2, dim=1)
+        log_scale = bounded(raw)
+        return x * log_scale.exp() + shift, log_scale.flatten(1).sum(1)
+
+    def inverse(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        raw, shift = self.net(c).chunk(2, dim=1)
+        return cast(Tensor, (z - shift) * (-bounded(raw)).exp())

@@ -43,7 +43,7 @@ Z_ROUNDS, Z_MARGIN = 16, 0.25  # corrections of z, and how far from doubt they b
 class LosslessInn(BitMethod):
     name: ClassVar[str] = "lossless-inn"
     cover: ClassVar[Cover] = "given"
-    options: ClassVar[frozenset[str]] = frozenset({"cover", "key-out", "survive", "coder"})
+    options: ClassVar[frozenset[str]] = frozenset({"key-out"})
 
 
 class NetworkCoder(LosslessInn):

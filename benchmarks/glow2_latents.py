@@ -1,0 +1,131 @@
+"""How much the latents of glow2 carry through each channel, and the tables that follow from it.
+
+    python benchmarks/glow2_latents.py [WEIGHTS] [--draws 24] [--size 128] [--temperature T] [--tables OUT.json]
+
+For every channel and band: the correlation of the latents that arrive with those sent; the correlation that the
+receiver expects from what the file leaves open; and bits per latent that soft decisions carry (generalised mutual
+information), for the number of bits that a table would give it. `--tables` writes tables for the configuration of
+weights (`training/assemble.py --config`): as many bits as gain something, and a rate that the worst draw allows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.special import ndtr
+
+from stegcli import channel, image, weights
+from stegcli.image import Picture
+from stegcli.methods.glow2 import noise, torus
+from stegcli.methods.glow2.layout import CHANNELS, Table
+from stegcli.methods.glow2.method import Glow2, acceptable
+from stegcli.nn.wavelet import Band
+
+MOST_BITS = 7
+GAIN = 0.07  # share of a band's best figure that a further bit per latent must add
+LEAST = 0.12  # information per coded bit below which a band is left out
+EFFICIENCY = 0.9  # of the code, at the rates that come out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("weights", nargs="?", default="default")
+    parser.add_argument("--draws", type=int, default=24)
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--temperature", type=float)
+    parser.add_argument("--tables", type=Path)
+    options = parser.parse_args()
+    method = weights.load("glow2", options.weights)
+    assert isinstance(method, Glow2)
+    temperature = options.temperature or method.temperature
+    tables = {}
+    for name in CHANNELS:
+        tables[name] = measure(method, name, options.draws, options.size, temperature)
+    if options.tables:
+        options.tables.write_text(json.dumps({"temperature": temperature, "tables": tables}))
+
+
+@torch.no_grad()
+def measure(method: Glow2, name: str, draws: int, side: int, temperature: float) -> dict[str, object]:
+    """One channel -> its table, as the configuration holds it. Prints what it is based on."""
+    bands = method._bands(side, side)
+    information: dict[tuple[str, int], list[float]] = defaultdict(list)
+    correlation: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for draw in range(draws):
+        rng = np.random.default_rng([draw, 1])
+        sent, arrived = transmit(method, name, side, temperature, rng)
+        z, r = arrived.at(temperature)
+        for b in bands:
+            true = float(np.corrcoef(sent[b.stretch], z[b.stretch])[0, 1])
+            correlation[b.name].append((true, float(r[b.stretch].mean())))
+            for m in range(1, MOST_BITS + 1):
+                carried = gmi(sent[b.stretch], z[b.stretch], r[b.stretch], m, rng)
+                information[b.name, m].append(carried)
+    chosen = {b.name: choose(information, b) for b in bands}
+    per_draw = [sum(information[b.name, chosen[b.name]][d] for b in bands if chosen[b.name]) for d in range(draws)]
+    coded = sum(chosen[b.name] * b.size for b in bands)
+    report(name, bands, chosen, information, correlation, per_draw)
+    table = Table(row("y", chosen), row("c", chosen), chosen["base"], round(EFFICIENCY * min(per_draw) / coded, 3))
+    return {"y": table.y, "c": table.c, "base": table.base, "rate": table.rate}
+
+
+def transmit(
+    method: Glow2, name: str, side: int, temperature: float, rng: np.random.Generator
+) -> tuple[np.ndarray, noise.Arrived]:
+    """A draw of G2, through the channel -> its latents, and what arrived of them."""
+    while True:
+        z = rng.standard_normal(3 * side * side)
+        x = method._draw(torch.from_numpy(z), side, side, temperature)
+        if acceptable(x):
+            break
+    picture = Picture(noise.to_pixels(x))
+    way = channel.parse(name)
+    if way.kind == "jpeg":
+        picture = image.decode(image.encode(picture, "JPEG", round(way.strength)))
+    return z, noise.read(method._generator(), picture.pixels, picture.jpeg)
+
+
+def gmi(sent: np.ndarray, z: np.ndarray, r: np.ndarray, m: int, rng: np.random.Generator) -> float:
+    """Generalised mutual information of all these latents, in bits, if each holds m.
+
+    Any latent may be taken for a carrier of any bits: the dither is whatever makes it so.
+    Reference: Martinez, Guillen i Fabregas, Caire, Willems, "Bit-interleaved coded modulation revisited" (2009), Eq. 5.
+    """
+    bits = rng.integers(0, 2, (len(sent), m), np.uint8)
+    dither = (ndtr(sent) - torus.symbols(bits) / 2**m) % 1.0
+    odds = torus.read_bits(z, r, dither, m)
+    return float(odds.size - np.logaddexp(0, -odds * (2.0 * bits - 1)).sum() / np.log(2))
+
+
+def choose(information: dict[tuple[str, int], list[float]], band: Band) -> int:
+    """-> the fewest bits per latent that lose little; 0 where too little arrives."""
+    carried = {m: float(np.mean(information[band.name, m])) / band.size for m in range(1, MOST_BITS + 1)}
+    best = max(carried.values())
+    fewest = min(m for m, c in carried.items() if c >= best - GAIN * abs(best))
+    return fewest if carried[fewest] >= LEAST * fewest else 0
+
+
+def row(kind: str, chosen: dict[str, int]) -> list[int]:
+    return [m for name, m in chosen.items() if name[0] == kind]
+
+
+def report(
+    name: str, bands: list[Band], chosen: dict[str, int], information: dict[tuple[str, int], list[float]],
+    correlation: dict[str, list[tuple[float, float]]], per_draw: list[float],
+) -> None:  # fmt: skip
+    for b in bands:
+        true, expected = np.mean(correlation[b.name], axis=0)
+        m = chosen[b.name]
+        carried = np.mean(information[b.name, m]) / b.size if m else 0.0
+        print(f"{name:8} {b.name:5} r {true:.3f}  expected {expected:.3f}  {m} bits carry {carried:.2f}")
+    mean, least = np.mean(per_draw) / 8, min(per_draw) / 8
+    print(f"{name:8} all: {mean:.0f} bytes, least {least:.0f} of {len(per_draw)} draws\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""A secret picture's latents under G1 <-> latents of the stego: the paper's cascade, with a pad that leaks nothing.
+
+    Z1 (3 s s,)  --copies, sturdiest places first-->  pad on the torus  -->  latents of the stego
+
+What matters most of the secret, its coarse bands, takes the latents that outlive most; when each number has its place,
+those left take second copies in the same order, and so on. Every copy has a pad of its own. The receiver weighs all
+copies of a number by their likelihood and takes the mean given them, which is 0 where nothing arrived.
+
+Reference: Eq. 7, 8 and 13 of the paper. There copies are equal, the pad is added and the weighing is learnt: the
+stego's latents then stay correlated with the secret's, and are not independent of each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from stegcli.key import Key
+from stegcli.methods.glow2 import torus
+from stegcli.methods.glow2.layout import Share, Table, spread
+from stegcli.nn.wavelet import Band
+
+
+def importance(bands: Sequence[Band]) -> np.ndarray:
+    """Places of the secret's latents, those that matter most first."""
+    order = sorted(bands, key=lambda b: -spread(b))
+    return np.concatenate([np.arange(b.start, b.start + b.size) for b in order])
+
+
+def places(bands: Sequence[Band], table: Table, share: Share, taken: np.ndarray, key: Key, nonce: int) -> np.ndarray:
+    """Places of the stego's latents, the sturdiest first; within a band the key decides."""
+    order = sorted(bands, key=lambda b: (-table.bits(b), -b.level))
+    found = []
+    for index, band in enumerate(order):
+        free = np.setdiff1d(share.of_band(band), taken, assume_unique=True)
+        found.append(free[key.stream(f"copies {index}", nonce).permutation(len(free))])
+    return np.concatenate(found)
+
+
+def write(
+    z1: np.ndarray, free: np.ndarray, ranks: np.ndarray, copies: int, key: Key, nonce: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Latents of the secret -> the places of the stego that they take and what goes there.
+
+    free: from `places`; ranks: from `importance`; copies: the most of each number.
+    """
+    used = free[: copies * len(ranks)]
+    numbers = z1[ranks[np.arange(len(used)) % len(ranks)]]
+    return used, torus.write_numbers(numbers, key.stream("pad", nonce).uniform(len(used)))
+
+
+def read(
+    z: np.ndarray, r: np.ndarray, free: np.ndarray, ranks: np.ndarray, copies: int, key: Key, nonce: int
+) -> np.ndarray:
+    """Latents of the stego that arrived -> the mean of the secret's latents given them, float32."""
+    used = free[: copies * len(ranks)]
+    pad = key.stream("pad", nonce).uniform(len(used))
+    fit = torus.number_fit(z[used], r[used], pad)
+    together = torch.zeros(len(ranks), torus.GRID)
+    together.index_add_(0, torch.arange(len(used)) % len(ranks), fit)
+    z1 = np.zeros(len(ranks), np.float32)
+    z1[ranks] = torus.read_numbers(together)
+    return z1

@@ -1,0 +1,61 @@
+"""What a header says of its message, in 32 bits.
+
+form 2 | channel 3 | temperature 3 | a file or compressed picture: length in bytes 24
+                                   | the cascade: log2 of copies 2, width 11, height 11 of the picture to restore
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stegcli.errors import RevealError, UsageError
+from stegcli.methods.glow2.layout import CHANNELS
+
+FILE, COMPRESSED, CASCADE = "bytes", "compressed", "cascade"
+FORMS = (FILE, COMPRESSED, CASCADE)
+LENGTH_BITS, SIDE_BITS = 24, 11
+MOST_LENGTH, MOST_RESTORED = 2**LENGTH_BITS - 1, 2**SIDE_BITS - 1
+TEMPERATURES = tuple(t / 100 for t in range(65, 105, 5))
+COPIES = (1, 2, 4)
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """channel: one of layout.CHANNELS; length: of data; copies, width, height: of the cascade."""
+
+    form: str
+    channel: str
+    temperature: float
+    length: int = 0
+    copies: int = 1
+    width: int = 0
+    height: int = 0
+
+    def to_int(self) -> int:
+        rest = self.length
+        if self.form == CASCADE:
+            rest = (COPIES.index(self.copies) << SIDE_BITS | self.width) << SIDE_BITS | self.height
+        head = FORMS.index(self.form) << 6 | CHANNELS.index(self.channel) << 3 | TEMPERATURES.index(self.temperature)
+        return head << LENGTH_BITS | rest
+
+
+def from_int(value: int) -> Descriptor:
+    """The inverse of `to_int`. Raises RevealError where nothing says so much."""
+    head, rest = value >> LENGTH_BITS, value & MOST_LENGTH
+    form, channel, temperature = head >> 6, head >> 3 & 7, TEMPERATURES[head & 7]
+    if form >= len(FORMS):
+        raise RevealError
+    if FORMS[form] != CASCADE:
+        return Descriptor(FORMS[form], CHANNELS[channel], temperature, rest)
+    copies, width, height = rest >> 2 * SIDE_BITS, rest >> SIDE_BITS & MOST_RESTORED, rest & MOST_RESTORED
+    if copies >= len(COPIES) or not width or not height:
+        raise RevealError
+    return Descriptor(CASCADE, CHANNELS[channel], temperature, copies=COPIES[copies], width=width, height=height)
+
+
+def checked_temperature(wanted: float) -> float:
+    """A temperature as a header can tell it. Raises UsageError."""
+    nearest = min(TEMPERATURES, key=lambda t: abs(t - wanted))
+    if abs(nearest - wanted) > 1e-6:
+        raise UsageError(f"no temperature {wanted:g}", f"{TEMPERATURES[0]:g} to {TEMPERATURES[-1]:g} in steps of 0.05")
+    return nearest

@@ -1,0 +1,90 @@
+"""The first bits of a message, read by a receiver who knows nothing but the key.
+
+    stage 1..4   16 bits of the nonce each
+    stage 5, 6   16 bits of the descriptor each
+    check        no bits: is anything there?
+
+Each stage lies in the signs of SIGNS latents. Its 2^16 code words are drawn from the key *and all stages before it*;
+the receiver compares what arrived with every one and takes the best. Random code words under maximum likelihood are the
+code of Shannon's proof, and they look like what they are, independent fair signs: no two messages share more
+than chance has it, unless they share a nonce's beginning. The magnitudes are free, so the latents stay N(0, 1).
+
+From the nonce on, all randomness is fresh for each message, and one key serves any number of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from stegcli.errors import RevealError
+from stegcli.key import Key, Stream
+
+SIGNS = 96
+STAGE_BITS = 16
+NONCE_STAGES, DESCRIPTOR_STAGES = 4, 2
+STAGES = NONCE_STAGES + DESCRIPTOR_STAGES
+SLOTS = SIGNS * (STAGES + 1)
+EVIDENCE = 16.0
+"""Nats by which the check must favour "there is something". By chance that happens once in e^16 = 9 million."""
+
+
+def write(nonce: int, descriptor: int, key: Key) -> np.ndarray:
+    """A nonce of 64 bits and a descriptor of 32 -> the signs of SLOTS latents, +1 and -1."""
+    words = _split(nonce, NONCE_STAGES) + _split(descriptor, DESCRIPTOR_STAGES)
+    signs = [_book(key, i, words[:i])[word] for i, word in enumerate(words)]
+    return np.concatenate([*signs, _check(key, words)]).astype(np.float64) * 2 - 1
+
+
+def read(odds: np.ndarray, key: Key) -> tuple[int, int]:
+    """Log-odds that each of SLOTS latents is positive -> nonce and descriptor. Raises RevealError if none is there."""
+    stages = odds.reshape(STAGES + 1, SIGNS)
+    words: list[int] = []
+    for index in range(STAGES):
+        words.append(_likeliest(_book(key, index, words), stages[index]))
+    if _evidence(_check(key, words), stages[-1]) < EVIDENCE:
+        raise RevealError
+    return _join(words[:NONCE_STAGES]), _join(words[NONCE_STAGES:])
+
+
+def _likeliest(book: np.ndarray, odds: np.ndarray) -> int:
+    scores = torch.from_numpy(book).float() @ torch.from_numpy(odds).float()
+    return int(scores.argmax())
+
+
+def _evidence(word: np.ndarray, odds: np.ndarray) -> float:
+    """Nats by which these log-odds favour the word over fair signs."""
+    return float(np.sum(math.log(2) - np.logaddexp(0, -(2.0 * word - 1) * odds)))
+
+
+def _book(key: Key, stage: int, before: list[int]) -> np.ndarray:
+    """The code words of a stage, uint8 (2^16, SIGNS)."""
+    drawn = _stream(key, f"header {stage}", before).bits(2**STAGE_BITS * SIGNS)
+    return drawn.reshape(2**STAGE_BITS, SIGNS)
+
+
+def _check(key: Key, words: list[int]) -> np.ndarray:
+    return _stream(key, "header check", words).bits(SIGNS)
+
+
+def _stream(key: Key, purpose: str, before: list[int]) -> Stream:
+    return key.stream(purpose, _join([1, *before]))
+
+
+def _split(value: int, stages: int) -> list[int]:
+    return [value >> (STAGE_BITS * i) & (2**STAGE_BITS - 1) for i in reversed(range(stages))]
+
+
+def _join(words: list[int]) -> int:
+    value = 0
+    for word in words:
+        value = value << STAGE_BITS | word
+    return value
+
+
+def shares(most: int) -> Iterator[tuple[int, int]]:
+    """All (share, of how many) that a receiver may have: alone, one of two, ..."""
+    yield from ((i, n) for n in range(1, most + 1) for i in range(n))

@@ -1,0 +1,125 @@
+"""Which latents carry what, for each channel that a stego may have to outlive.
+
+A channel's table says how many bits a latent of each band holds, and which share of these bits is message: the rest is
+the code's. Bands are filled from the sturdiest on, so that a short message lies where nothing reaches it. Sender and
+receiver know the channel from the header, whose own latents lie in bands that outlive everything.
+
+Tables are part of the format: a message hidden under one is read under the same. Weights may bring their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stegcli.channel import Channel, parse
+from stegcli.errors import UsageError
+from stegcli.nn.wavelet import C_SPREAD, GROWTH, Y_SPREAD, Band
+
+CHANNELS = ("png", "jpeg:95", "jpeg:90", "jpeg:80", "jpeg:70", "jpeg:60", "jpeg:50", "jpeg:40")
+"""From the mildest to the harshest. A header tells a channel by its index."""
+LOWEST_RATE = 0.2
+TAG_BYTES = 16
+MOST_RECEIVERS = 4
+
+
+@dataclass(frozen=True)
+class Table:
+    """y, c: bits of a latent of luminance and of colours, by level from the finest; the last stands for all deeper.
+
+    base: of the base's latents. rate: message bits per coded bit that the channel lets through.
+    """
+
+    y: Sequence[int]
+    c: Sequence[int]
+    base: int
+    rate: float
+
+    def bits(self, band: Band) -> int:
+        if band.name == "base":
+            return self.base
+        row = self.y if band.name[0] == "y" else self.c
+        return row[min(band.level, len(row)) - 1]
+
+
+DEFAULT = {
+    "png": Table((6, 7, 7), (2, 3, 4, 5), 7, 0.50),
+    "jpeg:95": Table((3, 5, 6), (0, 0, 2, 3), 5, 0.50),
+    "jpeg:90": Table((2, 4, 5), (0, 0, 1, 2), 4, 0.50),
+    "jpeg:80": Table((2, 3, 4), (0, 0, 0, 1), 4, 0.45),
+    "jpeg:70": Table((1, 3, 4), (0, 0, 0, 1), 4, 0.45),
+    "jpeg:60": Table((1, 2, 4), (0, 0, 0, 1), 4, 0.45),
+    "jpeg:50": Table((1, 2, 3), (0, 0, 0, 1), 3, 0.40),
+    "jpeg:40": Table((1, 2, 3), (0, 0, 0, 1), 3, 0.35),
+}
+
+
+def tables(own: Mapping[str, Mapping[str, object]] | None) -> dict[str, Table]:
+    """The tables of the weights' configuration, the default ones where it has none."""
+    return DEFAULT | {n: Table(**t) for n, t in (own or {}).items()}  # type: ignore[arg-type]
+
+
+def channel_for(wanted: Channel) -> str:
+    """What a stego must outlive -> the mildest of CHANNELS that is as harsh. Raises UsageError."""
+    if wanted.kind == "png":
+        return "png"
+    if wanted.kind != "jpeg":
+        raise UsageError(f"glow2 does not survive {wanted}", "png or jpeg:Q")
+    fit = [c for c in CHANNELS[1:] if parse(c).strength <= wanted.strength]
+    return fit[0] if fit else CHANNELS[-1]
+
+
+@dataclass(frozen=True)
+class Share:
+    """The latents of one receiver: every `of`-th, from `index` on."""
+
+    index: int = 0
+    of: int = 1
+
+    def of_band(self, band: Band) -> np.ndarray:
+        first = band.start + (self.index - band.start) % self.of
+        return np.arange(first, band.start + band.size, self.of)
+
+
+def spread(band: Band) -> float:
+    """How much a band's latents matter to the picture: the usual spread of its content."""
+    if band.name == "base":
+        return float("inf")
+    return (Y_SPREAD if band.name[0] == "y" else C_SPREAD) * float(GROWTH ** (band.level - 1))
+
+
+def header_pool(bands: Sequence[Band], share: Share) -> list[np.ndarray]:
+    """The latents from which a header's are taken, band by band: all channels let them through; least sturdy first."""
+    sturdy = [b for b in bands if b.name == "base" or (b.name[0] == "y" and b.level > 1)]
+    return [share.of_band(b) for b in sturdy]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Latents that hold the same number of bits each."""
+
+    places: np.ndarray
+    bits: int
+
+    @property
+    def size(self) -> int:
+        return len(self.places) * self.bits
+
+
+def stretches(bands: Sequence[Band], table: Table, share: Share, taken: np.ndarray) -> list[Stretch]:
+    """All latents that carry a message's body, band by band, those with the most bits first. taken: the header's."""
+    used = [b for b in bands if table.bits(b) > 0]
+    used.sort(key=lambda b: (-table.bits(b), -b.level))
+    return [Stretch(np.setdiff1d(share.of_band(b), taken, assume_unique=True), table.bits(b)) for b in used]
+
+
+def coded_bits(body_bits: int, available: int) -> int:
+    """Bits of the body -> how long its coded form is: all there is, but never beyond the strongest code."""
+    return min(available, int(body_bits / LOWEST_RATE))
+
+
+def capacity(available: int, rate: float) -> int:
+    """Coded bits that there is room for -> the most bytes of a message; negative where not even nothing fits."""
+    return int(available * rate) // 8 - TAG_BYTES

@@ -1,0 +1,335 @@
+"""Secrets <-> a generated picture.
+
+    secret  --bits or the cascade-->  latents z, exactly N(0, 1)  --G2 at a temperature-->  stego
+    stego   --G2 inverse-->  latents and how far each may have moved  -->  header  -->  secret
+
+No cover is modified: the stego is a sample of G2 like any other. `sample` draws such pictures for whoever needs them,
+under the very same rule.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import secrets as os_random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from scipy.special import log_ndtr
+from torch import Tensor
+
+from stegcli import image
+from stegcli.channel import parse
+from stegcli.errors import CapacityError, FileError, RevealError, UsageError, WeightsError
+from stegcli.image import Picture
+from stegcli.key import Key
+from stegcli.method import Cover, Draft, PictureMethod, Revealed, Secret, Wish
+from stegcli.methods.glow2 import bits, cascade, compress, header, layout, noise, pictures
+from stegcli.methods.glow2.descriptor import (
+    CASCADE,
+    COMPRESSED,
+    COPIES,
+    FILE,
+    MOST_LENGTH,
+    MOST_RESTORED,
+    Descriptor,
+    checked_temperature,
+    from_int,
+)  # fmt: skip
+from stegcli.methods.glow2.inverse import RobustInverse
+from stegcli.methods.glow2.layout import CHANNELS, Share
+from stegcli.methods.glow2.noise import Arrived
+from stegcli.methods.glow2.sr import Upscaler
+from stegcli.methods.glow2.udm import PaperUDM
+from stegcli.nn.glow import Glow
+from stegcli.nn.wavelet import Band, WaveletFlow
+
+MOST_SIDE = 512
+TRIES = 8
+MOST_CLIPPED = 0.01
+"""Share of samples beyond black and white above which a draw is not used, nor given out by `sample`."""
+Normals = Callable[[int], np.ndarray]
+"""How many -> standard normal numbers, float64: `Stream.normal` or a generator's `standard_normal`."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """A secret ready to travel: what the header says of it, and its bytes or its latents under G1."""
+
+    descriptor: Descriptor
+    data: bytes | None = None
+    latents: np.ndarray | None = None
+    note: str | None = None
+
+
+class Glow2(PictureMethod):
+    """g1, g2, sr, inverse, udm, glow: the configuration of each part that is there.
+
+    side: of a stego when no size is asked for. temperature: the default. tables: see `layout.tables`.
+    """
+
+    name: ClassVar[str] = "glow2"
+    cover: ClassVar[Cover] = "generated"
+    survives: ClassVar[tuple[str, ...]] = ("png", "jpeg:Q")
+    options: ClassVar[frozenset[str]] = frozenset({"as", "size", "temperature", "redundancy", "quality", "receivers"})
+    most_receivers: ClassVar[int] = layout.MOST_RECEIVERS
+
+    def __init__(
+        self,
+        g1: dict[str, Any] | None = None,
+        g2: dict[str, Any] | None = None,
+        sr: dict[str, Any] | None = None,
+        inverse: dict[str, Any] | None = None,
+        udm: dict[str, Any] | None = None,
+        glow: dict[str, Any] | None = None,
+        side: int = 128,
+        temperature: float = 0.9,
+        tables: Mapping[str, Mapping[str, object]] | None = None,
+    ):
+        parts = {"g1": g1, "g2": g2, "sr": sr, "inverse": inverse, "udm": udm, "glow": glow, "tables": tables}
+        super().__init__({n: c for n, c in parts.items() if c} | {"side": side, "temperature": temperature})
+        self.g1 = WaveletFlow(**g1) if g1 else None
+        self.g2 = WaveletFlow(**g2) if g2 else None
+        self.sr = Upscaler(**sr) if sr else None
+        self.inverse = RobustInverse(**inverse) if inverse else None
+        self.udm = PaperUDM(**udm) if udm else None
+        self.glow = Glow(**glow) if glow else None
+        self.side, self.temperature = side, temperature
+        self.tables = layout.tables(tables)
+
+    def begin(self, given: frozenset[str]) -> None:
+        if self.inverse is not None and not any(n.startswith("inverse.") for n in given):
+            self.inverse.adopt(self._generator())
+
+    # -- drawing pictures
+
+    def sample(
+        self, normals: Normals, height: int, width: int, temperature: float | None = None, double: bool = False
+    ) -> Tensor:
+        """Normal numbers -> a picture drawn from G2, (1, 3, h, w) in [0, 1], not rounded; float64 if `double`.
+
+        Draws that are not finite or too much clipped are passed over, as they are for stegos: the rule
+        looks at the picture alone.
+        """
+        flow = self._generator(double)
+        for _ in range(100 * TRIES):
+            z = torch.from_numpy(normals(3 * height * width)).to(flow.colour.device, _precision(double))
+            x = flow.inverse(z.view(1, 3, height, width) * (temperature or self.temperature))
+            if acceptable(x):
+                return x.clamp(0, 1)
+        raise WeightsError("the generator draws nothing but clipped pictures", "use other weights")
+
+    def _generator(self, double: bool = False) -> WaveletFlow:
+        if self.g2 is None:
+            raise WeightsError("these weights have no generator", "train one: stego train glow2 --part g2")
+        return self._doubled if double else self.g2
+
+    @functools.cached_property
+    def _doubled(self) -> WaveletFlow:
+        return copy.deepcopy(self._generator()).double()
+
+    # -- how much fits
+
+    def room(self, wish: Wish, receivers: int = 1) -> int:
+        height, width = self._size(wish)
+        channel = layout.channel_for(wish.survive)
+        shares = [Share(i, receivers) for i in range(receivers)]
+        return min(self._capacity(height, width, channel, share) for share in shares)
+
+    def _size(self, wish: Wish) -> tuple[int, int]:
+        width, height = wish.size or (self.side, self.side)
+        step = self._generator().side
+        if width % step or height % step or not 64 <= min(width, height) <= max(width, height) <= MOST_SIDE:
+            raise UsageError(f"no size {width}x{height}", f"multiples of {step} from 64 to {MOST_SIDE}")
+        return height, width
+
+    def _bands(self, height: int, width: int) -> list[Band]:
+        return self._generator().bands(height, width)
+
+    def _capacity(self, height: int, width: int, channel: str, share: Share) -> int:
+        table, bands = self.tables[channel], self._bands(height, width)
+        pool = np.concatenate(layout.header_pool(bands, share))[: header.SLOTS]
+        available = sum(s.size for s in layout.stretches(bands, table, share, pool))
+        room: int = layout.capacity(available, table.rate)
+        return min(MOST_LENGTH, room)
+
+    # -- hiding
+
+    def drafts(
+        self, secrets: Sequence[Secret], keys: Sequence[Key], wish: Wish, cover: Picture | None = None
+    ) -> Iterator[Draft]:
+        height, width = self._size(wish)
+        shares = [Share(i, len(keys)) for i in range(len(keys))]
+        messages = [self._message(s, wish, height, width, p) for s, p in zip(secrets, shares, strict=True)]
+        exact = tuple(m.data for m in messages)
+        forms = tuple(m.descriptor.form for m in messages)
+        notes = tuple(m.note for m in messages if m.note)
+        for _ in range(TRIES):
+            z = torch.from_numpy(np.random.default_rng(os_random.randbits(256)).standard_normal(3 * height * width))
+            for message, key, share in zip(messages, keys, shares, strict=True):
+                self._write(z.numpy(), message, key, share, self._bands(height, width), height)
+            x = self._draw(z, height, width, messages[0].descriptor.temperature)
+            if acceptable(x):
+                yield Draft(noise.to_pixels(x), exact, forms, self.room(wish, len(keys)), notes)
+
+    def _draw(self, z: Tensor, height: int, width: int, temperature: float) -> Tensor:
+        flow = self._generator()
+        return flow.inverse(z.to(flow.colour.device, torch.float32).view(1, 3, height, width) * temperature)
+
+    def _message(self, secret: Secret, wish: Wish, height: int, width: int, share: Share) -> Message:
+        temperature = checked_temperature(wish.temperature or self.temperature)
+        channel = layout.channel_for(wish.survive)
+        room = self._capacity(height, width, channel, share)
+        travel = _travel(secret, wish)
+        if travel == CASCADE:
+            return self._cascaded(secret, wish, channel, temperature, min(height, width))
+        data = secret.data if travel == FILE else compress.pack(secret.data, _picture(secret), room).data
+        if len(data) > room:
+            raise CapacityError(max(0, room), len(data), "use a larger --size or a milder --survive")
+        # What fits a harsher channel goes that way: it costs nothing.
+        harshest = next(c for c in reversed(CHANNELS) if len(data) <= self._capacity(height, width, c, share))
+        return Message(Descriptor(travel, harshest, temperature, len(data)), data)
+
+    def _cascaded(self, secret: Secret, wish: Wish, channel: str, temperature: float, side: int) -> Message:
+        copies = wish.redundancy or (1 if channel == "png" else 4)
+        if copies not in COPIES:
+            raise UsageError(f"no redundancy {copies}", ", ".join(map(str, COPIES)))
+        picture = _picture(secret)
+        scale = min(1.0, MOST_RESTORED / max(picture.width, picture.height))
+        restored = tuple(max(1, round(s * scale)) for s in (picture.width, picture.height))
+        note = f"a picture of at most {MOST_RESTORED} pixels a side comes back" if scale < 1 else None
+        latents = pictures.to_latents(self._secrets_flow(), picture, _inner_side(side, copies))
+        descriptor = Descriptor(CASCADE, channel, temperature, 0, copies, *restored)
+        return Message(descriptor, None, latents, note)
+
+    def _secrets_flow(self) -> WaveletFlow:
+        if self.g1 is None:
+            raise WeightsError("these weights have no G1 for pictures", "use --as compressed")
+        return self.g1
+
+    def _write(self, z: np.ndarray, message: Message, key: Key, share: Share, bands: list[Band], side: int) -> None:
+        """Put a message into its receiver's latents; all others stay as they were drawn."""
+        nonce, described = os_random.randbits(64), message.descriptor.to_int()
+        places = _header_places(bands, key, share)
+        z[places] = np.abs(z[places]) * header.write(nonce, described, key)
+        table = self.tables[message.descriptor.channel]
+        if message.data is not None:
+            room = layout.stretches(bands, table, share, places)
+            used, latents = bits.write(message.data, described, nonce, key, room)
+        else:
+            assert message.latents is not None
+            used, latents = cascade.write(
+                message.latents, cascade.places(bands, table, share, places, key, nonce),
+                self._importance(message.descriptor, side), message.descriptor.copies, key, nonce,
+            )  # fmt: skip
+        z[used] = latents
+
+    def _importance(self, descriptor: Descriptor, side: int) -> np.ndarray:
+        inner = _inner_side(side, descriptor.copies)
+        return cascade.importance(self._secrets_flow().bands(inner, inner))
+
+    # -- revealing
+
+    def reveal(self, stego: Picture, key: Key) -> Revealed:
+        height, width = stego.height, stego.width
+        step = self._generator().side
+        if height % step or width % step or not 64 <= min(height, width) <= max(height, width) <= MOST_SIDE:
+            raise RevealError
+        arrived = noise.read(self._generator(), stego.pixels, stego.jpeg)
+        bands = self._bands(height, width)
+        for index, of in header.shares(self.most_receivers):
+            share = Share(index, of)
+            try:
+                nonce, described = _read_header(*arrived.at(self.temperature), bands, key, share)
+            except (RevealError, UsageError):  # nothing for that share, or no room for so many
+                continue
+            return self._read(arrived, stego, nonce, described, from_int(described), key, share)
+        raise RevealError
+
+    def _read(
+        self, arrived: Arrived, stego: Picture, nonce: int, described: int, descriptor: Descriptor, key: Key,
+        share: Share,
+    ) -> Revealed:  # fmt: skip
+        read = functools.partial(self._read_message, stego, nonce, described, descriptor, key, share)
+        try:
+            return read(arrived)
+        except RevealError:
+            quality = parse(descriptor.channel).strength
+            if stego.jpeg is not None or not quality:
+                raise
+        # Perhaps it was a JPEG on its way: try what such a file would have left open.
+        quantisation = image.quantisation_of(round(quality))
+        return read(noise.read(self._generator(), stego.pixels, quantisation))
+
+    def _read_message(
+        self, stego: Picture, nonce: int, described: int, descriptor: Descriptor, key: Key, share: Share,
+        arrived: Arrived,
+    ) -> Revealed:  # fmt: skip
+        z, r = arrived.at(descriptor.temperature)
+        bands, table = self._bands(stego.height, stego.width), self.tables[descriptor.channel]
+        taken = _header_places(bands, key, share)
+        if descriptor.form != CASCADE:
+            room = layout.stretches(bands, table, share, taken)
+            data = bits.read(z, r, descriptor.length, described, nonce, key, room)
+            return Revealed(data, compress.unpack(data) if descriptor.form == COMPRESSED else None)
+        if self.g1 is None:
+            raise RevealError
+        side = min(stego.height, stego.width)
+        free = cascade.places(bands, table, share, taken, key, nonce)
+        latents = cascade.read(z, r, free, self._importance(descriptor, side), descriptor.copies, key, nonce)
+        inner = _inner_side(side, descriptor.copies)
+        restored = pictures.to_picture(self.g1, self.sr, latents, inner, descriptor.width, descriptor.height)
+        return Revealed(None, restored)
+
+
+def acceptable(x: Tensor) -> bool:
+    """Whether a draw of G2 may be given out: finite, and hardly clipped."""
+    return bool(torch.isfinite(x).all()) and noise.clipped(x) <= MOST_CLIPPED
+
+
+def build(**config: Any) -> Glow2:
+    """Configuration, as weights carry it -> the method, its weights not yet loaded."""
+    return Glow2(**config)
+
+
+def _precision(double: bool) -> torch.dtype:
+    return torch.float64 if double else torch.float32
+
+
+def _inner_side(side: int, copies: int) -> int:
+    """Side of the stego -> side of the secret whose latents go into it: the same, or with copies half of it."""
+    return side if copies == 1 else side // 2
+
+
+def _travel(secret: Secret, wish: Wish) -> str:
+    if wish.travel in ("auto", "picture"):
+        return COMPRESSED if secret.picture is not None or wish.travel == "picture" else FILE
+    return wish.travel
+
+
+def _picture(secret: Secret) -> Picture:
+    if secret.picture is None:
+        raise FileError("the secret is not a picture", "use --as bytes")
+    return secret.picture
+
+
+def _header_places(bands: Sequence[Band], key: Key, share: Share) -> np.ndarray:
+    """The latents that hold the header, in its order: the key takes them from the least sturdy that will do."""
+    found: list[np.ndarray] = []
+    need = header.SLOTS
+    for index, places in enumerate(layout.header_pool(bands, share)):
+        order = key.stream(f"header places {index}").permutation(len(places))[:need]
+        found.append(places[order])
+        need -= len(order)
+    if need > 0:
+        raise UsageError("the stego is too small for so many receivers", "use a larger --size")
+    return np.concatenate(found)
+
+
+def _read_header(z: np.ndarray, r: np.ndarray, bands: Sequence[Band], key: Key, share: Share) -> tuple[int, int]:
+    places = _header_places(bands, key, share)
+    ratio = z[places] * r[places] / np.sqrt(1 - r[places] ** 2)
+    return header.read(log_ndtr(ratio) - log_ndtr(-ratio), key)

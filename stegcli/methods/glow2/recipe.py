@@ -1,0 +1,16 @@
+"""All that can be trained: `stego train glow2 --part NAME`.
+
+g1, g2, g2-landscapes   the flows; g2/y1 and so on: one band of one
+inverse                 the robust inverse of G2 (needs --start WEIGHTS with a trained G2)
+sr                      the upscaler of revealed pictures
+udm, glow               the paper's own module and generator, to be measured against
+"""
+
+from stegcli.methods.glow2 import recipe_flow, recipe_glow, recipe_inverse, recipe_sr, recipe_udm
+
+RECIPES = recipe_flow.RECIPES | {
+    "inverse": recipe_inverse.RECIPE,
+    "sr": recipe_sr.RECIPE,
+    "udm": recipe_udm.RECIPE,
+    "glow": recipe_glow.RECIPE,
+}

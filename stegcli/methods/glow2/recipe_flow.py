@@ -1,0 +1,172 @@
+"""How the flows are trained: by likelihood alone, each band by itself.
+
+The bands share no parameters, so their losses simply add. A fine band has many positions in a picture and a coarse
+one few; a random window of the fine bands is enough, and most of the time goes where it teaches most.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from stegcli.channel import Channel
+from stegcli.method import Method
+from stegcli.methods.glow2.noise import LEVELS, from_pixels, to_pixels
+from stegcli.nn.wavelet import Band, WaveletFlow
+from stegcli.recipe import Noise, Recipe, Stage, Step
+
+WINDOW = 32
+"""Positions to each side of the window of a band that a training picture shows."""
+TEMPERATURE = 0.9
+DRAWS = 8
+"""Pictures drawn to validate."""
+
+
+def dequantise(images: Tensor, noise: Tensor) -> Tensor:
+    """Pictures on the 8-bit grid and uniform noise -> pictures with a density, in [0, 1).
+
+    Reference: A note on the evaluation of generative models (Theis et al., 2016), section 3.1.
+    """
+    return (images * 255 + noise) / LEVELS
+
+
+def _window(noise: Noise, *maps: Tensor | None) -> list[Tensor | None]:
+    """The same window of each picture in all of its maps, another for each picture."""
+    height, width = cast(Tensor, maps[0]).shape[2:]
+    rows = [int(g.integers(max(1, height - WINDOW + 1))) for g in noise.generators]
+    columns = [int(g.integers(max(1, width - WINDOW + 1))) for g in noise.generators]
+
+    def cut(x: Tensor) -> Tensor:
+        pairs = zip(x, rows, columns, strict=True)
+        return torch.stack([i[:, r : r + WINDOW, c : c + WINDOW] for i, r, c in pairs])
+
+    return [None if m is None else cut(m) for m in maps]
+
+
+def nll(flow: WaveletFlow, x: Tensor, noise: Noise | None = None, only: str = "") -> dict[str, Tensor]:
+    """Pictures with a density -> for each band, nats per dimension; of windows, if there is noise to choose them by."""
+    found = {}
+    for name, content, context in flow.analyse(x):
+        if not name.startswith(only):
+            continue
+        if noise is not None:
+            windows = _window(noise, content, context)
+            content, context = cast(Tensor, windows[0]), windows[1]
+        z, ladj = flow.flow(name)(content, context)
+        density = -0.5 * z.square().flatten(1).sum(1) + ladj
+        found[name] = 0.5 * math.log(2 * math.pi) - density.mean() / z[0].numel()
+    return found
+
+
+def bits_per_dimension(flow: WaveletFlow, losses: dict[str, Tensor], height: int, width: int) -> float:
+    """Nats per dimension of each band -> bits per dimension of 8-bit pictures of that size."""
+    sizes = {b.name: b.size for b in flow.bands(height, width)}
+    total = sum(losses[n].item() * s for n, s in sizes.items()) - flow.ladj_of_colour * height * width
+    return total / (3 * height * width) / math.log(2) + math.log2(LEVELS)
+
+
+def turn(x: Tensor, noise: Noise) -> Tensor:
+    """Each picture turned by a random number of quarter turns: a surface has no upside."""
+    return torch.stack([i.rot90(int(g.integers(4)), (1, 2)) for i, g in zip(x, noise.generators, strict=True)])
+
+
+def flow_loss(part: str, turned: bool, only: str) -> Callable[[Method, Tensor, Step], dict[str, Tensor]]:
+    def loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
+        flow = cast(WaveletFlow, getattr(method, part))
+        x = dequantise(images, step.noise.uniform(*images.shape[1:], device=images.device))
+        return nll(flow, turn(x, step.noise) if turned else x, step.noise, only)
+
+    return loss
+
+
+def capacity(bands: Sequence[Band], z: Tensor, found: Tensor) -> float:
+    """Latents and what was found of them -> bytes in a picture: 1/2 log2 1/(1 - r^2) summed, r per band and item."""
+    bits = 0.0
+    for band in bands:
+        a, b = (i - i.mean(1, keepdim=True) for i in (band.of(z).flatten(1), band.of(found).flatten(1)))
+        r2 = (a * b).sum(1).square() / (a.square().sum(1) * b.square().sum(1))
+        bits -= 0.5 * float(torch.log2(1 - r2.nan_to_num().clamp(max=0.99999)).mean()) * band.size
+    return bits / 8
+
+
+def through(pictures: Tensor, qualities: Sequence[int | None], noise: Noise) -> Tensor:
+    """Pictures (b, 3, h, w) in [0, 1) -> what arrives of each in a real file, in (0, 1): PNG or JPEG 4:2:0."""
+    ways = [Channel("png") if q is None else Channel("jpeg", q) for q in qualities]
+    items = zip(pictures, ways, noise.generators, strict=True)
+    return torch.cat([from_pixels(way(to_pixels(p[None]), g)) for p, way, g in items]).to(pictures)
+
+
+def _carried(flow: WaveletFlow, side: int, quality: int | None) -> float:
+    """Mean bytes that the latents of a few draws carry past a file."""
+    noise = Noise.of(2, 0, range(DRAWS))
+    z = noise.normal(3, side, side, device=flow.colour.device)
+    received = through(flow.inverse(TEMPERATURE * z), [quality] * DRAWS, noise)
+    return capacity(flow.bands(side, side), z, flow(received)[0])
+
+
+def _validate(part: str, side: int) -> Callable[[Method, Tensor], dict[str, float]]:
+    def validate(method: Method, images: Tensor) -> dict[str, float]:
+        flow = cast(WaveletFlow, getattr(method, part))
+        noise = Noise.of(1, 0, range(len(images))).uniform(*images.shape[1:], device=images.device)
+        losses = nll(flow, dequantise(images, noise))
+        figures = {"bpd": bits_per_dimension(flow, losses, side, side)}
+        figures |= {f"v_{n}": v.item() for n, v in losses.items()}
+        for name, quality in (("png", None), ("q90", 90), ("q80", 80), ("q40", 40)):
+            figures[f"bytes_{name}"] = _carried(flow, side, quality)
+        return figures
+
+    return validate
+
+
+def _sample(part: str, side: int) -> Callable[[Method, Tensor], Tensor]:
+    def sample(method: Method, images: Tensor) -> Tensor:
+        flow = cast(WaveletFlow, getattr(method, part))
+        z = Noise.of(2, 0, range(9)).normal(3, side, side, device=images.device)
+        return flow.inverse(TEMPERATURE * z).clamp(0, 1)
+
+    return sample
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A flow to be trained: the method's part, its shape, the side of its pictures, and whether they may be turned.
+
+    more: besides, what the method's configuration is to hold.
+    """
+
+    part: str
+    shape: dict[str, list[int]]
+    side: int
+    turned: bool = False
+    more: dict[str, object] = field(default_factory=dict)
+
+    def recipe(self, only: str = "") -> Recipe:
+        """only: the name of one band, if that alone is to be trained."""
+        part, side = self.part, self.side
+        stage = Stage(
+            "likelihood", flow_loss(part, self.turned, only), 20_000, lr=1.5e-3, batch=16, crop=side, clip=50.0,
+            trains=f"{part}.flows.{only}" if only else part,
+        )  # fmt: skip
+        config = {part: self.shape} | self.more
+        return Recipe(config, (stage,), _validate(part, side), _sample(part, side), ema=0.998, pictures=48, side=side)
+
+    def band_names(self) -> list[str]:
+        levels = range(1, len(self.shape["widths"]))
+        return [f"{kind}{level}" for level in levels for kind in "yc"] + ["base"]
+
+
+TEXTURES = {"widths": [48, 64, 64, 64, 48, 48], "steps": [6, 6, 8, 8, 6, 8]}
+SMALL = {"widths": [48, 64, 64, 64, 64], "steps": [6, 6, 8, 8, 8]}
+SUBJECTS = {
+    "g2": Subject("g2", TEXTURES, 128, turned=True),
+    "g2-landscapes": Subject("g2", SMALL, 64, more={"side": 64}),
+    "g1": Subject("g1", SMALL, 64),
+}
+RECIPES = {name: subject.recipe() for name, subject in SUBJECTS.items()} | {
+    f"{name}/{band}": subject.recipe(band) for name, subject in SUBJECTS.items() for band in subject.band_names()
+}

@@ -1,0 +1,107 @@
+"""Numbers on a circle <-> normal latents, so that a latent is exactly N(0, 1) whatever it carries.
+
+A latent z has u = Phi(z), uniform in (0, 1). With k uniform from the key's stream,
+
+    bits       u = (s / M + k) mod 1      s one of M symbols, Gray-mapped to log2 M bits
+    a number   u = (p + k) mod 1          p = g + (1 - 2 g) Phi(x / tau)
+
+Since k is uniform and secret, u is uniform and independent of s or p: nothing is spent on shaping, and without the key
+nothing can be learnt. The guard band g keeps a number's ends apart on the circle; it costs no secrecy.
+
+The receiver knows k, and so for every candidate the exact latent z that it would have had. What arrived is
+z' = r z + sqrt(1 - r^2) n, r known for each latent; n is taken as Student's t, as some are hit harder than their
+neighbours tell.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stegcli.key import inverse_normal
+
+GUARD, TAU, MOST = 0.02, 1.6, 4.0
+"""Guard band, spread and clip of a number's way onto the circle."""
+TAILS = 10.0  # degrees of freedom of the noise
+GRID = 97  # candidates for a number, evenly spaced in [-MOST, MOST]
+EDGE = 2.0**-53
+
+
+def to_normal(u: np.ndarray) -> np.ndarray:
+    """Points of the circle [0, 1) -> latents, float64, the same on every machine."""
+    return inverse_normal(np.clip(u % 1.0, EDGE, 1 - EDGE))
+
+
+# -- bits
+
+
+def symbols(bits: np.ndarray) -> np.ndarray:
+    """Bits (n, m) -> positions on the circle in [0, 2^m), neighbours of which differ in one bit."""
+    position = np.zeros(len(bits), np.int64)
+    previous = np.zeros(len(bits), np.int64)
+    for column in bits.T.astype(np.int64):
+        previous = previous ^ column
+        position = 2 * position + previous
+    return position
+
+
+def write_bits(bits: np.ndarray, dither: np.ndarray) -> np.ndarray:
+    """Bits (n, m) and the key's uniform numbers (n,) -> latents (n,)."""
+    return to_normal(symbols(bits) / 2 ** bits.shape[1] + dither)
+
+
+def read_bits(z: np.ndarray, r: np.ndarray, dither: np.ndarray, m: int) -> np.ndarray:
+    """Latents that arrived (n,), their correlation with what was sent, the dither -> log-odds ln P(1)/P(0), (n, m)."""
+    points = (torch.arange(2**m) / 2**m + torch.from_numpy(dither)[:, None]) % 1.0
+    fit = _log_likelihood(z, r, points)
+    ones = _gray(m)
+    odds = [torch.logsumexp(fit[:, o], 1) - torch.logsumexp(fit[:, ~o], 1) for o in ones]
+    found: np.ndarray = torch.stack(odds, dim=1).numpy()
+    return found
+
+
+def _gray(m: int) -> Tensor:
+    """Which positions have a one in each bit, bool (m, 2^m); the first bit is the highest."""
+    positions = torch.arange(2**m)
+    code = positions ^ (positions >> 1)
+    return torch.stack([(code >> (m - 1 - j)) & 1 for j in range(m)]).bool()
+
+
+def _log_likelihood(z: np.ndarray, r: np.ndarray, points: Tensor) -> Tensor:
+    """Of each candidate point (n, c), up to a constant: float32 (n, c)."""
+    latents = torch.special.ndtri(points.clamp(1e-7, 1 - 1e-7).float())
+    known = torch.from_numpy(r)[:, None].float()
+    distance = (torch.from_numpy(z)[:, None].float() - known * latents).square() / (1 - known.square())
+    return -(TAILS + 1) / 2 * torch.log1p(distance / TAILS)
+
+
+# -- numbers
+
+
+def write_numbers(x: np.ndarray, dither: np.ndarray) -> np.ndarray:
+    """Numbers (n,), clipped to +-MOST, and the key's uniform numbers -> latents (n,)."""
+    return to_normal(_on_circle(torch.from_numpy(x)).numpy() + dither)
+
+
+def number_fit(z: np.ndarray, r: np.ndarray, dither: np.ndarray) -> Tensor:
+    """Latents that arrived (n,) -> log-likelihood of each candidate number, (n, GRID). Copies simply add up."""
+    points = (_on_circle(grid()) + torch.from_numpy(dither)[:, None]) % 1.0
+    return _log_likelihood(z, r, points)
+
+
+def read_numbers(fit: Tensor) -> np.ndarray:
+    """Log-likelihoods (n, GRID), of all copies together -> the mean of the numbers given them and N(0, 1)."""
+    weight = torch.softmax(fit - 0.5 * grid().float().square(), dim=1)
+    mean: np.ndarray = (weight @ grid().float()).numpy()
+    return mean
+
+
+def grid() -> Tensor:
+    return torch.linspace(-MOST, MOST, GRID, dtype=torch.float64)
+
+
+def _on_circle(x: Tensor) -> Tensor:
+    return GUARD + (1 - 2 * GUARD) * 0.5 * torch.erfc(-x.clamp(-MOST, MOST) / (TAU * math.sqrt(2)))
