@@ -251,6 +251,7 @@ class Made:
     psnrs: tuple[float | None, ...]
     survives: Channel
     notes: tuple[str, ...] = ()
+    tokens: tuple[np.ndarray, ...] = ()
 
 
 @torch.no_grad()
@@ -277,12 +278,12 @@ def make(
 
 
 @torch.no_grad()
-def reveal_picture(stego: Picture, key: Key, method: PictureMethod) -> Revealed:
+def reveal_picture(stego: Picture, key: Key, method: PictureMethod, token: np.ndarray | None = None) -> Revealed:
     """Stego -> what it holds for that key. Raises RevealError."""
     if min(stego.height, stego.width) < method.min_side:
         raise RevealError
     with _full_precision():
-        return method.reveal(stego, key)
+        return method.reveal(stego, key, token)
 
 
 def _on_its_way(file: bytes, survive: Channel) -> Iterator[bytes]:
@@ -300,9 +301,10 @@ def _received(
     """What each receiver gets of a file -> the PSNR of pictures, None of files; or None if one does not get it."""
     arrived = image.decode(file, "stego")
     found: list[float | None] = []
-    for secret, key, exact in zip(secrets, keys, draft.exact, strict=True):
+    tokens = draft.tokens or (None,) * len(keys)
+    for secret, key, exact, token in zip(secrets, keys, draft.exact, tokens, strict=True):
         try:
-            revealed = method.reveal(arrived, key)
+            revealed = method.reveal(arrived, key, token)
         except RevealError:
             return None
         psnr = None if revealed.picture is None else _likeness(secret, revealed.picture)
@@ -322,7 +324,9 @@ def _likeness(secret: Secret, back: Picture) -> float | None:
 
 def _made(file: bytes, draft: Draft, psnrs: tuple[float | None, ...], survives: Channel) -> Made:
     payloads = tuple(None if e is None else len(e) for e in draft.exact)
-    return Made(file, image.decode(file), draft.capacity, draft.forms, payloads, psnrs, survives, draft.notes)
+    return Made(
+        file, image.decode(file), draft.capacity, draft.forms, payloads, psnrs, survives, draft.notes, draft.tokens
+    )
 
 
 # -- what the user is told

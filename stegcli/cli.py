@@ -111,16 +111,25 @@ BatchOption = Annotated[int | None, typer.Option(min=1, help="Batch size in plac
 PrecisionOption = Annotated[str, typer.Option(help="no, bf16 or fp16.")]
 
 EvaluateArgument = Annotated[str, typer.Argument(help="The method to measure.")]
-CoversOption = Annotated[Path, typer.Option(help="Folder of covers.")]
+CoversOption = Annotated[Path | None, typer.Option(help="Folder of covers, for a method that hides bytes in them.")]
+SecretsOption = Annotated[
+    Path | None,
+    typer.Option(help="Folder of pictures to hide, for a method that carries them; each is cut to 128x128."),
+]
 SeveralWeightsOption = Annotated[
     list[str] | None, typer.Option(help="Weights to measure; repeat for several. All bundled ones by default.")
 ]
 PayloadOption = Annotated[
     list[float] | None, typer.Option(help="Payload in bits per pixel; repeat. 0.1, 1 and the capacity by default.")
 ]
-AttackOption = Annotated[list[str] | None, typer.Option(help="What happens to the stego: jpeg:Q, noise:S; repeat.")]
-LimitOption = Annotated[int | None, typer.Option(min=1, help="At most so many covers.")]
-SizeOption = Annotated[str | None, typer.Option(help="WxH: cut the covers to this size first.")]
+AttackOption = Annotated[
+    list[str] | None,
+    typer.Option(help="What happens to the stego: jpeg:Q, noise:S; repeat. For secrets jpeg:90, 80 and 40 by default."),
+]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="At most so many covers or secrets.")]
+SizeOption = Annotated[
+    str | None, typer.Option(help="WxH: cut the covers to this size first; with --secrets the size of the stegos.")
+]
 
 ExportArgument = Annotated[Path, typer.Argument(help="Where the folders go.")]
 
@@ -321,7 +330,8 @@ def train(
 @app.command()
 def evaluate(
     method: EvaluateArgument,
-    covers: CoversOption,
+    covers: CoversOption = None,
+    secrets: SecretsOption = None,
     weights: SeveralWeightsOption = None,
     payload: PayloadOption = None,
     attack: AttackOption = None,
@@ -332,21 +342,26 @@ def evaluate(
     quiet: QuietOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Measure a method on pictures, beside plain LSB replacement and the limit."""
-    _check_method(method)
-    from stegcli import evaluation
+    """Measure a method: beside plain LSB replacement and the limit, or beside its paper."""
+    folder = _what_to_measure(method, covers, secrets, payload)
+    common: Any = {"weights": weights, "attacks": attack, "limit": limit, "size": _size(size), "seed": seed,
+                   "device": device}  # fmt: skip
+    from stegcli import evaluation, evaluation_pictures
 
     with progress("measuring", quiet) as tick:
-        result = evaluation.evaluate(
-            method, covers, weights=weights, payloads=payload, attacks=attack or [], limit=limit,
-            size=_size(size), seed=seed, device=device, tick=tick,
-        )  # fmt: skip
+        if folder is covers:
+            result = evaluation.evaluate(method, folder, payloads=payload, tick=tick, **common)
+        else:
+            result = evaluation_pictures.evaluate(method, folder, tick=tick, **common)
     if json:
         emit(result)
-        return
-    table(f"{method} on {result['covers']} covers, means", evaluation.COLUMNS, evaluation.rows(result))
-    for line in evaluation.verdicts(result):
-        show(line)
+    elif folder is covers:
+        table(f"{method} on {result['covers']} covers, means", evaluation.COLUMNS, evaluation.rows(result))
+        for line in evaluation.verdicts(result):
+            show(line)
+    else:
+        for title, columns, rows in evaluation_pictures.tables(result):
+            table(title, columns, rows)
 
 
 @app.command(name="methods")
@@ -434,6 +449,22 @@ def _check_method(name: str | None) -> None:
 
     if name is not None and name not in methods.names():
         raise UsageError(f"no method {name!r}", f"methods: {', '.join(methods.names())}")
+
+
+def _what_to_measure(method: str, covers: Path | None, secrets: Path | None, payload: list[float] | None) -> Path:
+    """-> the folder of covers or of secrets, whichever the method needs; the other is refused."""
+    _check_method(method)
+    from stegcli import methods
+
+    if methods.get(method).METHOD.carries == "image":
+        if secrets is None or covers is not None or payload:
+            raise UsageError(f"{method} needs --secrets DIR, and takes no --covers or --payload", "it carries pictures")
+        return secrets
+    if covers is None or secrets is not None:
+        raise UsageError(
+            f"{method} needs --covers DIR, and takes no --secrets", "random bytes are hidden in the covers"
+        )
+    return covers
 
 
 def _check_survives(method: Method, wanted: str) -> None:
@@ -647,8 +678,10 @@ def _make_jobs(
     todo = []
     for group, out in zip(groups, outputs, strict=True):
         keys = make_key() if given else tuple(make_key()[0] for _ in group)
-        paths = tuple(given or _fresh_paths(out, list(group) if len(group) > 1 else None))
-        todo.append(MakeJob(group, out, keys, paths, not given, wish, None, quality or JPEG_QUALITY))
+        fresh = tuple(_fresh_paths(out, list(group) if len(group) > 1 else None))
+        todo.append(
+            MakeJob(group, out, keys, tuple(given) or fresh, fresh, not given, wish, None, quality or JPEG_QUALITY)
+        )
     return todo
 
 

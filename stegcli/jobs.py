@@ -49,12 +49,16 @@ class HideJob:
 
 @dataclass(frozen=True)
 class MakeJob:
-    """For methods that make the stego: secrets, keys and the keys' paths go together, one of each for a receiver."""
+    """For methods that make the stego: secrets, keys and paths go together, one of each for a receiver.
+
+    key_paths: where the keys lie. fresh_paths: where fresh ones go, and tokens if the method makes any.
+    """
 
     secrets: tuple[str, ...]
     output: str
     keys: tuple[Key, ...]
     key_paths: tuple[str, ...]
+    fresh_paths: tuple[str, ...]
     fresh: bool
     wish: Wish
     cover: str | None = None
@@ -97,21 +101,34 @@ def make(job: MakeJob, loaded: Method, force: bool, quiet: bool) -> dict[str, An
     started = time.monotonic()
     method = _as_picture_method(loaded)
     format = image.output_format(job.output, lossy=True)
-    _check_outputs(job.output, job.key_paths if job.fresh else (), force)
+    _check_outputs(job.output, job.fresh_paths if job.fresh else (), force)
     secrets = [_read_secret(s, job.wish, quiet) for s in job.secrets]
     cover = None if job.cover is None else image.load(job.cover, "cover")
     if not quiet:
         sizes = ", ".join(f"{s} ({len(r.data)} bytes)" for s, r in zip(job.secrets, secrets, strict=True))
         console.say(f"hiding {sizes} in a picture that {method.name} makes")
     made = api.make(secrets, job.keys, method, job.wish, cover, format, job.quality)
-    fresh = [Output(Path(p), k.to_bytes(), 0o600) for p, k in zip(job.key_paths, job.keys, strict=True) if job.fresh]
+    fresh = _fresh_keys(job, made)
     _write_outputs(job.output, made.file, fresh, force)
-    paths = job.key_paths[0] if len(job.keys) == 1 else list(job.key_paths)
+    named = [str(o.path) for o in fresh] or list(job.key_paths)
+    paths = named[0] if len(named) == 1 else named
     figures = api.report_made(made, job.keys) | {"output": job.output, "key": paths}
     figures["seconds"] = round(time.monotonic() - started, 3)
     if not quiet:
         _say_made(job, made)
+        for output in fresh:
+            console.say(f"wrote key {output.path}: whoever has it and the stego can read the secret")
     return {name: figures[name] for name in HIDE_FIGURES}
+
+
+def _fresh_keys(job: MakeJob, made: api.Made) -> list[Output]:
+    """The key files to be written: fresh keys, and keys with the token that this stego's receiver needs besides."""
+    paths = [Path(p) for p in job.fresh_paths]
+    if made.tokens:
+        contents = [zkey.to_bytes(k, t) for k, t in zip(job.keys, made.tokens, strict=True)]
+    else:
+        contents = [k.to_bytes() for k in job.keys if job.fresh]
+    return [Output(p, c, 0o600) for p, c in zip(paths, contents, strict=False)]
 
 
 def _read_secret(name: str, wish: Wish, quiet: bool) -> Secret:
@@ -142,8 +159,6 @@ def _say_made(job: MakeJob, made: api.Made) -> None:
         console.say(f"{secret}: {', '.join([form, *came])}")
     for note in made.notes:
         console.say(note)
-    for path in job.key_paths if job.fresh else ():
-        console.say(f"wrote key {path}: whoever has it and the stego can read the secret")
 
 
 def hide(job: HideJob, loaded: Method, force: bool, quiet: bool) -> dict[str, Any]:
@@ -202,7 +217,7 @@ def reveal(job: RevealJob, models: Models, force: bool, quiet: bool) -> dict[str
 
 def _revealed(stego: Picture, key: Key, z: np.ndarray | None, method: Method) -> Revealed:
     if isinstance(method, PictureMethod):
-        return api.reveal_picture(stego, key, method)
+        return api.reveal_picture(stego, key, method, z)
     bits = _as_bit_method(method)
     if z is None:
         return Revealed(api.reveal_bytes(stego, key, bits))

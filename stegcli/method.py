@@ -109,13 +109,15 @@ class Wish:
 @dataclass(frozen=True)
 class Draft:
     """A stego not yet verified. For each receiver: `exact`, the bytes that must come back, or None for a picture that
-    comes back with some loss; `forms`, how the secret travels. capacity: bytes of one receiver's message."""
+    comes back with some loss; `forms`, how the secret travels. capacity: bytes of one receiver's message. tokens: what
+    a receiver must be given besides the key, (3, h, w) in [0, 1), one each or none at all."""
 
     pixels: np.ndarray
     exact: tuple[bytes | None, ...]
     forms: tuple[str, ...]
     capacity: int
     notes: tuple[str, ...] = ()
+    tokens: tuple[np.ndarray, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,5 +145,5 @@ class PictureMethod(Method):
         """Secrets, one for each key -> stegos to be tried until one is verified. Raises CapacityError, FileError."""
 
     @abc.abstractmethod
-    def reveal(self, stego: Picture, key: Key) -> Revealed:
-        """Stego -> what it holds for that key. Raises RevealError."""
+    def reveal(self, stego: Picture, key: Key, token: np.ndarray | None = None) -> Revealed:
+        """Stego -> what it holds for that key, and the token if the receiver got one. Raises RevealError."""

@@ -1,7 +1,8 @@
-"""The key file of the lossless INN's paper: an ordinary key, and behind it z, as large as the message.
+"""A key file that serves one stego only: an ordinary key, and behind it z, as large as the message or the stego.
 
-z depends on the message, so this file *carries* it: it belongs to one stego only, and whoever has both files
-reads the message. It exists to reproduce the paper; the ordinary key is what to use.
+z depends on the message, so this file *carries* it: whoever has it and the stego reads the message. Two uses: the lossless
+INN in its paper's form, where z is the other half of the bijection; and glow2's cascade with several receivers,
+where z is the receiver's token.
 """
 
 from __future__ import annotations

@@ -39,27 +39,37 @@ def places(bands: Sequence[Band], table: Table, share: Share, taken: np.ndarray,
     return np.concatenate(found)
 
 
-def write(
-    z1: np.ndarray, free: np.ndarray, ranks: np.ndarray, copies: int, key: Key, nonce: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Latents of the secret -> the places of the stego that they take and what goes there.
-
-    free: from `places`; ranks: from `importance`; copies: the most of each number.
-    """
-    used = free[: copies * len(ranks)]
-    numbers = z1[ranks[np.arange(len(used)) % len(ranks)]]
-    return used, torus.write_numbers(numbers, key.stream("pad", nonce).uniform(len(used)))
+def pad(key: Key, nonce: int, n: int) -> np.ndarray:
+    """The key's uniform numbers, one for each place that is used."""
+    return key.stream("pad", nonce).uniform(n)
 
 
-def read(
-    z: np.ndarray, r: np.ndarray, free: np.ndarray, ranks: np.ndarray, copies: int, key: Key, nonce: int
-) -> np.ndarray:
-    """Latents of the stego that arrived -> the mean of the secret's latents given them, float32."""
-    used = free[: copies * len(ranks)]
-    pad = key.stream("pad", nonce).uniform(len(used))
-    fit = torus.number_fit(z[used], r[used], pad)
+def numbers(z1: np.ndarray, ranks: np.ndarray, n: int) -> np.ndarray:
+    """Latents of the secret -> what n places carry: those of `ranks`, in turn, again and again."""
+    carried: np.ndarray = z1[ranks[np.arange(n) % len(ranks)]]
+    return carried
+
+
+def read(z: np.ndarray, r: np.ndarray, used: np.ndarray, ranks: np.ndarray, pads: np.ndarray) -> np.ndarray:
+    """Latents of the stego that arrived, and the places used -> the mean of the secret's given them, float32."""
+    fit = torus.number_fit(z[used], r[used], pads)
     together = torch.zeros(len(ranks), torus.GRID)
     together.index_add_(0, torch.arange(len(used)) % len(ranks), fit)
     z1 = np.zeros(len(ranks), np.float32)
     z1[ranks] = torus.read_numbers(together)
     return z1
+
+
+# -- several receivers of one stego
+
+
+def token(z: np.ndarray, used: np.ndarray, carried: np.ndarray, filler: np.ndarray) -> np.ndarray:
+    """The stego's latents, the places used and what they are to carry -> a pad that makes it so, as large as z.
+
+    The stego is drawn first, for no secret at all. z is as random as can be, and so each token is uniform whatever it
+    brings; those of others tell nothing of it. Places not used get `filler`, uniform numbers.
+    Reference: in place of the paper's Eq. 17, by which one of two receivers finds the other's secret.
+    """
+    pads = filler.astype(np.float32)
+    pads[used] = (torus.from_normal(z[used]) - torus.on_circle(carried)) % 1.0
+    return np.where(pads < 1, pads, 0).astype(np.float32)  # rounding may have closed the circle

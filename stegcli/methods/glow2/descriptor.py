@@ -1,7 +1,7 @@
 """What a header says of its message, in 32 bits.
 
 form 2 | channel 3 | temperature 3 | a file or compressed picture: length in bytes 24
-                                   | the cascade: log2 of copies 2, width 11, height 11 of the picture to restore
+                                   | the cascade, token: log2 of copies 2, width 11, height 11 of the picture to restore
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from stegcli.errors import RevealError, UsageError
 from stegcli.methods.glow2.layout import CHANNELS
 
-FILE, COMPRESSED, CASCADE = "bytes", "compressed", "cascade"
-FORMS = (FILE, COMPRESSED, CASCADE)
+FILE, COMPRESSED, CASCADE, TOKEN = "bytes", "compressed", "cascade", "token"
+FORMS = (FILE, COMPRESSED, CASCADE, TOKEN)
+PICTURES = (CASCADE, TOKEN)
+"""Forms in which a picture's latents travel; with a token their pad is a file, for one of several receivers."""
 LENGTH_BITS, SIDE_BITS = 24, 11
-MOST_LENGTH, MOST_RESTORED = 2**LENGTH_BITS - 1, 2**SIDE_BITS - 1
+MOST_LENGTH: int = 2**LENGTH_BITS - 1
+MOST_RESTORED: int = 2**SIDE_BITS - 1
 TEMPERATURES = tuple(t / 100 for t in range(65, 105, 5))
 COPIES = (1, 2, 4)
 
@@ -33,7 +36,7 @@ class Descriptor:
 
     def to_int(self) -> int:
         rest = self.length
-        if self.form == CASCADE:
+        if self.form in PICTURES:
             rest = (COPIES.index(self.copies) << SIDE_BITS | self.width) << SIDE_BITS | self.height
         head = FORMS.index(self.form) << 6 | CHANNELS.index(self.channel) << 3 | TEMPERATURES.index(self.temperature)
         return head << LENGTH_BITS | rest
@@ -43,14 +46,12 @@ def from_int(value: int) -> Descriptor:
     """The inverse of `to_int`. Raises RevealError where nothing says so much."""
     head, rest = value >> LENGTH_BITS, value & MOST_LENGTH
     form, channel, temperature = head >> 6, head >> 3 & 7, TEMPERATURES[head & 7]
-    if form >= len(FORMS):
-        raise RevealError
-    if FORMS[form] != CASCADE:
+    if FORMS[form] not in PICTURES:
         return Descriptor(FORMS[form], CHANNELS[channel], temperature, rest)
     copies, width, height = rest >> 2 * SIDE_BITS, rest >> SIDE_BITS & MOST_RESTORED, rest & MOST_RESTORED
     if copies >= len(COPIES) or not width or not height:
         raise RevealError
-    return Descriptor(CASCADE, CHANNELS[channel], temperature, copies=COPIES[copies], width=width, height=height)
+    return Descriptor(FORMS[form], CHANNELS[channel], temperature, copies=COPIES[copies], width=width, height=height)
 
 
 def checked_temperature(wanted: float) -> float:

@@ -13,7 +13,7 @@ import copy
 import functools
 import secrets as os_random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,7 +27,7 @@ from stegcli.errors import CapacityError, FileError, RevealError, UsageError, We
 from stegcli.image import Picture
 from stegcli.key import Key
 from stegcli.method import Cover, Draft, PictureMethod, Revealed, Secret, Wish
-from stegcli.methods.glow2 import bits, cascade, compress, header, layout, noise, pictures
+from stegcli.methods.glow2 import bits, cascade, compress, header, layout, noise, pictures, torus
 from stegcli.methods.glow2.descriptor import (
     CASCADE,
     COMPRESSED,
@@ -35,6 +35,8 @@ from stegcli.methods.glow2.descriptor import (
     FILE,
     MOST_LENGTH,
     MOST_RESTORED,
+    PICTURES,
+    TOKEN,
     Descriptor,
     checked_temperature,
     from_int,
@@ -64,6 +66,11 @@ class Message:
     latents: np.ndarray | None = None
     note: str | None = None
 
+    @property
+    def token(self) -> bool:
+        """Whether the receiver gets a pad as a file."""
+        return self.descriptor.form == TOKEN
+
 
 class Glow2(PictureMethod):
     """g1, g2, sr, inverse, udm, glow: the configuration of each part that is there.
@@ -74,7 +81,7 @@ class Glow2(PictureMethod):
     name: ClassVar[str] = "glow2"
     cover: ClassVar[Cover] = "generated"
     survives: ClassVar[tuple[str, ...]] = ("png", "jpeg:Q")
-    options: ClassVar[frozenset[str]] = frozenset({"as", "size", "temperature", "redundancy", "quality", "receivers"})
+    options: ClassVar[frozenset[str]] = frozenset({"as", "size", "temperature", "redundancy", "quality", "secret"})
     most_receivers: ClassVar[int] = layout.MOST_RECEIVERS
 
     def __init__(
@@ -153,8 +160,7 @@ class Glow2(PictureMethod):
         table, bands = self.tables[channel], self._bands(height, width)
         pool = np.concatenate(layout.header_pool(bands, share))[: header.SLOTS]
         available = sum(s.size for s in layout.stretches(bands, table, share, pool))
-        room: int = layout.capacity(available, table.rate)
-        return min(MOST_LENGTH, room)
+        return min(MOST_LENGTH, layout.capacity(available, table.rate))
 
     # -- hiding
 
@@ -167,13 +173,16 @@ class Glow2(PictureMethod):
         exact = tuple(m.data for m in messages)
         forms = tuple(m.descriptor.form for m in messages)
         notes = tuple(m.note for m in messages if m.note)
+        bands = self._bands(height, width)
         for _ in range(TRIES):
-            z = torch.from_numpy(np.random.default_rng(os_random.randbits(256)).standard_normal(3 * height * width))
-            for message, key, share in zip(messages, keys, shares, strict=True):
-                self._write(z.numpy(), message, key, share, self._bands(height, width), height)
-            x = self._draw(z, height, width, messages[0].descriptor.temperature)
+            rng = np.random.default_rng(os_random.randbits(256))
+            z = rng.standard_normal(3 * height * width)
+            nonces = [self._write(z, *to, bands) for to in zip(messages, keys, shares, strict=True)]
+            x = self._draw(torch.from_numpy(z), height, width, messages[0].descriptor.temperature)
             if acceptable(x):
-                yield Draft(noise.to_pixels(x), exact, forms, self.room(wish, len(keys)), notes)
+                sent = zip(messages, keys, nonces, strict=True)
+                tokens = tuple(self._token(z, *to, bands, rng).reshape(x.shape[1:]) for to in sent if to[0].token)
+                yield Draft(noise.to_pixels(x), exact, forms, self.room(wish, len(keys)), notes, tokens)
 
     def _draw(self, z: Tensor, height: int, width: int, temperature: float) -> Tensor:
         flow = self._generator()
@@ -185,7 +194,8 @@ class Glow2(PictureMethod):
         room = self._capacity(height, width, channel, share)
         travel = _travel(secret, wish)
         if travel == CASCADE:
-            return self._cascaded(secret, wish, channel, temperature, min(height, width))
+            form = CASCADE if share.of == 1 else TOKEN
+            return self._cascaded(secret, wish, Descriptor(form, channel, temperature), min(height, width))
         data = secret.data if travel == FILE else compress.pack(secret.data, _picture(secret), room).data
         if len(data) > room:
             raise CapacityError(max(0, room), len(data), "use a larger --size or a milder --survive")
@@ -193,47 +203,56 @@ class Glow2(PictureMethod):
         harshest = next(c for c in reversed(CHANNELS) if len(data) <= self._capacity(height, width, c, share))
         return Message(Descriptor(travel, harshest, temperature, len(data)), data)
 
-    def _cascaded(self, secret: Secret, wish: Wish, channel: str, temperature: float, side: int) -> Message:
-        copies = wish.redundancy or (1 if channel == "png" else 4)
+    def _cascaded(self, secret: Secret, wish: Wish, descriptor: Descriptor, side: int) -> Message:
+        copies = wish.redundancy or 1
         if copies not in COPIES:
             raise UsageError(f"no redundancy {copies}", ", ".join(map(str, COPIES)))
         picture = _picture(secret)
         scale = min(1.0, MOST_RESTORED / max(picture.width, picture.height))
-        restored = tuple(max(1, round(s * scale)) for s in (picture.width, picture.height))
+        width, height = (max(1, round(s * scale)) for s in (picture.width, picture.height))
         note = f"a picture of at most {MOST_RESTORED} pixels a side comes back" if scale < 1 else None
         latents = pictures.to_latents(self._secrets_flow(), picture, _inner_side(side, copies))
-        descriptor = Descriptor(CASCADE, channel, temperature, 0, copies, *restored)
-        return Message(descriptor, None, latents, note)
+        return Message(replace(descriptor, copies=copies, width=width, height=height), None, latents, note)
 
     def _secrets_flow(self) -> WaveletFlow:
         if self.g1 is None:
             raise WeightsError("these weights have no G1 for pictures", "use --as compressed")
         return self.g1
 
-    def _write(self, z: np.ndarray, message: Message, key: Key, share: Share, bands: list[Band], side: int) -> None:
-        """Put a message into its receiver's latents; all others stay as they were drawn."""
+    def _write(self, z: np.ndarray, message: Message, key: Key, share: Share, bands: list[Band]) -> int:
+        """Put a message into its receiver's latents; all others stay as they were drawn. Returns its nonce."""
         nonce, described = os_random.randbits(64), message.descriptor.to_int()
-        places = _header_places(bands, key, share)
-        z[places] = np.abs(z[places]) * header.write(nonce, described, key)
-        table = self.tables[message.descriptor.channel]
+        taken = _header_places(bands, key, share)
+        z[taken] = np.abs(z[taken]) * header.write(nonce, described, key)
         if message.data is not None:
-            room = layout.stretches(bands, table, share, places)
+            room = layout.stretches(bands, self.tables[message.descriptor.channel], share, taken)
             used, latents = bits.write(message.data, described, nonce, key, room)
-        else:
-            assert message.latents is not None
-            used, latents = cascade.write(
-                message.latents, cascade.places(bands, table, share, places, key, nonce),
-                self._importance(message.descriptor, side), message.descriptor.copies, key, nonce,
-            )  # fmt: skip
-        z[used] = latents
+            z[used] = latents
+        elif message.latents is not None and not message.token:
+            used, ranks = self._cascade_places(bands, message.descriptor, taken, key, nonce)
+            carried = cascade.numbers(message.latents, ranks, len(used))
+            z[used] = torus.write_numbers(carried, cascade.pad(key, nonce, len(used)))
+        return nonce
 
-    def _importance(self, descriptor: Descriptor, side: int) -> np.ndarray:
-        inner = _inner_side(side, descriptor.copies)
-        return cascade.importance(self._secrets_flow().bands(inner, inner))
+    def _token(
+        self, z: np.ndarray, message: Message, key: Key, nonce: int, bands: list[Band], rng: np.random.Generator
+    ) -> np.ndarray:
+        assert message.latents is not None
+        used, ranks = self._cascade_places(bands, message.descriptor, np.arange(0), key, nonce)
+        return cascade.token(z, used, cascade.numbers(message.latents, ranks, len(used)), rng.random(len(z)))
+
+    def _cascade_places(
+        self, bands: list[Band], descriptor: Descriptor, taken: np.ndarray, key: Key, nonce: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """-> places of the stego's latents, and the secret's latents that take them in turn."""
+        inner = _inner_side(min(_sides(bands)), descriptor.copies)
+        ranks = cascade.importance(self._secrets_flow().bands(inner, inner))
+        free = cascade.places(bands, self.tables[descriptor.channel], Share(), taken, key, nonce)
+        return free[: descriptor.copies * len(ranks)], ranks
 
     # -- revealing
 
-    def reveal(self, stego: Picture, key: Key) -> Revealed:
+    def reveal(self, stego: Picture, key: Key, token: np.ndarray | None = None) -> Revealed:
         height, width = stego.height, stego.width
         step = self._generator().side
         if height % step or width % step or not 64 <= min(height, width) <= max(height, width) <= MOST_SIDE:
@@ -246,43 +265,52 @@ class Glow2(PictureMethod):
                 nonce, described = _read_header(*arrived.at(self.temperature), bands, key, share)
             except (RevealError, UsageError):  # nothing for that share, or no room for so many
                 continue
-            return self._read(arrived, stego, nonce, described, from_int(described), key, share)
+            return self._read(arrived, stego, nonce, described, key, share, token)
         raise RevealError
 
     def _read(
-        self, arrived: Arrived, stego: Picture, nonce: int, described: int, descriptor: Descriptor, key: Key,
-        share: Share,
+        self, arrived: Arrived, stego: Picture, nonce: int, described: int, key: Key, share: Share,
+        token: np.ndarray | None,
     ) -> Revealed:  # fmt: skip
-        read = functools.partial(self._read_message, stego, nonce, described, descriptor, key, share)
+        descriptor = from_int(described)
+        if descriptor.form in PICTURES:
+            return Revealed(None, self._read_picture(arrived, stego, nonce, descriptor, key, share, token))
+        read = functools.partial(self._read_data, stego, nonce, described, key, share)
         try:
-            return read(arrived)
+            data = read(arrived)
         except RevealError:
-            quality = parse(descriptor.channel).strength
+            quality = round(parse(descriptor.channel).strength)
             if stego.jpeg is not None or not quality:
                 raise
-        # Perhaps it was a JPEG on its way: try what such a file would have left open.
-        quantisation = image.quantisation_of(round(quality))
-        return read(noise.read(self._generator(), stego.pixels, quantisation))
+            # Perhaps it was a JPEG on its way: try what such a file would have left open.
+            data = read(noise.read(self._generator(), stego.pixels, image.quantisation_of(quality)))
+        return Revealed(data, compress.unpack(data) if descriptor.form == COMPRESSED else None)
 
-    def _read_message(
-        self, stego: Picture, nonce: int, described: int, descriptor: Descriptor, key: Key, share: Share,
-        arrived: Arrived,
-    ) -> Revealed:  # fmt: skip
-        z, r = arrived.at(descriptor.temperature)
-        bands, table = self._bands(stego.height, stego.width), self.tables[descriptor.channel]
-        taken = _header_places(bands, key, share)
-        if descriptor.form != CASCADE:
-            room = layout.stretches(bands, table, share, taken)
-            data = bits.read(z, r, descriptor.length, described, nonce, key, room)
-            return Revealed(data, compress.unpack(data) if descriptor.form == COMPRESSED else None)
-        if self.g1 is None:
+    def _read_data(self, stego: Picture, nonce: int, described: int, key: Key, share: Share, arrived: Arrived) -> bytes:
+        descriptor, bands = from_int(described), self._bands(stego.height, stego.width)
+        table = self.tables[descriptor.channel]
+        room = layout.stretches(bands, table, share, _header_places(bands, key, share))
+        return bits.read(*arrived.at(descriptor.temperature), descriptor.length, described, nonce, key, room)
+
+    def _read_picture(
+        self, arrived: Arrived, stego: Picture, nonce: int, descriptor: Descriptor, key: Key, share: Share,
+        token: np.ndarray | None,
+    ) -> Picture:  # fmt: skip
+        bands = self._bands(stego.height, stego.width)
+        if self.g1 is None or (descriptor.form == TOKEN) != (token is not None):
             raise RevealError
-        side = min(stego.height, stego.width)
-        free = cascade.places(bands, table, share, taken, key, nonce)
-        latents = cascade.read(z, r, free, self._importance(descriptor, side), descriptor.copies, key, nonce)
-        inner = _inner_side(side, descriptor.copies)
-        restored = pictures.to_picture(self.g1, self.sr, latents, inner, descriptor.width, descriptor.height)
-        return Revealed(None, restored)
+        if token is not None:
+            if token.size != arrived.z.size:
+                raise RevealError
+            used, ranks = self._cascade_places(bands, descriptor, np.arange(0), key, nonce)
+            pads = token.reshape(-1)[used].astype(np.float64)
+        else:
+            taken = _header_places(bands, key, share)
+            used, ranks = self._cascade_places(bands, descriptor, taken, key, nonce)
+            pads = cascade.pad(key, nonce, len(used))
+        latents = cascade.read(*arrived.at(descriptor.temperature), used, ranks, pads)
+        inner = _inner_side(min(stego.height, stego.width), descriptor.copies)
+        return pictures.to_picture(self.g1, self.sr, latents, inner, descriptor.width, descriptor.height)
 
 
 def acceptable(x: Tensor) -> bool:
@@ -297,6 +325,11 @@ def build(**config: Any) -> Glow2:
 
 def _precision(double: bool) -> torch.dtype:
     return torch.float64 if double else torch.float32
+
+
+def _sides(bands: Sequence[Band]) -> tuple[int, int]:
+    """Height and width of the picture that has these bands."""
+    return 2 * bands[0].height, 2 * bands[0].width
 
 
 def _inner_side(side: int, copies: int) -> int:

@@ -15,10 +15,9 @@ neighbours tell.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
+from scipy.special import ndtr
 from torch import Tensor
 
 from stegcli.key import inverse_normal
@@ -33,6 +32,12 @@ EDGE = 2.0**-53
 def to_normal(u: np.ndarray) -> np.ndarray:
     """Points of the circle [0, 1) -> latents, float64, the same on every machine."""
     return inverse_normal(np.clip(u % 1.0, EDGE, 1 - EDGE))
+
+
+def from_normal(z: np.ndarray) -> np.ndarray:
+    """The inverse of `to_normal`, not to the last bit."""
+    found: np.ndarray = ndtr(z)
+    return found
 
 
 # -- bits
@@ -83,12 +88,12 @@ def _log_likelihood(z: np.ndarray, r: np.ndarray, points: Tensor) -> Tensor:
 
 def write_numbers(x: np.ndarray, dither: np.ndarray) -> np.ndarray:
     """Numbers (n,), clipped to +-MOST, and the key's uniform numbers -> latents (n,)."""
-    return to_normal(_on_circle(torch.from_numpy(x)).numpy() + dither)
+    return to_normal(on_circle(x) + dither)
 
 
 def number_fit(z: np.ndarray, r: np.ndarray, dither: np.ndarray) -> Tensor:
     """Latents that arrived (n,) -> log-likelihood of each candidate number, (n, GRID). Copies simply add up."""
-    points = (_on_circle(grid()) + torch.from_numpy(dither)[:, None]) % 1.0
+    points = (torch.from_numpy(on_circle(grid().numpy())) + torch.from_numpy(dither)[:, None]) % 1.0
     return _log_likelihood(z, r, points)
 
 
@@ -103,5 +108,7 @@ def grid() -> Tensor:
     return torch.linspace(-MOST, MOST, GRID, dtype=torch.float64)
 
 
-def _on_circle(x: Tensor) -> Tensor:
-    return GUARD + (1 - 2 * GUARD) * 0.5 * torch.erfc(-x.clamp(-MOST, MOST) / (TAU * math.sqrt(2)))
+def on_circle(x: np.ndarray) -> np.ndarray:
+    """Numbers, clipped to +-MOST -> points in [GUARD, 1 - GUARD]."""
+    found: np.ndarray = GUARD + (1 - 2 * GUARD) * ndtr(np.clip(x, -MOST, MOST) / TAU)
+    return found
