@@ -1,8 +1,8 @@
 """A key file that serves one stego only: an ordinary key, and behind it z, as large as the message or the stego.
 
-z depends on the message, so this file *carries* it: whoever has it and the stego reads the message. Two uses: the lossless
-INN in its paper's form, where z is the other half of the bijection; and glow2's cascade with several receivers,
-where z is the receiver's token.
+z depends on the message, so this file *carries* it: whoever has it and the stego reads the message. Two uses: the
+lossless INN in its paper's form, where z is the other half of the bijection; and glow2's cascade with several
+receivers, where z is the receiver's token.
 """
 
 from __future__ import annotations

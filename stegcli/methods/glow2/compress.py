@@ -1,16 +1,20 @@
 """A picture <-> so many bytes, as good as it gets.
 
-    0 | a picture file                              the picture
-    1 | width (2) | height (2) | a picture file     a smaller one, to be enlarged to that size
+    0 | a picture file                                       the picture
+    1, 2, 3 | scale (1) | width (2) | height (2) | data      WebP; AV1 with halved colours; AV1 with full ones
+
+The picture is coded at a scale of its size, one of SCALES, and enlarged again to width x height. Containers are left
+out: of 400 bytes they would be most.
 
 Reference: WebP (RFC 9649) and AVIF (AV1 Image File Format, AOMedia), both by Pillow.
 """
 
 from __future__ import annotations
 
+import functools
 import io
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,12 +23,15 @@ from PIL import Image as Pillow
 from stegcli import image, metrics
 from stegcli.errors import CapacityError, RevealError, StegoError
 from stegcli.image import Picture
+from stegcli.methods.glow2 import avif
 
-SIZE = struct.Struct(">HH")
+HEAD = struct.Struct(">BBHH")
+FILE, WEBP, AV1_HALVED, AV1_FULL = range(4)
 SCALES = (1.0, 0.75, 0.5, 0.375, 0.25, 0.1875, 0.125)
 FIRST_SIDE = 1024
 """A larger picture is made so small first: no stego has room for more detail."""
 SMALLEST = 8
+MOST_SIDE = 65535
 TOLERANCE = 0.1  # dB
 
 
@@ -41,8 +48,8 @@ def pack(secret: bytes, picture: Picture, room: int) -> Packed:
     if exact := _exact(secret, picture, room):
         return exact
     best: Packed | None = None
-    for scaled in _scaled(picture):
-        found = _best_at(scaled, picture, room)
+    for scale in range(len(SCALES)):
+        found = _best_at(scale, picture, room)
         if best and (found is None or found.psnr < best.psnr - TOLERANCE):
             break  # smaller still is no better
         best = max((p for p in (best, found) if p), key=lambda p: p.psnr, default=None)
@@ -54,39 +61,52 @@ def pack(secret: bytes, picture: Picture, room: int) -> Packed:
 def unpack(data: bytes) -> Picture:
     """The inverse of `pack`. Raises RevealError."""
     try:
-        if data[:1] == b"\x00":
+        if data[:1] == bytes([FILE]):
             return image.decode(data[1:])
-        width, height = SIZE.unpack(data[1 : 1 + SIZE.size])
-        small = image.decode(data[1 + SIZE.size :])
-    except (struct.error, StegoError) as error:
+        kind, scale, width, height = HEAD.unpack(data[: HEAD.size])
+        small = _scaled_size(width, height, scale)
+        pixels = image.decode(_file(kind, data[HEAD.size :], *small)).pixels
+    except (struct.error, IndexError, StegoError) as error:
         raise RevealError from error
-    return Picture(image.resized(small.pixels, width, height))
+    return Picture(image.resized(pixels, width, height))
+
+
+def _file(kind: int, data: bytes, width: int, height: int) -> bytes:
+    """Coded data -> a picture file."""
+    if kind == WEBP:
+        return b"RIFF" + struct.pack("<I", len(data) + 12) + b"WEBPVP8 " + struct.pack("<I", len(data)) + data
+    return avif.file_of(data, width, height, kind == AV1_HALVED)
 
 
 def _exact(secret: bytes, picture: Picture, room: int) -> Packed | None:
     """The file itself, or its pixels without loss, if that fits."""
     if len(secret) < room and not picture.notes:
-        return Packed(b"\x00" + secret, float("inf"))
+        return Packed(bytes([FILE]) + secret, float("inf"))
     if picture.pixels.size > 100 * room:  # no codec comes near that
         return None
-    lossless = b"\x00" + image.encode(replace(picture, icc_profile=None), "WEBP")
+    lossless = bytes([FILE]) + image.encode(replace(picture, icc_profile=None), "WEBP")
     return Packed(lossless, float("inf")) if len(lossless) <= room else None
 
 
-def _scaled(picture: Picture) -> Iterator[np.ndarray]:
-    first = min(1.0, FIRST_SIDE / max(picture.width, picture.height))
-    for scale in SCALES:
-        width, height = (max(SMALLEST, round(s * scale * first)) for s in (picture.width, picture.height))
-        yield image.resized(picture.pixels, width, height)
+def _scaled_size(width: int, height: int, scale: int) -> tuple[int, int]:
+    first = min(1.0, FIRST_SIDE / max(width, height)) * SCALES[scale]
+    return max(SMALLEST, round(width * first)), max(SMALLEST, round(height * first))
 
 
-def _best_at(scaled: np.ndarray, picture: Picture, room: int) -> Packed | None:
-    same = scaled.shape == picture.pixels.shape
-    head = b"\x00" if same else b"\x01" + SIZE.pack(min(65535, picture.width), min(65535, picture.height))
-    files = (_largest(scaled, room - len(head), encode) for encode in (_webp, _avif, _avif_full))
-    packed = [head + f for f in files if f is not None]
-    judged = [Packed(p, metrics.psnr(picture.pixels, unpack(p).pixels)) for p in packed]
-    return max(judged, key=lambda p: p.psnr, default=None)
+def _best_at(scale: int, picture: Picture, room: int) -> Packed | None:
+    width, height = (min(MOST_SIDE, s) for s in (picture.width, picture.height))
+    scaled = image.resized(picture.pixels, *_scaled_size(width, height, scale))
+    found = []
+    for kind, encode in CODERS.items():
+        data = _largest(scaled, room - HEAD.size, encode)
+        if data is not None:
+            packed = HEAD.pack(kind, scale, width, height) + data
+            found.append(Packed(packed, _psnr(picture, unpack(packed))))
+    return max(found, key=lambda p: p.psnr, default=None)
+
+
+def _psnr(picture: Picture, back: Picture) -> float:
+    return metrics.psnr(picture.pixels, image.resized(back.pixels, picture.width, picture.height))
 
 
 def _largest(pixels: np.ndarray, room: int, encode: Callable[[np.ndarray, int], bytes]) -> bytes | None:
@@ -103,23 +123,23 @@ def _largest(pixels: np.ndarray, room: int, encode: Callable[[np.ndarray, int], 
 
 
 def _smallest(picture: Picture) -> int:
-    return len(_webp(list(_scaled(picture))[-1], 0)) + 1 + SIZE.size
+    """Bytes that even the poorest copy takes."""
+    small = image.resized(picture.pixels, *_scaled_size(picture.width, picture.height, len(SCALES) - 1))
+    return HEAD.size + min(len(encode(small, 0)) for encode in CODERS.values())
 
 
 def _webp(pixels: np.ndarray, quality: int) -> bytes:
-    return _saved(pixels, "WEBP", quality=quality, method=6)
-
-
-def _avif(pixels: np.ndarray, quality: int) -> bytes:
-    return _saved(pixels, "AVIF", quality=quality, speed=6, subsampling="4:2:0")
-
-
-def _avif_full(pixels: np.ndarray, quality: int) -> bytes:
-    """With colours at full resolution: where there is room, halved ones are what limits."""
-    return _saved(pixels, "AVIF", quality=quality, speed=6, subsampling="4:4:4")
-
-
-def _saved(pixels: np.ndarray, format: str, **options: object) -> bytes:
     buffer = io.BytesIO()
-    Pillow.fromarray(pixels).save(buffer, format, **options)
-    return buffer.getvalue()
+    Pillow.fromarray(pixels).save(buffer, "WEBP", quality=quality, method=6)
+    file = buffer.getvalue()
+    start = file.index(b"VP8 ") + 4
+    length = struct.unpack("<I", file[start : start + 4])[0]
+    return file[start + 4 : start + 4 + length]
+
+
+CODERS: dict[int, Callable[[np.ndarray, int], bytes]] = {
+    WEBP: _webp,
+    AV1_HALVED: functools.partial(avif.encode, halved=True),
+    # Where there is room, halved colours are what limits.
+    AV1_FULL: functools.partial(avif.encode, halved=False),
+}
