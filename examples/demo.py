@@ -1,4 +1,4 @@
-"""Hide a real file in a real photo, reveal it, compare, and draw what changed. Run by `make demo`."""
+"""Hide a real file in a real photo, and a real photo in a picture that is made for it. Run by `make demo`."""
 
 import subprocess
 import sys
@@ -23,8 +23,8 @@ def residual(cover: np.ndarray, hidden: np.ndarray) -> np.ndarray:
     return (128 + 10 * (hidden.astype(int) - cover)).clip(0, 255).astype(np.uint8)
 
 
-def main() -> None:
-    OUT.mkdir(exist_ok=True)
+def in_a_photo() -> None:
+    """lossless-inn: a text in a given photo; nothing is to be seen, and it comes back byte for byte."""
     secret = ROOT / "LICENSE"
     cover = data.coffee()
     Image.fromarray(cover).save(OUT / "cover.png")
@@ -38,10 +38,31 @@ def main() -> None:
         sheet = np.concatenate([cover, hidden, residual(cover, hidden)], axis=1)
         Image.fromarray(sheet).save(OUT / f"compare-{weights}.png")
         print(f"{back} equals the secret byte for byte\n")
+
+
+def in_no_photo() -> None:
+    """glow2: a photo becomes another picture, a JPEG file even."""
+    secret = Image.fromarray(data.astronaut()).resize((128, 128), Image.Resampling.LANCZOS)
+    secret.save(OUT / "secret.png")
+    shown = [np.asarray(secret)]
+    for out in ("made.png", "made.jpg"):
+        back = f"revealed-{Path(out).suffix[1:]}.png"
+        stego("hide", "secret.png", "-o", out, "--force")
+        stego("reveal", out, "--key", "made.key.npy", "-o", back, "--force")
+        shown += [np.asarray(Image.open(OUT / name).convert("RGB")) for name in (out, back)]
+    Image.fromarray(np.concatenate(shown, axis=1)).save(OUT / "compare-glow2.png")
+    print()
+
+
+def main() -> None:
+    OUT.mkdir(exist_ok=True)
+    in_a_photo()
+    in_no_photo()
     print(f"in {OUT}:")
     for path in sorted(OUT.iterdir()):
         print(f"  {path.name}")
-    print("compare-*.png show cover, stego and the change x10, side by side")
+    print("compare-coset.png, compare-1bpp.png: cover, stego and the change x10")
+    print("compare-glow2.png: the secret; a stego and what it reveals, as PNG; the same as JPEG 90")
 
 
 if __name__ == "__main__":

@@ -250,6 +250,7 @@ class Made:
     payloads: tuple[int | None, ...]
     psnrs: tuple[float | None, ...]
     survives: Channel
+    draws: int  # how many it took
     notes: tuple[str, ...] = ()
     tokens: tuple[np.ndarray, ...] = ()
 
@@ -268,11 +269,11 @@ def make(
     if format == "JPEG" and (wish.survive.kind == "png" or wish.survive.strength > quality):
         wish = replace(wish, survive=Channel("jpeg", quality))
     with _full_precision():
-        for draft in method.drafts(secrets, keys, wish, cover):
+        for draws, draft in enumerate(method.drafts(secrets, keys, wish, cover), 1):
             file = image.encode(Picture(draft.pixels), format, quality)
             received = [_received(f, secrets, keys, draft, method) for f in (file, *_on_its_way(file, wish.survive))]
             if all(r is not None for r in received):
-                return _made(file, draft, tuple(received[0] or ()), wish.survive)
+                return _made(file, draft, tuple(received[0] or ()), wish.survive, draws)
     need = max(len(s.data) for s in secrets)
     raise CapacityError(0, need, f"no draw brought it through {wish.survive}: a milder --survive or a larger --size")
 
@@ -322,10 +323,19 @@ def _likeness(secret: Secret, back: Picture) -> float | None:
     return metrics.psnr(truth, image.resized(back.pixels, truth.shape[1], truth.shape[0]))
 
 
-def _made(file: bytes, draft: Draft, psnrs: tuple[float | None, ...], survives: Channel) -> Made:
+def _made(file: bytes, draft: Draft, psnrs: tuple[float | None, ...], survives: Channel, draws: int) -> Made:
     payloads = tuple(None if e is None else len(e) for e in draft.exact)
     return Made(
-        file, image.decode(file), draft.capacity, draft.forms, payloads, psnrs, survives, draft.notes, draft.tokens
+        file,
+        image.decode(file),
+        draft.capacity,
+        draft.forms,
+        payloads,
+        psnrs,
+        survives,
+        draws,
+        draft.notes,
+        draft.tokens,
     )
 
 
@@ -337,7 +347,7 @@ def report_made(made: Made, keys: Sequence[Key]) -> dict[str, object]:
     height, width = made.picture.height, made.picture.width
     psnrs = [None if p is None or np.isinf(p) else round(p, 3) for p in made.psnrs]
     sizes = list(made.payloads)
-    together = sum(s for s in sizes if s is not None)
+    sent = [s for s in sizes if s is not None]
     single = len(keys) == 1
     return {
         "method": keys[0].method,
@@ -347,7 +357,7 @@ def report_made(made: Made, keys: Sequence[Key]) -> dict[str, object]:
         "cover_psnr": None,
         "payload_bytes": sizes[0] if single else sizes,
         "capacity_bytes": made.capacity,
-        "bpp": 8 * together / (width * height) if together else None,
+        "bpp": 8 * sum(sent) / (width * height) if sent else None,
         "secret_psnr": psnrs[0] if single else psnrs,
         "verified": True,
         "form": made.forms[0] if single else list(made.forms),

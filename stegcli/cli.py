@@ -75,7 +75,7 @@ AsOption = Annotated[
 StegoSizeOption = Annotated[str | None, typer.Option("--size", help="WxH of a generated stego.")]
 DomainOption = Annotated[str | None, typer.Option(help="What a generated stego shows: textures or landscapes.")]
 TemperatureOption = Annotated[float | None, typer.Option(help="Of the generator; lower is calmer and carries less.")]
-RedundancyOption = Annotated[int | None, typer.Option(help="Copies in the cascade: 1, 2 or 4.")]
+RedundancyOption = Annotated[int | None, typer.Option(min=1, help="Copies in the cascade: 1, 2 or 4.")]
 QualityOption = Annotated[int | None, typer.Option(min=1, max=100, help="Of a JPEG output; 90 by default.")]
 CoverOption = Annotated[
     str | None, typer.Option(help="The picture to hide in; - is standard input. In a batch a folder of them.")
@@ -114,7 +114,7 @@ EvaluateArgument = Annotated[str, typer.Argument(help="The method to measure.")]
 CoversOption = Annotated[Path | None, typer.Option(help="Folder of covers, for a method that hides bytes in them.")]
 SecretsOption = Annotated[
     Path | None,
-    typer.Option(help="Folder of pictures to hide, for a method that carries them; each is cut to 128x128."),
+    typer.Option(help="Folder of pictures to hide, for a method that carries them; all are made 128x128 first."),
 ]
 SeveralWeightsOption = Annotated[
     list[str] | None, typer.Option(help="Weights to measure; repeat for several. All bundled ones by default.")
@@ -158,6 +158,7 @@ def keygen(
     method: MethodOption = DEFAULT_METHOD_WITH_COVER,
     output: KeyOutputOption = "key.npy",
     weights: WeightsOption = None,
+    domain: DomainOption = None,
     passphrase_file: PassphraseOption = None,
     salt: SaltOption = None,
     json: JsonOption = False,
@@ -173,7 +174,7 @@ def keygen(
     if output != STDIO:
         files.check_writable([Path(output)], force)
     chosen = method or DEFAULT_METHOD_WITH_COVER
-    named = _identity(chosen, weights)
+    named = _identity(chosen, _weights_of_domain(chosen, domain, weights))
     if passphrase_file is None:
         key = keys.generate(chosen, named)
     else:
@@ -221,14 +222,15 @@ def hide(
     _check_keys(given, receivers, key_out, batch, to_stdout)
     _check_stdin(*secrets, cover, *given)
     outputs = _batch_outputs(secrets, output, ".png") if batch else [output or STDIO]
-    chosen = _chosen_method(given, method, cover)
+    held = _load_keys(given)
+    chosen = _chosen_method(held, method, cover)
     if not batch:
-        fresh = [] if given else [str(key_out)] if key_out else _fresh_paths(outputs[0], receivers)
+        fresh = [] if given else [str(key_out)] if key_out else _fresh_paths(outputs[0], len(receivers or [1]))
         _refuse_early(outputs[0], fresh, force, _writes_lossy(chosen, outputs[0]))
     named = _weights_of_domain(chosen, domain, weights)
     wanted = {"as": travel, "size": size, "temperature": temperature, "redundancy": redundancy, "quality": quality,
-              "secret": receivers}  # fmt: skip
-    make_key = _key_maker(given, method, chosen, named)
+              "secret": receivers, "key-out": key_out}  # fmt: skip
+    make_key = _key_maker(held, method, chosen, named)
     from stegcli import jobs as work
 
     first = make_key()
@@ -484,13 +486,18 @@ def _check_options(method: Method, used: set[str]) -> None:
         raise UsageError(f"--{option} means nothing to {method.name}", f"methods that take it: {', '.join(takers)}")
 
 
-def _chosen_method(given: list[str], method: str | None, cover: str | None) -> str:
-    """The method: the key's, else the one asked for, else by whether there is a cover."""
+def _load_keys(given: list[str]) -> tuple[Key, ...]:
+    """Each is read once: standard input gives its bytes only once."""
     from stegcli import key as keys
 
+    return tuple(keys.load(g) for g in given)
+
+
+def _chosen_method(held: tuple[Key, ...], method: str | None, cover: str | None) -> str:
+    """The method: the key's, else the one asked for, else by whether there is a cover."""
     _check_method(method)
-    if given:
-        return keys.load(given[0]).method
+    if held:
+        return held[0].method
     return method or (DEFAULT_METHOD_WITH_COVER if cover else DEFAULT_METHOD)
 
 
@@ -529,6 +536,8 @@ def _wish(
     if travel is not None and travel not in ways:
         raise UsageError(f"--as takes no {travel!r}", "auto, bytes, picture, compressed or cascade")
     way: Any = ways[travel or "auto"]
+    if redundancy is not None and way != "cascade":
+        raise UsageError("--redundancy goes with --as cascade")
     return Wish(channel.parse(survive), way, _size(size), temperature, redundancy)
 
 
@@ -556,32 +565,35 @@ def _check_keys(
 ) -> None:
     if receivers and given and len(given) != len(receivers):
         raise UsageError(f"{len(receivers)} secrets and {len(given)} keys", "each --secret takes a --key of its own")
+    if len(given) > 1 and not receivers:
+        raise UsageError(
+            "several keys for one secret", "several receivers: --secret A --key A.npy --secret B --key B.npy"
+        )
     if len(set(given)) < len(given):
         raise UsageError("one key for two secrets", "each --secret takes a --key of its own")
-    if len(given) > 1 and not receivers:
-        raise UsageError("several keys for one secret", "several receivers: --secret A --key A.npy --secret B ...")
     if key_out is not None and (given or batch):
         raise UsageError("--key-out makes its own key, for one stego")
     if to_stdout and not given and key_out is None:
         raise UsageError("without -o there is no place to write a fresh key beside", "give --key KEY or -o OUT")
 
 
-def _key_maker(given: list[str], method: str | None, chosen: str, weights: str | None) -> Callable[[], tuple[Key, ...]]:
+def _key_maker(
+    held: tuple[Key, ...], method: str | None, chosen: str, weights: str | None
+) -> Callable[[], tuple[Key, ...]]:
     """-> a function that gives the user's keys each time, or a fresh one each time."""
     from stegcli import jobs
     from stegcli import key as keys
 
-    if not given:
+    if not held:
         named = _identity(chosen, weights)
         return lambda: (keys.generate(chosen, named),)
-    loaded = tuple(keys.load(g) for g in given)
-    for key in loaded:
+    for key in held:
         jobs.check_key(key, method)
-    if len({(k.method, k.weights) for k in loaded}) > 1:
+    if len({(k.method, k.weights) for k in held}) > 1:
         raise UsageError("the keys are for different methods or weights")
-    if len({k.secret for k in loaded}) < len(loaded):
+    if len({k.secret for k in held}) < len(held):
         raise UsageError("one key for two secrets", "each --secret takes a --key of its own")
-    return lambda: loaded
+    return lambda: held
 
 
 def _first_line(path: Path) -> bytes:
@@ -624,11 +636,11 @@ def _beside(output: str) -> Path:
     return Path(output).with_suffix(".key.npy")
 
 
-def _fresh_paths(output: str, receivers: list[str] | None) -> list[str]:
+def _fresh_paths(output: str, receivers: int) -> list[str]:
     """Where fresh keys go: out.key.npy, and for several receivers out.1.key.npy, out.2.key.npy, ..."""
-    if not receivers:
+    if receivers == 1:
         return [str(_beside(output))]
-    return [str(Path(output).with_suffix(f".{i + 1}.key.npy")) for i in range(len(receivers))]
+    return [str(Path(output).with_suffix(f".{i + 1}.key.npy")) for i in range(receivers)]
 
 
 def _refuse_early(output: str, fresh: list[str], force: bool, lossy: bool) -> None:
@@ -678,7 +690,9 @@ def _make_jobs(
     todo = []
     for group, out in zip(groups, outputs, strict=True):
         keys = make_key() if given else tuple(make_key()[0] for _ in group)
-        fresh = tuple(_fresh_paths(out, list(group) if len(group) > 1 else None))
+        if out == STDIO and len(group) > 1 and wish.travel == "cascade":
+            raise UsageError("without -o there is no place to write the receivers' tokens beside", "give -o OUT")
+        fresh = tuple(_fresh_paths(out, len(group)))
         todo.append(
             MakeJob(group, out, keys, tuple(given) or fresh, fresh, not given, wish, None, quality or JPEG_QUALITY)
         )

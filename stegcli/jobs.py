@@ -123,12 +123,13 @@ def make(job: MakeJob, loaded: Method, force: bool, quiet: bool) -> dict[str, An
 
 def _fresh_keys(job: MakeJob, made: api.Made) -> list[Output]:
     """The key files to be written: fresh keys, and keys with the token that this stego's receiver needs besides."""
-    paths = [Path(p) for p in job.fresh_paths]
     if made.tokens:
         contents = [zkey.to_bytes(k, t) for k, t in zip(job.keys, made.tokens, strict=True)]
+    elif job.fresh:
+        contents = [k.to_bytes() for k in job.keys]
     else:
-        contents = [k.to_bytes() for k in job.keys if job.fresh]
-    return [Output(p, c, 0o600) for p, c in zip(paths, contents, strict=False)]
+        return []
+    return [Output(Path(p), c, 0o600) for p, c in zip(job.fresh_paths, contents, strict=True)]
 
 
 def _read_secret(name: str, wish: Wish, quiet: bool) -> Secret:

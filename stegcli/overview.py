@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from stegcli import api, methods, weights
-from stegcli.method import BitMethod, Method
+from stegcli.channel import parse
+from stegcli.method import BitMethod, Method, PictureMethod, Wish
 from stegcli.weights import Entry
 
-REFERENCE = (512, 768)  # the picture whose capacity the table tells, height and width
+REFERENCE = (512, 768)
+"""Height and width of the given cover whose capacity the table tells."""
+RE_SAVED = "jpeg:80"
+"""What a generated stego is told the capacity of besides, if the method outlives it."""
 
 
 def methods_table() -> tuple[list[str], list[list[str]]]:
@@ -15,7 +19,7 @@ def methods_table() -> tuple[list[str], list[list[str]]]:
         "carries",
         "cover",
         "key",
-        "capacity at 768x512",
+        "capacity",
         "survives",
         "weights (default first)",
         "measured",
@@ -29,7 +33,7 @@ def _method_row(name: str) -> list[str]:
     others = [e.name for e in weights.entries(name) if e.name != default]
     key = "yes" if method.keyed else "no"
     return [
-        name, "any file" if method.carries == "bits" else "picture", method.cover, key,
+        name, _carries(method), method.cover, key,
         _capacity(method), ", ".join(method.survives), ", ".join([default, *others]),
         _quality(weights.entry(name, default)),
     ]  # fmt: skip
@@ -39,12 +43,25 @@ def _quality(found: Entry) -> str:
     return ", ".join(f"{k} {v}" for k, v in found.quality.items() if k != "command")
 
 
+def _carries(method: Method) -> str:
+    if method.carries == "bits":
+        return "any file"
+    return "picture or any file" if "as" in method.options else "picture"
+
+
 def _capacity(method: Method) -> str:
-    if not isinstance(method, BitMethod):
+    """Of a given cover of REFERENCE's size, or of a generated one of the method's own."""
+    if isinstance(method, BitMethod):
+        height, width = REFERENCE
+        room = api.capacity_bytes(method, height, width)
+        return f"{room} bytes at {width}x{height} ({8 * room / (height * width):.2f} bpp)"
+    if not isinstance(method, PictureMethod) or method.cover != "generated":
         return ""
-    height, width = REFERENCE
-    room = api.capacity_bytes(method, height, width)
-    return f"{room} bytes ({8 * room / (height * width):.2f} bpp)"
+    side = method.config.get("side")
+    found = f"{max(0, method.room(Wish()))} bytes" + (f" at {side}x{side}" if side else "")
+    if "jpeg:Q" in method.survives:
+        found += f", {max(0, method.room(Wish(parse(RE_SAVED))))} if to outlive {RE_SAVED}"
+    return found
 
 
 def weights_table() -> tuple[list[str], list[list[str]]]:

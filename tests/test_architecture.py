@@ -28,7 +28,7 @@ LAYERS = (
     ("methods",),
     ("data", "weights"),
     ("api", "training"),
-    ("evaluation", "overview", "jobs"),
+    ("evaluation", "evaluation_pictures", "overview", "jobs"),
     ("cli",),
     ("__main__",),
 )

@@ -172,7 +172,7 @@ class Glow2(PictureMethod):
         messages = [self._message(s, wish, height, width, p) for s, p in zip(secrets, shares, strict=True)]
         exact = tuple(m.data for m in messages)
         forms = tuple(m.descriptor.form for m in messages)
-        notes = tuple(m.note for m in messages if m.note)
+        notes = tuple(dict.fromkeys(m.note for m in messages if m.note)) + _warnings(wish)
         bands = self._bands(height, width)
         for _ in range(TRIES):
             rng = np.random.default_rng(os_random.randbits(256))
@@ -321,6 +321,13 @@ def acceptable(x: Tensor) -> bool:
 def build(**config: Any) -> Glow2:
     """Configuration, as weights carry it -> the method, its weights not yet loaded."""
     return Glow2(**config)
+
+
+def _warnings(wish: Wish) -> tuple[str, ...]:
+    harshest = parse(CHANNELS[-1])
+    if wish.survive.kind == "jpeg" and wish.survive.strength < harshest.strength:
+        return (f"{wish.survive} is below {harshest}, the harshest measured: tried, and verified all the same",)
+    return ()
 
 
 def _precision(double: bool) -> torch.dtype:

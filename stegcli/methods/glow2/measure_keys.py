@@ -1,0 +1,107 @@
+"""What another key makes of the cascade.
+
+Reference: the paper, section V-F, Eq. 16: its key K becomes K + d (N - K), where N is drawn anew. The pad here lies on
+a circle, and so what is added to it goes around.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stegcli import metrics
+from stegcli.channel import Channel
+from stegcli.errors import RevealError
+from stegcli.image import Picture
+from stegcli.key import Key, Stream
+from stegcli.method import Secret, Wish
+from stegcli.methods.glow2 import noise
+from stegcli.methods.glow2.layout import Share
+from stegcli.methods.glow2.measure_latents import Sample, arrived
+from stegcli.methods.glow2.method import Glow2, _read_header
+
+SIGMAS = (0.0, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+"""Standard deviations of what is added to the pad, whose numbers are uniform in (0, 1)."""
+WRONG = "wrong key"
+MOST_SECRETS = 8
+Change = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class PadKey(Key):
+    """A key that finds header and places, but whose pad is another: `change` makes it of the right one."""
+
+    change: Change = field(default=np.array, repr=False)
+
+    def stream(self, purpose: str, number: int = 0) -> Stream:
+        if purpose != "pad":
+            return super().stream(purpose, number)
+        return _ChangedStream(self.derive(purpose, number), self.change)
+
+
+class _ChangedStream(Stream):
+    def __init__(self, seed: bytes, change: Change):
+        super().__init__(seed)
+        self._change = change
+
+    def uniform(self, n: int) -> np.ndarray:
+        return self._change(super().uniform(n))
+
+
+def perturbed(pad: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
+    """The pad with normal noise added, around the circle."""
+    moved: np.ndarray = (pad + sigma * rng.standard_normal(len(pad))) % 1.0
+    return moved
+
+
+def other(pad: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A pad that has nothing to do with this one."""
+    return rng.random(len(pad))
+
+
+def measure(method: Glow2, sample: Sample) -> dict[str, dict[str, float | None]]:
+    """-> attack -> change of the key -> PSNR of what comes of the cascade, the mean over secrets.
+
+    The whole curve is measured on the first attack only. None where a header did not come through.
+    """
+    found: dict[str, dict[str, list[float]]] = {}
+    for index, secret in enumerate(sample.secrets[:MOST_SECRETS]):
+        for attack in sample.attacks:
+            rng = sample.rng(f"keys {attack}", index)
+            psnrs = _psnrs(method, secret, attack, sample, rng)
+            for name, psnr in psnrs.items():
+                found.setdefault(str(attack), {}).setdefault(name, []).extend(psnr)
+    return {a: {n: float(np.mean(p)) if p else None for n, p in row.items()} for a, row in found.items()}
+
+
+def _psnrs(
+    method: Glow2, secret: Picture, attack: Channel, sample: Sample, rng: np.random.Generator
+) -> dict[str, list[float]]:
+    """-> change of the key -> one PSNR, or none if the header did not come through."""
+    key = Key(method.name, "", rng.bytes(32))
+    wish = Wish(attack, "cascade", (sample.width, sample.height))
+    draft = next(method.drafts([Secret(b"", secret)], [key], wish))
+    stego = arrived(draft.pixels, attack, rng)
+    curve = SIGMAS if attack == sample.attacks[0] else SIGMAS[:1]
+    keys = {f"{s:g}": _changed(key, functools.partial(perturbed, sigma=s, rng=rng)) for s in curve}
+    return _revealed(method, stego, secret, keys | {WRONG: _changed(key, functools.partial(other, rng=rng))})
+
+
+def _changed(key: Key, change: Change) -> PadKey:
+    return PadKey(key.method, key.weights, key.secret, change=change)
+
+
+def _revealed(method: Glow2, stego: Picture, secret: Picture, keys: Mapping[str, Key]) -> dict[str, list[float]]:
+    """The stego is read once, as `reveal` does, and its header by the first key; they differ in the pad alone."""
+    heard = noise.read(method._generator(), stego.pixels, stego.jpeg)
+    right, share = next(iter(keys.values())), Share()
+    stretches = method._bands(stego.height, stego.width)
+    try:
+        header = _read_header(*heard.at(method.temperature), stretches, right, share)
+        pictures = {n: method._read(heard, stego, *header, key, share, None).picture for n, key in keys.items()}
+    except RevealError:
+        return {name: [] for name in keys}
+    return {n: [metrics.psnr(secret.pixels, p.pixels)] for n, p in pictures.items() if p is not None}

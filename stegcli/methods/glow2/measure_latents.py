@@ -1,0 +1,114 @@
+"""What arrives of the latents of generated pictures, through real files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stegcli import image
+from stegcli.channel import Channel
+from stegcli.image import Picture
+from stegcli.methods.glow2.inverse import RobustInverse
+from stegcli.methods.glow2.method import TRIES, Glow2, acceptable
+from stegcli.methods.glow2.noise import from_pixels, to_pixels
+from stegcli.methods.glow2.recipe_flow import capacity
+from stegcli.nn.glow import Glow
+from stegcli.nn.wavelet import WaveletFlow
+
+DRAWS = 3
+"""Pictures that are drawn to measure what arrives."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What is measured on: secrets, what happens to the stegos, the stegos' size, and the seed of what is drawn."""
+
+    secrets: Sequence[Picture]
+    attacks: Sequence[Channel]
+    height: int
+    width: int
+    seed: int
+
+    def rng(self, purpose: str, index: int = 0) -> np.random.Generator:
+        return np.random.default_rng([self.seed, index, *purpose.encode()])
+
+
+def drawn(
+    flow: WaveletFlow | Glow, height: int, width: int, temperature: float, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """-> latents (1, 3, h, w), and the picture that a sender would make of them."""
+    device = next(flow.parameters()).device
+    for _ in range(TRIES):
+        z = torch.from_numpy(rng.standard_normal((1, 3, height, width))).float().to(device)
+        x = flow.inverse(temperature * z)
+        if acceptable(x):
+            break
+    return z, x
+
+
+def arrived(pixels: np.ndarray, attack: Channel, rng: np.random.Generator) -> Picture:
+    """A stego's pixels -> what the receiver's file holds."""
+    if attack.kind == "jpeg":
+        return image.decode(image.encode(Picture(pixels), "JPEG", round(attack.strength)))
+    return image.decode(image.encode(Picture(attack(pixels, rng))))
+
+
+def read(flow: WaveletFlow | Glow, picture: Picture) -> Tensor:
+    """A picture that arrived -> its latents by the plain inverse, (1, 3, h, w), at temperature 1."""
+    return cast(Tensor, flow(_middle(flow, picture))[0])
+
+
+def robustly_read(inverse: RobustInverse, picture: Picture) -> Tensor:
+    """A picture that arrived as a JPEG -> its latents by the robust inverse."""
+    assert picture.jpeg is not None
+    x = _middle(inverse, picture)
+    return cast(Tensor, inverse(x, x.new_tensor([picture.jpeg.quality])))
+
+
+def _middle(part: torch.nn.Module, picture: Picture) -> Tensor:
+    return from_pixels(picture.pixels).to(next(part.parameters()).device)
+
+
+def correlation(a: Tensor, b: Tensor) -> float:
+    """Pearson's, over all elements; 0 where one of them does not vary."""
+    a, b = (i.flatten().double() - i.double().mean() for i in (a, b))
+    return float(((a * b).sum() / (a.square().sum() * b.square().sum()).sqrt()).nan_to_num())
+
+
+def bands(flow: WaveletFlow | Glow, sample: Sample, temperature: float) -> dict[str, dict[str, float]]:
+    """-> attack -> band -> correlation of the latents that arrive with those sent, the mean of a few draws."""
+    stretches = flow.bands(sample.height, sample.width)
+    found: dict[str, dict[str, list[float]]] = {str(a): {b.name: [] for b in stretches} for a in sample.attacks}
+    for index in range(DRAWS):
+        rng = sample.rng("bands", index)
+        z, x = drawn(flow, sample.height, sample.width, temperature, rng)
+        for attack in sample.attacks:
+            back = read(flow, arrived(to_pixels(x), attack, rng))
+            for b in stretches:
+                found[str(attack)][b.name].append(correlation(b.of(z), b.of(back)))
+    return _means(found)
+
+
+def inverses(method: Glow2, sample: Sample) -> dict[str, dict[str, float]]:
+    """-> JPEG attack -> bytes that latents bring by their correlation: the plain inverse's and the robust one's."""
+    flow, inverse = method._generator(), cast(RobustInverse, method.inverse)
+    stretches = flow.bands(sample.height, sample.width)
+    jpegs = [a for a in sample.attacks if a.kind == "jpeg"]
+    found: dict[str, dict[str, list[float]]] = {str(a): {"plain": [], "robust": []} for a in jpegs}
+    for index in range(DRAWS):
+        rng = sample.rng("inverses", index)
+        z, x = drawn(flow, sample.height, sample.width, method.temperature, rng)
+        for attack in jpegs:
+            picture = arrived(to_pixels(x), attack, rng)
+            found[str(attack)]["plain"].append(capacity(stretches, z, read(flow, picture)))
+            found[str(attack)]["robust"].append(capacity(stretches, z, robustly_read(inverse, picture)))
+    return _means(found)
+
+
+def _means(found: dict[str, dict[str, list[float]]]) -> dict[str, dict[str, float]]:
+    return {a: {name: float(np.mean(values)) for name, values in row.items()} for a, row in found.items()}

@@ -1,0 +1,129 @@
+"""The paper's own parts beside those that took their place, where weights hold them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stegcli import metrics
+from stegcli.channel import Channel
+from stegcli.image import Picture
+from stegcli.methods.glow2 import measure_latents, noise, pictures, recipe_flow, recipe_glow
+from stegcli.methods.glow2.measure_latents import Sample
+from stegcli.methods.glow2.measure_secrecy import MOST_STEGOS, Case, inner_side, leak, restorer
+from stegcli.methods.glow2.method import TRIES, Glow2, acceptable
+from stegcli.methods.glow2.udm import CHANNELS, COPIES, MIXED, PaperUDM
+from stegcli.nn.glow import Glow
+from stegcli.nn.wavelet import squeeze
+
+MOST_SECRETS = 8
+BEYOND = 6.0
+"""Latents are cut there before the network sees them: a few wild ones would spoil their neighbours."""
+
+
+# -- the plain Glow
+
+
+def glow(method: Glow2, sample: Sample) -> dict[str, object]:
+    """-> bits per dimension that the plain Glow and G2 need for the secrets, and the latents that arrive of the Glow.
+
+    Its draws have the side it was trained on: larger ones fall apart.
+    """
+    plain, flow = cast(Glow, method.glow), method._generator()
+    height, width = sample.secrets[0].pixels.shape[:2]
+    needs: dict[str, list[float]] = {"glow": [], "g2": []}
+    for index, secret in enumerate(sample.secrets[:MOST_SECRETS]):
+        uniform = sample.rng("glow", index).random((1, 3, height, width), np.float32)
+        x = _dequantised(secret, uniform).to(method.device)
+        losses = recipe_flow.nll(flow, x)
+        needs["glow"].append(recipe_glow.nll(plain, x).item() / math.log(2) + math.log2(noise.LEVELS))
+        needs["g2"].append(recipe_flow.bits_per_dimension(flow, losses, height, width))
+    small = replace(sample, height=recipe_glow.SIDE, width=recipe_glow.SIDE)
+    return {
+        "bits_per_dimension": {name: float(np.mean(bits)) for name, bits in needs.items()},
+        "correlation": measure_latents.bands(plain, small, method.temperature),
+    }
+
+
+def _dequantised(picture: Picture, uniform: np.ndarray) -> Tensor:
+    levels = torch.from_numpy(np.array(picture.pixels)).permute(2, 0, 1)[None].float()
+    return recipe_flow.dequantise(levels / 255, torch.from_numpy(uniform))
+
+
+# -- the paper's UDM
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Latents of a secret (1, 3, h, w), the key (1, 3, 2h, 2w), what it made of them, and the stego."""
+
+    secret: Picture
+    z1: Tensor
+    key_noise: Tensor
+    z2: Tensor
+    pixels: np.ndarray
+
+
+def udm(method: Glow2, sample: Sample) -> dict[str, object]:
+    """-> PSNR of the paper's cascade for each attack, and what its stegos tell without the key."""
+    module = cast(PaperUDM, method.udm)
+    square = replace(sample, height=2 * inner_side(sample), width=2 * inner_side(sample))
+    psnrs: dict[str, list[float]] = {str(a): [] for a in sample.attacks}
+    cases = []
+    for index, sent in enumerate(_sent(method, square)):
+        cases.append(_case(module, sent))
+        for attack in sample.attacks if index < MOST_SECRETS else ():
+            back = _revealed(method, square, sent, attack, sample.rng(f"udm {attack}", index))
+            psnrs[str(attack)].append(metrics.psnr(sent.secret.pixels, back.pixels))
+    means = {a: float(np.mean(p)) for a, p in psnrs.items()}
+    return {"psnr": means, **leak(cases, restorer(method, square), square)}
+
+
+def _sent(method: Glow2, sample: Sample) -> Iterator[Sent]:
+    assert method.g1 is not None
+    module, side, half = cast(PaperUDM, method.udm), sample.height, inner_side(sample)
+    for index, secret in enumerate(sample.secrets[:MOST_STEGOS]):
+        rng = sample.rng("udm", index)
+        z1 = torch.from_numpy(pictures.to_latents(method.g1, secret, half)).view(1, CHANNELS, half, half)
+        for _ in range(TRIES):
+            key_noise = _normal(rng, CHANNELS, side, side)
+            z2 = module.up(z1.to(method.device), key_noise.to(method.device), _nb(rng, half).to(method.device))
+            x = method._draw(z2, side, side, method.temperature)
+            if acceptable(x):
+                break
+        yield Sent(secret, z1, key_noise, z2.cpu(), noise.to_pixels(x.nan_to_num(0.5)))
+
+
+def _normal(rng: np.random.Generator, *shape: int) -> Tensor:
+    return torch.from_numpy(rng.standard_normal((1, *shape), np.float32))
+
+
+def _nb(rng: np.random.Generator, half: int) -> Tensor:
+    return _normal(rng, MIXED, half, half)
+
+
+def _revealed(method: Glow2, sample: Sample, sent: Sent, attack: Channel, rng: np.random.Generator) -> Picture:
+    """By the robust inverse where there is one, as in the paper."""
+    picture = measure_latents.arrived(sent.pixels, attack, rng)
+    if method.inverse is not None and picture.jpeg is not None:
+        z2 = measure_latents.robustly_read(method.inverse, picture)
+    else:
+        z2 = measure_latents.read(method._generator(), picture)
+    z2 = (z2 / method.temperature).nan_to_num().clamp(-BEYOND, BEYOND)
+    z1 = cast(PaperUDM, method.udm).down(z2, sent.key_noise.to(z2.device))
+    return restorer(method, sample)(z1.flatten().cpu().numpy())
+
+
+def _case(module: PaperUDM, sent: Sent) -> Case:
+    """The attacker takes the matrix back, which is part of the weights: the key is then mere noise."""
+    matrix = module._normalised_matrix().cpu()
+    of_sample = matrix.view(MIXED, COPIES, CHANNELS).sum(1)
+    view = torch.einsum("ij,bjhw->bihw", torch.linalg.pinv(of_sample), math.sqrt(2) * squeeze(sent.z2))
+    z1, z2 = (i.flatten().double().numpy() for i in (sent.z1, sent.z2))
+    return Case(view.flatten()[None].double().numpy(), z2, z1, sent.secret)

@@ -1,0 +1,217 @@
+"""What can be seen without the key: whether stegos are draws like any other, and what they tell of their secrets.
+
+The attacker of the linear attack has the weights, and for half of the stegos the secrets too. He looks for what is the
+same whatever the key: a weight for each way in which the secret's latents may lie in the stego's (`by place`), and a
+map from a few random projections of a stego to its secret (`as a whole`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import kstest
+from torch import Tensor
+
+from stegcli import metrics
+from stegcli.image import Picture
+from stegcli.key import Key
+from stegcli.method import Secret, Wish
+from stegcli.methods.glow2 import cascade, pictures
+from stegcli.methods.glow2.layout import channel_for
+from stegcli.methods.glow2.measure_latents import Sample
+from stegcli.methods.glow2.method import Glow2
+
+MOST_STEGOS = 20
+COPIES = 4
+"""Of the cascade, as in the paper: with more copies there is more to be seen."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A stego as the attacker has it: `views` (f, n), numbers that may tell of each of the secret's n latents; all of
+    its own latents; and the secret."""
+
+    views: np.ndarray
+    stego: np.ndarray
+    latents: np.ndarray
+    secret: Picture
+
+
+Restore = Callable[[np.ndarray], Picture]
+"""Latents of a secret -> the secret."""
+Guess = Callable[[Case], np.ndarray]
+"""A stego -> the latents of its secret."""
+
+
+def measure(method: Glow2, sample: Sample) -> dict[str, dict[str, float | None]]:
+    """-> form -> figures of its stegos. Bytes are the most that fit the first attack, all zero."""
+    sample_size = (sample.width, sample.height)
+    found: dict[str, dict[str, float | None]] = {}
+    wish = Wish(sample.attacks[0], "bytes", sample_size)
+    if (room := method.room(wish)) > 0:
+        found["bytes"] = _distribution([z for _, z in _written(method, sample, wish, Secret(bytes(room)))])
+    if method.g1 is not None:
+        wish = Wish(sample.attacks[-1], "cascade", sample_size, redundancy=COPIES)
+        written = list(_written(method, sample, wish))
+        cases = [_case(method, sample, wish, secret, z) for secret, z in written]
+        found["cascade"] = _distribution([z for _, z in written]) | leak(cases, restorer(method, sample), sample)
+    return found
+
+
+def restorer(method: Glow2, sample: Sample) -> Restore:
+    """-> what makes pictures, of the size of the secrets, of their latents at half the stego's side."""
+    assert method.g1 is not None
+    g1, side = method.g1, inner_side(sample)
+    height, width = sample.secrets[0].pixels.shape[:2]
+    return lambda z: pictures.to_picture(g1, method.sr, z.astype(np.float32), side, width, height)
+
+
+def inner_side(sample: Sample) -> int:
+    """Side of a secret that travels in four copies."""
+    return min(sample.height, sample.width) // 2
+
+
+# -- the distribution
+
+
+def _written(
+    method: Glow2, sample: Sample, wish: Wish, same: Secret | None = None
+) -> Iterator[tuple[Picture, np.ndarray]]:
+    """-> each secret, or one and the same, with the latents of its stego as G2 got them."""
+    for index, picture in enumerate(sample.secrets[:MOST_STEGOS]):
+        key = Key(method.name, "", sample.rng("secrecy", index).bytes(32))
+        with _overheard(method) as latents:
+            draft = next(method.drafts([same or Secret(b"", picture)], [key], wish), None)
+        if draft is not None:
+            yield picture, latents[-1]
+
+
+@contextlib.contextmanager
+def _overheard(method: Glow2) -> Iterator[list[np.ndarray]]:
+    """All latents that the method has G2 draw meanwhile: what is measured is what was sent."""
+    heard: list[np.ndarray] = []
+    draw = method._draw
+
+    def listening(z: Tensor, height: int, width: int, temperature: float) -> Tensor:
+        heard.append(z.numpy().copy())
+        return draw(z, height, width, temperature)
+
+    method._draw = listening  # type: ignore[method-assign]
+    try:
+        yield heard
+    finally:
+        del method._draw
+
+
+def _distribution(latents: Sequence[np.ndarray]) -> dict[str, float | None]:
+    """Each stego against N(0, 1), and whether their p-values are as uniform as those of N(0, 1) would be."""
+    p = [float(kstest(z, "norm").pvalue) for z in latents]
+    return {
+        "stegos": len(p),
+        "ks_least": min(p, default=None),
+        "ks_of_ks": float(kstest(p, "uniform").pvalue) if p else None,
+    }
+
+
+# -- what they tell
+
+
+def _case(method: Glow2, sample: Sample, wish: Wish, secret: Picture, z: np.ndarray) -> Case:
+    assert method.g1 is not None
+    side = inner_side(sample)
+    latents = pictures.to_latents(method.g1, secret, side)
+    stretches = method._bands(sample.height, sample.width)
+    table = method.tables[channel_for(wish.survive)]
+    order = sorted(stretches, key=lambda b: (-table.bits(b), -b.level))
+    sturdy = np.concatenate([z[b.stretch] for b in order])
+    return Case(views(z, sturdy, cascade.importance(method.g1.bands(side, side))), z, latents, secret)
+
+
+def views(z: np.ndarray, sturdy: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    """Latents of a stego, the same from the sturdiest on, and the order in which they take the secret's -> (f, n).
+
+    Copies lie one after the other, in the order of the latents or in that of `cascade.write` without the key.
+    """
+    n = len(ranks)
+    copies = min(COPIES, len(z) // n)
+    by_rank = np.empty((copies, n))
+    by_rank[:, ranks] = sturdy[: copies * n].reshape(copies, n)
+    return np.concatenate([z[: copies * n].reshape(copies, n), by_rank])
+
+
+def leak(cases: Sequence[Case], restore: Restore, sample: Sample) -> dict[str, float | None]:
+    """-> the largest correlation of a view with the secret's latents; it times the root of their number, which for
+    independent latents is seldom beyond 4; and what the linear attack gains over the mean of the known secrets, dB."""
+    found = [abs(float(np.corrcoef(v, c.latents)[0, 1])) for c in cases for v in c.views]
+    largest = max(found, default=None)
+    scaled = None if largest is None else largest * len(cases[0].latents) ** 0.5
+    return {"correlation": largest, "scaled_correlation": scaled} | _linear_attack(cases, restore, sample)
+
+
+def _linear_attack(cases: Sequence[Case], restore: Restore, sample: Sample) -> dict[str, float | None]:
+    """Learn from half of the stegos, guess the secrets of the others."""
+    known, unknown = cases[: len(cases) // 2], cases[len(cases) // 2 :]
+    if not known:
+        return {"mean_psnr": None, "by_place_gain": None, "as_whole_gain": None}
+    mean = _weight(_means_of_others(known), known) @ _mean(known)[None]
+    nothing = _psnr(unknown, restore, lambda _: mean)
+    by_place, as_whole = _by_place(known), _as_whole(known, mean, sample.rng("projections"))
+    return {
+        "mean_psnr": nothing,
+        "by_place_gain": _psnr(unknown, restore, by_place) - nothing,
+        "as_whole_gain": _psnr(unknown, restore, as_whole) - nothing,
+    }
+
+
+def _psnr(cases: Sequence[Case], restore: Restore, guess: Guess) -> float:
+    return float(np.mean([metrics.psnr(c.secret.pixels, restore(guess(c)).pixels) for c in cases]))
+
+
+def _mean(cases: Sequence[Case]) -> np.ndarray:
+    mean: np.ndarray = np.mean([c.latents for c in cases], axis=0)
+    return mean
+
+
+def _means_of_others(known: Sequence[Case]) -> list[np.ndarray]:
+    """For each case what the others alone say, (1, n): its own secret must not help to guess itself."""
+    total, others = len(known) * _mean(known), max(1, len(known) - 1)
+    return [(total - c.latents)[None] / others for c in known]
+
+
+def _weight(seen: Sequence[np.ndarray], known: Sequence[Case]) -> np.ndarray:
+    """What is seen of each case, (f, n) -> the weights (f,) that give its latents best, the same at all places."""
+    wanted = np.concatenate([c.latents for c in known])
+    weights: np.ndarray = np.linalg.lstsq(np.concatenate(seen, axis=1).T, wanted, rcond=None)[0]
+    return weights
+
+
+def _by_place(known: Sequence[Case]) -> Guess:
+    """One weight for the mean of the known secrets, and one for each view."""
+    others = _means_of_others(known)
+    weights = _weight([np.concatenate([o, c.views]) for o, c in zip(others, known, strict=True)], known)
+    mean = _mean(known)[None]
+
+    def guess(case: Case) -> np.ndarray:
+        found: np.ndarray = weights @ np.concatenate([mean, case.views])
+        return found
+
+    return guess
+
+
+def _as_whole(known: Sequence[Case], mean: np.ndarray, rng: np.random.Generator) -> Guess:
+    """Fewer random projections of a stego than there are stegos, and a linear map to the secret, by least squares."""
+    length = len(known[0].stego)
+    projection = rng.standard_normal((max(1, len(known) // 2), length)) / length**0.5
+    seen = np.stack([projection @ c.stego for c in known])
+    middle = seen.mean(0)
+    wanted = np.stack([c.latents for c in known]) - _mean(known)
+    weights = np.linalg.lstsq(seen - middle, wanted, rcond=None)[0]
+
+    def guess(case: Case) -> np.ndarray:
+        found: np.ndarray = mean + (projection @ case.stego - middle) @ weights
+        return found
+
+    return guess
