@@ -27,6 +27,7 @@ from stegcli.methods.glow2.method import Glow2, acceptable
 from stegcli.nn.wavelet import Band
 
 MOST_BITS = 7
+MOST_LATENTS = 2048  # of a band and draw, that are read
 GAIN = 0.07  # share of a band's best figure that a further bit per latent must add
 LEAST = 0.12  # information per coded bit below which a band is left out
 EFFICIENCY = 0.9  # of the code, at the rates that come out
@@ -38,13 +39,14 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=24)
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--temperature", type=float)
+    parser.add_argument("--channels", nargs="*", default=list(CHANNELS))
     parser.add_argument("--tables", type=Path)
     options = parser.parse_args()
     method = weights.load("glow2", options.weights)
     assert isinstance(method, Glow2)
     temperature = options.temperature or method.temperature
     tables = {}
-    for name in CHANNELS:
+    for name in options.channels:
         tables[name] = measure(method, name, options.draws, options.size, temperature)
     if options.tables:
         options.tables.write_text(json.dumps({"temperature": temperature, "tables": tables}))
@@ -64,8 +66,9 @@ def measure(method: Glow2, name: str, draws: int, side: int, temperature: float)
             true = float(np.corrcoef(sent[b.stretch], z[b.stretch])[0, 1])
             correlation[b.name].append((true, float(r[b.stretch].mean())))
             for m in range(1, MOST_BITS + 1):
-                carried = gmi(sent[b.stretch], z[b.stretch], r[b.stretch], m, rng)
-                information[b.name, m].append(carried)
+                some = rng.permutation(b.size)[:MOST_LATENTS] + b.start
+                carried = gmi(sent[some], z[some], r[some], m, rng)
+                information[b.name, m].append(carried * b.size / len(some))
     chosen = {b.name: choose(information, b) for b in bands}
     per_draw = [sum(information[b.name, chosen[b.name]][d] for b in bands if chosen[b.name]) for d in range(draws)]
     coded = sum(chosen[b.name] * b.size for b in bands)
@@ -105,9 +108,8 @@ def gmi(sent: np.ndarray, z: np.ndarray, r: np.ndarray, m: int, rng: np.random.G
 def choose(information: dict[tuple[str, int], list[float]], band: Band) -> int:
     """-> the fewest bits per latent that lose little; 0 where too little arrives."""
     carried = {m: float(np.mean(information[band.name, m])) / band.size for m in range(1, MOST_BITS + 1)}
-    best = max(carried.values())
-    fewest = min(m for m, c in carried.items() if c >= best - GAIN * abs(best))
-    return fewest if carried[fewest] >= LEAST * fewest else 0
+    worth = {m: c for m, c in carried.items() if c >= LEAST * m}
+    return min((m for m, c in worth.items() if c >= (1 - GAIN) * max(worth.values())), default=0)
 
 
 def row(kind: str, chosen: dict[str, int]) -> list[int]:

@@ -171,7 +171,7 @@ def _spans(bits: int, length: int) -> list[tuple[tuple[int, int], tuple[int, int
     """Blocks of nearly equal size: for each its stretch of information bits and its stretch of coded bits."""
     if not 0 < bits < length:
         raise ValueError(f"{bits} bits cannot be coded as {length}")
-    blocks = math.ceil(bits / BLOCK)
+    blocks = min(math.ceil(bits / BLOCK), length - bits)
     inner = [bits * i // blocks for i in range(blocks + 1)]
     outer = [length * i // blocks for i in range(blocks + 1)]
     return list(zip(itertools.pairwise(inner), itertools.pairwise(outer), strict=True))

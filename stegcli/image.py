@@ -94,7 +94,7 @@ def decode(data: bytes, what: str = "image") -> Picture:
         raise FileError(f"{what} is not a picture that stego reads", "PNG, BMP, TIFF, WebP, AVIF or JPEG") from error
     except Pillow.DecompressionBombError as error:
         raise _too_large(what) from error
-    except (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, struct.error) as error:
+    except (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, RuntimeError, struct.error) as error:
         raise FileError(f"{what} is damaged or cut short") from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 
 import numpy as np
@@ -139,3 +140,153 @@ def test_codes_never_change(code: int, digest: str) -> None:
 
 def test_no_rate_is_without_golden_hash() -> None:
     assert list(GOLDEN) == list(CODES)
+
+
+# Irregular codes of any rate
+
+
+def sigma_at(capacity: float) -> float:
+    """Bits per coded bit that a channel with inputs +-1 and Gaussian noise lets through -> the noise's deviation."""
+    noise = np.random.default_rng(0).standard_normal(20_000)
+    low, high = 0.05, 10.0
+    for _ in range(25):
+        middle = math.sqrt(low * high)
+        let_through = 1 - np.logaddexp(0, -2 * (1 + middle * noise) / middle**2).mean() / math.log(2)
+        low, high = (middle, high) if let_through > capacity else (low, middle)
+    return low
+
+
+def through_noise(coded: np.ndarray, sigma: float, seed: int) -> np.ndarray:
+    """Coded bits -> honest log-odds after Gaussian noise."""
+    received = 2.0 * coded - 1 + sigma * np.random.default_rng([1, seed]).standard_normal(len(coded))
+    return 2 * received / sigma**2
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(st.integers(1, 500), st.integers(1, 2500))
+def test_any_rate_round_trip(n: int, more: int) -> None:
+    bits = random_bits(n, n)
+    coded = ecc.encode_to(bits, n + more)
+    assert coded.dtype == np.uint8
+    assert coded.shape == (n + more,)
+    assert set(coded.tolist()) <= {0, 1}
+    assert np.array_equal(ecc.decode_from(log_odds(coded, 0.01), n), bits)
+
+
+AROUND_BLOCKS = [(b * ecc.BLOCK + d, extra) for b in (1, 2) for d in (-1, 0, 1) for extra in (5, 777, 9000)]
+
+
+@pytest.mark.parametrize(("n", "extra"), AROUND_BLOCKS)
+def test_any_rate_round_trip_around_block_borders(n: int, extra: int) -> None:
+    bits = random_bits(n)
+    coded = ecc.encode_to(bits, n + extra)
+    assert len(coded) == n + extra
+    assert np.array_equal(ecc.decode_from(log_odds(coded, 0.01), n), bits)
+
+
+@pytest.mark.parametrize(("n", "length"), [(0, 10), (10, 10), (11, 10), (1, 0), (100, 1)])
+def test_codes_that_cannot_be_are_refused(n: int, length: int) -> None:
+    with pytest.raises(ValueError, match="cannot be coded"):
+        ecc.encode_to(random_bits(n), length)
+    with pytest.raises(ValueError, match="cannot be coded"):
+        ecc.decode_from(np.zeros(length), n)
+
+
+@pytest.mark.parametrize(("n", "length"), [(100, 450), (8192, 8193), (20_001, 50_000), (3 * 8192, 30_000)])
+def test_blocks_are_nearly_equal_and_cover_all(n: int, length: int) -> None:
+    spans = ecc._spans(n, length)
+    assert len(spans) == math.ceil(n / ecc.BLOCK)
+    for which, end in ((0, n), (1, length)):
+        edges = [s[which] for s in spans]
+        assert edges[0][0] == 0
+        assert edges[-1][1] == end
+        assert all(a[1] == b[0] for a, b in itertools.pairwise(edges))
+        sizes = [b - a for a, b in edges]
+        assert max(sizes) - min(sizes) <= 1
+    assert all(b - a <= ecc.BLOCK for (a, b), _ in spans)
+    assert all(d - c > b - a for (a, b), (c, d) in spans)
+
+
+def test_any_rate_is_systematic_in_every_block() -> None:
+    bits = random_bits(20_000)
+    coded = ecc.encode_to(bits, 47_000)
+    for (a, b), (c, _) in ecc._spans(20_000, 47_000):
+        assert np.array_equal(coded[c : c + b - a], bits[a:b])
+
+
+def test_encode_to_leaves_its_input() -> None:
+    bits = random_bits(100)
+    ecc.encode_to(bits, 300)[:] = 7
+    assert np.array_equal(bits, random_bits(100))
+
+
+def test_any_rate_is_linear() -> None:
+    """Of any two code words the sum is one too: the parity is that of the sum."""
+    a, b = random_bits(3000, 1), random_bits(3000, 2)
+    assert np.array_equal(ecc.encode_to(a ^ b, 8000), ecc.encode_to(a, 8000) ^ ecc.encode_to(b, 8000))
+    assert not ecc.encode_to(np.zeros(3000, np.uint8), 8000).any()
+
+
+# Rate, and the share of a Gaussian channel's capacity that it must reach with blocks of a quarter of full length.
+REACHES = {0.2: 0.75, 0.25: 0.77, 0.35: 0.8, 0.45: 0.82, 0.5: 0.85, 0.6: 0.85, 0.75: 0.87, 0.9: 0.94}
+
+
+@pytest.mark.parametrize(("rate", "share"), REACHES.items())
+def test_corrects_gaussian_noise_near_capacity(rate: float, share: float) -> None:
+    sigma, n = sigma_at(rate / share), ecc.BLOCK // 4
+    for seed in range(2):
+        bits = random_bits(n, seed)
+        soft = through_noise(ecc.encode_to(bits, round(n / rate)), sigma, seed)
+        assert not np.array_equal(soft[:n] > 0, bits)
+        assert np.array_equal(ecc.decode_from(soft, n), bits)
+
+
+def test_corrects_short_messages() -> None:
+    """The shortest that glow2 sends: a tag alone, and a few bytes, with more distance to capacity."""
+    for n in (128, 192, 512):
+        for seed in range(4):
+            bits = random_bits(n, seed)
+            soft = through_noise(ecc.encode_to(bits, 5 * n), sigma_at(0.4), seed)
+            assert np.array_equal(ecc.decode_from(soft, n), bits)
+
+
+def test_corrects_several_blocks_with_noise_here_and_there() -> None:
+    n, length = 2 * ecc.BLOCK + 5, 5 * ecc.BLOCK
+    bits = random_bits(n)
+    soft = through_noise(ecc.encode_to(bits, length), sigma_at(0.55), 0)
+    soft[::50] = 0.0  # known to be lost
+    assert np.array_equal(ecc.decode_from(soft, n), bits)
+
+
+def test_beyond_capacity_it_ends_without_an_error() -> None:
+    n = 2048
+    bits = random_bits(n)
+    decoded = ecc.decode_from(through_noise(ecc.encode_to(bits, 4096), sigma_at(0.35), 0), n)
+    assert decoded.shape == (n,)
+    assert 0 < (decoded != bits).mean() < 0.5
+
+
+@pytest.mark.parametrize(("n", "length"), [(1, 2), (1, 40), (2, 3), (9, 10), (100, 101), (100, 900)])
+def test_garbage_decodes_to_something_at_any_rate(n: int, length: int) -> None:
+    soft = np.random.default_rng(0).normal(0, 3, length)
+    for values in (soft, soft.astype(np.float32), np.zeros(length), np.full(length, np.inf), np.full(length, -np.inf)):
+        decoded = ecc.decode_from(values, n)
+        assert decoded.shape == (n,)
+        assert set(decoded.tolist()) <= {0, 1}
+
+
+# Rates on each row of the table of column weights.
+ANY_RATE_GOLDEN = {
+    (1000, 5000): "d6c84924df70a815962d9c8fee8d213fabebcaf23b6e92ecf37a85b1d654cbbe",
+    (1000, 2000): "4c7dc4afdbf16fd6fad4a3c237a1f2dd6afe26fee03cf3acf0cd3f5af9d0a068",
+    (1000, 1650): "7027c266fd16564c17eef3c194502183c379d787db8da609b0f7cfdd6510ed97",
+    (1000, 1200): "70eec3af68990842901b5b3b8cb5b7c7484f5f16b2c8af67867b0c8fd07eeb64",
+    (1000, 1100): "1345066c3d52a0e5a114876039b82ff4d77a198a205900369bc0115e9e55438b",
+    (20_001, 50_000): "4e3b10e3208f5830c132016b00a51a3dd9ed51a901da0379b521744b88d02a14",
+}
+
+
+@pytest.mark.parametrize(("size", "digest"), ANY_RATE_GOLDEN.items())
+def test_codes_of_any_rate_never_change(size: tuple[int, int], digest: str) -> None:
+    coded = ecc.encode_to(Stream(bytes(32)).bits(size[0]), size[1])
+    assert hashlib.sha256(np.packbits(coded).tobytes()).hexdigest() == digest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import random
 import struct
 import sys
@@ -72,6 +73,20 @@ def test_jpeg_is_read(photo: np.ndarray) -> None:
     picture = image.decode(saved(photo, "JPEG", quality=95, subsampling=0))
     assert np.abs(picture.pixels.astype(int) - photo).mean() < 3
     assert picture.notes == ()
+
+
+@pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4"])
+def test_avif_is_read(photo: np.ndarray, subsampling: str) -> None:
+    picture = image.decode(saved(photo, "AVIF", quality=95, subsampling=subsampling))
+    assert np.abs(picture.pixels.astype(int) - photo).mean() < 3
+    assert (picture.alpha, picture.notes, picture.jpeg) == (None, (), None)
+
+
+def test_alpha_of_avif_is_read(photo: np.ndarray) -> None:
+    both = np.dstack([photo, alpha_of(photo)])
+    picture = image.decode(saved(both, "AVIF", quality=100))
+    assert picture.alpha is not None
+    assert np.abs(picture.alpha.astype(int) - alpha_of(photo)).mean() < 5
 
 
 def test_load(photo: np.ndarray, photo_file: Path) -> None:
@@ -221,6 +236,80 @@ def test_tiny() -> None:
     assert image.decode(saved(one)).pixels.tolist() == [[[1, 2, 3]]]
 
 
+# How a JPEG rounded
+
+
+@pytest.mark.parametrize("halved", [False, True], ids=["4:4:4", "4:2:0"])
+def test_every_quality_is_told_from_its_tables(photo: np.ndarray, halved: bool) -> None:
+    small = np.ascontiguousarray(photo[:16, :16])
+    for quality in range(1, 101):
+        jpeg = image.decode(saved(small, "JPEG", quality=quality, subsampling=2 if halved else 0)).jpeg
+        assert jpeg is not None
+        assert jpeg.quality == quality
+        assert jpeg.halved == halved
+        assert jpeg.luminance.shape == jpeg.colours.shape == (8, 8)
+
+
+def test_steps_are_those_of_the_standard_vertical_frequency_first() -> None:
+    """T.81, Tables K.1 and K.2, which libjpeg has at quality 50."""
+    jpeg = image.quantisation_of(50)
+    assert jpeg.luminance[0].tolist() == [16, 11, 10, 16, 24, 40, 51, 61]
+    assert jpeg.luminance[:, 0].tolist() == [16, 12, 14, 14, 18, 24, 49, 72]
+    assert jpeg.colours[:3, :3].tolist() == [[17, 18, 24], [18, 21, 26], [24, 26, 56]]
+
+
+@pytest.mark.parametrize("quality", [1, 5, 40, 75, 90, 99, 100])
+def test_quantisation_of_a_quality_is_that_of_pillows_files(photo: np.ndarray, quality: int) -> None:
+    expected = image.decode(saved(photo, "JPEG", quality=quality)).jpeg
+    found = image.quantisation_of(quality)
+    assert expected is not None
+    assert np.array_equal(found.luminance, expected.luminance)
+    assert np.array_equal(found.colours, expected.colours)
+    assert found.halved == expected.halved
+    assert found.halved
+    assert found.quality == quality
+
+
+def test_quality_100_rounds_to_whole_coefficients() -> None:
+    jpeg = image.quantisation_of(100)
+    assert (jpeg.luminance == 1).all()
+    assert (jpeg.colours == 1).all()
+
+
+def test_lower_qualities_have_larger_steps() -> None:
+    found = [image.quantisation_of(q) for q in (95, 80, 60, 40, 20, 5)]
+    for finer, coarser in itertools.pairwise(found):
+        assert (coarser.luminance >= finer.luminance).all()
+        assert (coarser.colours >= finer.colours).all()
+
+
+def test_tables_of_ones_own_are_read_as_they_are(photo: np.ndarray) -> None:
+    """As cameras and photo programs write them: the quality is then the nearest."""
+    luminance, colours = ([*range(a, a + 64)] for a in (1, 100))
+    jpeg = image.decode(saved(photo, "JPEG", qtables=[luminance, colours])).jpeg
+    assert jpeg is not None
+    assert jpeg.luminance.reshape(-1).tolist() == luminance
+    assert jpeg.colours.reshape(-1).tolist() == colours
+    assert 60 < jpeg.quality < 90
+
+
+def test_one_table_for_all_is_read(photo: np.ndarray) -> None:
+    jpeg = image.decode(saved(photo, "JPEG", qtables=[[7] * 64])).jpeg
+    assert jpeg is not None
+    assert (jpeg.luminance == 7).all()
+    assert (jpeg.colours == 7).all()
+
+
+@pytest.mark.parametrize("format", [*FORMATS, "GIF", "PPM", "AVIF"])
+def test_other_formats_tell_of_no_rounding(photo: np.ndarray, format: str) -> None:
+    assert image.decode(saved(photo, format)).jpeg is None
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_jpegs_without_rgb_tell_of_no_rounding(photo: np.ndarray, mode: str) -> None:
+    assert image.decode(saved(Pillow.fromarray(photo).convert(mode), "JPEG")).jpeg is None
+
+
 # What cannot be read
 
 
@@ -306,9 +395,38 @@ def test_alpha_is_kept(photo: np.ndarray, format: str) -> None:
     assert np.array_equal(picture.pixels, photo)
 
 
-def test_alpha_does_not_fit_into_bmp(photo: np.ndarray) -> None:
-    with pytest.raises(FileError, match="alpha"):
-        image.encode(Picture(photo, alpha_of(photo)), "BMP")
+@pytest.mark.parametrize("format", ["BMP", "JPEG"])
+def test_alpha_does_not_fit_into(photo: np.ndarray, format: str) -> None:
+    with pytest.raises(FileError, match=f"{format} cannot keep an alpha channel"):
+        image.encode(Picture(photo, alpha_of(photo)), format)
+
+
+@pytest.mark.parametrize("quality", [1, 40, 75, 95, 100])
+def test_jpeg_is_written_at_the_quality_asked_for(photo: np.ndarray, quality: int) -> None:
+    picture = image.decode(image.encode(Picture(photo), "JPEG", quality))
+    assert picture.jpeg is not None
+    assert picture.jpeg.quality == quality
+    assert picture.jpeg.halved
+    assert np.array_equal(picture.pixels, np.asarray(Pillow.open(io.BytesIO(saved(photo, "JPEG", quality=quality)))))
+
+
+def test_jpeg_is_written_at_90_by_default(photo: np.ndarray) -> None:
+    assert image.encode(Picture(photo), "JPEG") == image.encode(Picture(photo), "JPEG", 90)
+    assert image.encode(Picture(photo), "PNG", 1) == image.encode(Picture(photo), "PNG", 100)
+
+
+def test_colour_profile_of_jpeg_is_kept(photo: np.ndarray) -> None:
+    assert image.decode(image.encode(Picture(photo, None, SRGB), "JPEG")).icc_profile == SRGB
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (7, 300), (128, 128), (256, 40)])
+def test_resized(photo: np.ndarray, width: int, height: int) -> None:
+    made = image.resized(photo, width, height)
+    assert made.shape == (height, width, 3)
+    assert made.dtype == np.uint8
+    assert made.mean() == pytest.approx(photo.mean(), abs=6)
+    grey = np.full((5, 9, 3), 77, np.uint8)
+    assert (image.resized(grey, width, height) == 77).all()
 
 
 @pytest.mark.parametrize("format", WITH_ALPHA)

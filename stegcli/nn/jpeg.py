@@ -7,22 +7,12 @@ two-dimensional DCT coefficients for images" (1983).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 BLOCK = 8
-
-
-@dataclass(frozen=True)
-class Tables:
-    """Quantisation steps of luminance and colours, (8, 8), vertical frequency first; and whether colours are halved."""
-
-    luminance: Tensor
-    colours: Tensor
-    halved: bool = True
 
 
 def dct_matrix() -> Tensor:

@@ -153,7 +153,7 @@ class WaveletFlow(Flow):
     def __init__(self, widths: Sequence[int], steps: Sequence[int]):
         super().__init__()
         self.levels = len(widths) - 1
-        self.side = 2 ** (self.levels + 1)
+        self.side: int = 2 ** (self.levels + 1)
         matrix = torch.tensor(YCBCR, dtype=torch.float64)
         self.register_buffer("colour", matrix, persistent=False)
         self.register_buffer("uncolour", torch.linalg.inv(matrix), persistent=False)

@@ -9,7 +9,9 @@ import numpy as np
 
 from stegcli import api, weights
 from stegcli import key as keys
+from stegcli.channel import Channel
 from stegcli.image import Picture
+from stegcli.method import BitMethod, PictureMethod, Secret, Wish
 
 HERE = Path(__file__).parent
 SECRET = b"What was hidden last year must reveal next year.\n"
@@ -24,14 +26,32 @@ def cover() -> Picture:
     return Picture(picture.clip(0, 255).astype(np.uint8))
 
 
+def make_lossless(name: str) -> tuple[bytes, keys.Key]:
+    key = keys.generate("lossless-inn", name)
+    method = weights.load("lossless-inn", name)
+    assert isinstance(method, BitMethod)
+    return api.hide_bytes(SECRET, cover(), key, method).file, key
+
+
+def make_glow2(name: str) -> tuple[bytes, keys.Key]:
+    key = keys.generate("glow2", name)
+    method = weights.load("glow2", name)
+    assert isinstance(method, PictureMethod)
+    wish = Wish(survive=Channel("jpeg", 80))
+    return api.make([Secret(SECRET)], [key], method, wish).file, key
+
+
+MAKERS = {"lossless-inn": make_lossless, "glow2": make_glow2}
+
+
 def main() -> None:
     (HERE / "secret.txt").write_bytes(SECRET)
-    for entry in weights.entries("lossless-inn"):
+    for entry in weights.entries():
         path = HERE / f"{entry.name}.png"
-        if path.exists():
+        if path.exists() or entry.method not in MAKERS:
             continue
-        key = keys.generate("lossless-inn", entry.name)
-        path.write_bytes(api.hide_bytes(SECRET, cover(), key, weights.load("lossless-inn", entry.name)).file)
+        file, key = MAKERS[entry.method](entry.name)
+        path.write_bytes(file)
         key.save(HERE / f"{entry.name}.key.npy")
 
 

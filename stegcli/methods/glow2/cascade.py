@@ -22,6 +22,9 @@ from stegcli.methods.glow2 import torus
 from stegcli.methods.glow2.layout import Share, Table, spread
 from stegcli.nn.wavelet import Band
 
+CHUNK = 2**16
+"""Places that are read at a time: each has a likelihood for every candidate number."""
+
 
 def importance(bands: Sequence[Band]) -> np.ndarray:
     """Places of the secret's latents, those that matter most first."""
@@ -52,9 +55,10 @@ def numbers(z1: np.ndarray, ranks: np.ndarray, n: int) -> np.ndarray:
 
 def read(z: np.ndarray, r: np.ndarray, used: np.ndarray, ranks: np.ndarray, pads: np.ndarray) -> np.ndarray:
     """Latents of the stego that arrived, and the places used -> the mean of the secret's given them, float32."""
-    fit = torus.number_fit(z[used], r[used], pads)
     together = torch.zeros(len(ranks), torus.GRID)
-    together.index_add_(0, torch.arange(len(used)) % len(ranks), fit)
+    for part in np.array_split(np.arange(len(used)), max(1, len(used) // CHUNK)):
+        fit = torus.number_fit(z[used[part]], r[used[part]], pads[part])
+        together.index_add_(0, torch.from_numpy(part) % len(ranks), fit)
     z1 = np.zeros(len(ranks), np.float32)
     z1[ranks] = torus.read_numbers(together)
     return z1

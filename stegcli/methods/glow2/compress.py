@@ -21,12 +21,12 @@ import numpy as np
 from PIL import Image as Pillow
 
 from stegcli import image, metrics
-from stegcli.errors import CapacityError, RevealError, StegoError
+from stegcli.errors import CapacityError, FileError, RevealError, StegoError
 from stegcli.image import Picture
 from stegcli.methods.glow2 import avif
 
 HEAD = struct.Struct(">BBHH")
-FILE, WEBP, AV1_HALVED, AV1_FULL = range(4)
+WHOLE_FILE, WEBP, AV1_HALVED, AV1_FULL = range(4)
 SCALES = (1.0, 0.75, 0.5, 0.375, 0.25, 0.1875, 0.125)
 FIRST_SIDE = 1024
 """A larger picture is made so small first: no stego has room for more detail."""
@@ -61,9 +61,11 @@ def pack(secret: bytes, picture: Picture, room: int) -> Packed:
 def unpack(data: bytes) -> Picture:
     """The inverse of `pack`. Raises RevealError."""
     try:
-        if data[:1] == bytes([FILE]):
+        if data[:1] == bytes([WHOLE_FILE]):
             return image.decode(data[1:])
         kind, scale, width, height = HEAD.unpack(data[: HEAD.size])
+        if kind not in CODERS or not 0 < width * height <= image.MAX_PIXELS:
+            raise RevealError
         small = _scaled_size(width, height, scale)
         pixels = image.decode(_file(kind, data[HEAD.size :], *small)).pixels
     except (struct.error, IndexError, StegoError) as error:
@@ -81,10 +83,13 @@ def _file(kind: int, data: bytes, width: int, height: int) -> bytes:
 def _exact(secret: bytes, picture: Picture, room: int) -> Packed | None:
     """The file itself, or its pixels without loss, if that fits."""
     if len(secret) < room and not picture.notes:
-        return Packed(bytes([FILE]) + secret, float("inf"))
+        return Packed(bytes([WHOLE_FILE]) + secret, float("inf"))
     if picture.pixels.size > 100 * room:  # no codec comes near that
         return None
-    lossless = bytes([FILE]) + image.encode(replace(picture, icc_profile=None), "WEBP")
+    try:
+        lossless = bytes([WHOLE_FILE]) + image.encode(replace(picture, icc_profile=None), "WEBP")
+    except FileError:  # too long a side
+        return None
     return Packed(lossless, float("inf")) if len(lossless) <= room else None
 
 

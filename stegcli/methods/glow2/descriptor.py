@@ -57,6 +57,6 @@ def from_int(value: int) -> Descriptor:
 def checked_temperature(wanted: float) -> float:
     """A temperature as a header can tell it. Raises UsageError."""
     nearest = min(TEMPERATURES, key=lambda t: abs(t - wanted))
-    if abs(nearest - wanted) > 1e-6:
+    if not abs(nearest - wanted) <= 1e-6:
         raise UsageError(f"no temperature {wanted:g}", f"{TEMPERATURES[0]:g} to {TEMPERATURES[-1]:g} in steps of 0.05")
     return nearest

@@ -2,7 +2,7 @@
 
     stage 1..4   16 bits of the nonce each
     stage 5, 6   16 bits of the descriptor each
-    check        no bits: is anything there?
+    check        no bits: does it all fit?
 
 Each stage lies in the signs of SIGNS latents. Its 2^16 code words are drawn from the key *and all stages before it*;
 the receiver compares what arrived with every one and takes the best. Random code words under maximum likelihood are the
@@ -29,7 +29,12 @@ NONCE_STAGES, DESCRIPTOR_STAGES = 4, 2
 STAGES = NONCE_STAGES + DESCRIPTOR_STAGES
 SLOTS = SIGNS * (STAGES + 1)
 EVIDENCE = 16.0
-"""Nats by which the check must favour "there is something". By chance that happens once in e^16 = 9 million."""
+"""Nats by which all stages and the check together must favour "there is something", after what choosing the best of
+2^16 words gives for nothing. Each word's likelihood ratio has mean 1 by chance, so that chance gets there less than once
+in e^16 = 9 million."""
+CHECK = 6.0
+"""Nats that the check alone must give: it tells a header of which one stage was read wrongly."""
+MOST_ODDS = 6.0  # no single sign is surer than that
 
 
 def write(nonce: int, descriptor: int, key: Key) -> np.ndarray:
@@ -41,11 +46,15 @@ def write(nonce: int, descriptor: int, key: Key) -> np.ndarray:
 
 def read(odds: np.ndarray, key: Key) -> tuple[int, int]:
     """Log-odds that each of SLOTS latents is positive -> nonce and descriptor. Raises RevealError if none is there."""
-    stages = odds.reshape(STAGES + 1, SIGNS)
+    stages = odds.clip(-MOST_ODDS, MOST_ODDS).reshape(STAGES + 1, SIGNS)
     words: list[int] = []
+    evidence = 0.0
     for index in range(STAGES):
-        words.append(_likeliest(_book(key, index, words), stages[index]))
-    if _evidence(_check(key, words), stages[-1]) < EVIDENCE:
+        book = _book(key, index, words)
+        words.append(_likeliest(book, stages[index]))
+        evidence += _evidence(book[words[-1]], stages[index]) - STAGE_BITS * math.log(2)
+    check = _evidence(_check(key, words), stages[-1])
+    if evidence + check < EVIDENCE or check < CHECK:
         raise RevealError
     return _join(words[:NONCE_STAGES]), _join(words[NONCE_STAGES:])
 

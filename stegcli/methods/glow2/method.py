@@ -148,10 +148,15 @@ class Glow2(PictureMethod):
 
     def _size(self, wish: Wish) -> tuple[int, int]:
         width, height = wish.size or (self.side, self.side)
-        step = self._generator().side
+        step = self._step
         if width % step or height % step or not 64 <= min(width, height) <= max(width, height) <= MOST_SIDE:
             raise UsageError(f"no size {width}x{height}", f"multiples of {step} from 64 to {MOST_SIDE}")
         return height, width
+
+    @property
+    def _step(self) -> int:
+        """Sides of a stego are multiples of this: for the flow, and for the blocks of a JPEG with halved colours."""
+        return max(16, self._generator().side)
 
     def _bands(self, height: int, width: int) -> list[Band]:
         return self._generator().bands(height, width)
@@ -159,6 +164,8 @@ class Glow2(PictureMethod):
     def _capacity(self, height: int, width: int, channel: str, share: Share) -> int:
         table, bands = self.tables[channel], self._bands(height, width)
         pool = np.concatenate(layout.header_pool(bands, share))[: header.SLOTS]
+        if len(pool) < header.SLOTS:
+            return 0
         available = sum(s.size for s in layout.stretches(bands, table, share, pool))
         return min(MOST_LENGTH, layout.capacity(available, table.rate))
 
@@ -189,7 +196,7 @@ class Glow2(PictureMethod):
         return flow.inverse(z.to(flow.colour.device, torch.float32).view(1, 3, height, width) * temperature)
 
     def _message(self, secret: Secret, wish: Wish, height: int, width: int, share: Share) -> Message:
-        temperature = checked_temperature(wish.temperature or self.temperature)
+        temperature = checked_temperature(self.temperature if wish.temperature is None else wish.temperature)
         channel = layout.channel_for(wish.survive)
         room = self._capacity(height, width, channel, share)
         travel = _travel(secret, wish)
@@ -204,9 +211,11 @@ class Glow2(PictureMethod):
         return Message(Descriptor(travel, harshest, temperature, len(data)), data)
 
     def _cascaded(self, secret: Secret, wish: Wish, descriptor: Descriptor, side: int) -> Message:
-        copies = wish.redundancy or 1
+        copies = 1 if wish.redundancy is None else wish.redundancy
         if copies not in COPIES:
             raise UsageError(f"no redundancy {copies}", ", ".join(map(str, COPIES)))
+        if _inner_side(side, copies) % self._secrets_flow().side:
+            raise UsageError(f"a stego of side {side} is too small for redundancy {copies}", "use a larger --size")
         picture = _picture(secret)
         scale = min(1.0, MOST_RESTORED / max(picture.width, picture.height))
         width, height = (max(1, round(s * scale)) for s in (picture.width, picture.height))
@@ -254,7 +263,7 @@ class Glow2(PictureMethod):
 
     def reveal(self, stego: Picture, key: Key, token: np.ndarray | None = None) -> Revealed:
         height, width = stego.height, stego.width
-        step = self._generator().side
+        step = self._step
         if height % step or width % step or not 64 <= min(height, width) <= max(height, width) <= MOST_SIDE:
             raise RevealError
         arrived = noise.read(self._generator(), stego.pixels, stego.jpeg)
