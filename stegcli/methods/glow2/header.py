@@ -30,8 +30,8 @@ STAGES = NONCE_STAGES + DESCRIPTOR_STAGES
 SLOTS = SIGNS * (STAGES + 1)
 EVIDENCE = 16.0
 """Nats by which all stages and the check together must favour "there is something", after what choosing the best of
-2^16 words gives for nothing. Each word's likelihood ratio has mean 1 by chance, so that chance gets there less than once
-in e^16 = 9 million."""
+2^16 words gives for nothing. Each word's likelihood ratio has mean 1 by chance, so that chance gets there less than
+once in e^16 = 9 million."""
 CHECK = 6.0
 """Nats that the check alone must give: it tells a header of which one stage was read wrongly."""
 MOST_ODDS = 6.0  # no single sign is surer than that

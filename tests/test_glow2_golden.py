@@ -1,0 +1,35 @@
+"""What was hidden with a released revision must reveal for ever."""
+
+from pathlib import Path
+
+import pytest
+
+from stegcli import api, image, weights
+from stegcli import key as keys
+from stegcli.method import PictureMethod
+
+GOLDEN = Path(__file__).parent / "golden"
+REVISIONS = [e.name for e in weights.entries("glow2")]
+
+
+@pytest.mark.parametrize("name", REVISIONS)
+def test_golden_stegos_reveal(name):
+    """Written once by `tests/golden/make.py`; if this fails, the format has changed: give it a new name instead."""
+    key = keys.load(GOLDEN / f"{name}.key.npy")
+    method = weights.load(key.method, key.weights)
+    assert isinstance(method, PictureMethod)
+    revealed = api.reveal_picture(image.load(GOLDEN / f"{name}.png"), key, method)
+    assert revealed.data == (GOLDEN / "secret.txt").read_bytes()
+
+
+@pytest.mark.parametrize("name", REVISIONS)
+def test_golden_stegos_outlive_jpeg_80(name):
+    key = keys.load(GOLDEN / f"{name}.key.npy")
+    method = weights.load(key.method, key.weights)
+    assert isinstance(method, PictureMethod)
+    arrived = image.decode(image.encode(image.load(GOLDEN / f"{name}.png"), "JPEG", 80))
+    assert api.reveal_picture(arrived, key, method).data == (GOLDEN / "secret.txt").read_bytes()
+
+
+def test_every_revision_has_a_golden_stego():
+    assert all((GOLDEN / f"{name}.key.npy").exists() for name in REVISIONS)
