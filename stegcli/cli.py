@@ -236,6 +236,7 @@ def hide(
     first = make_key()
     loaded = work.Models(named, device)(first[0])
     _check_options(loaded, {n for n, v in wanted.items() if v is not None})
+    _check_quality(quality, outputs)
     _check_survives(loaded, survive)
     quiet = quiet or (json and to_stdout)
     if loaded.carries == "image":
@@ -467,6 +468,15 @@ def _what_to_measure(method: str, covers: Path | None, secrets: Path | None, pay
             f"{method} needs --covers DIR, and takes no --secrets", "random bytes are hidden in the covers"
         )
     return covers
+
+
+def _check_quality(quality: int | None, outputs: list[str]) -> None:
+    from stegcli import image
+
+    if quality is not None and not all(Path(o).suffix.lower() in image.LOSSY for o in outputs):
+        raise UsageError(
+            "--quality is of a JPEG output", "-o OUT.jpg, or --survive jpeg:Q for a PNG that may become one"
+        )
 
 
 def _check_survives(method: Method, wanted: str) -> None:

@@ -18,7 +18,7 @@ from stegcli import key as keys
 CAPACITY = api.capacity_bytes(weights.load("lossless-inn"), 96, 96)
 HIDE_FIELDS = [
     "method", "weights", "output", "key", "width", "height", "cover_psnr", "payload_bytes", "capacity_bytes", "bpp",
-    "secret_psnr", "verified", "seconds",
+    "secret_psnr", "verified", "form", "seconds",
 ]  # fmt: skip
 REVEAL_FIELDS = ["method", "weights", "output", "bytes", "width", "height", "seconds"]
 COMMANDS = ["keygen", "hide", "reveal", "train", "evaluate", "methods", "weights"]
@@ -469,6 +469,7 @@ def test_methods_and_weights_are_listed() -> None:
     listed = ok("methods", "--json").json
     assert listed["lossless-inn"]["carries"] == "any file"
     assert listed["lossless-inn"]["survives"] == "png"
+    assert "at 768x512" in listed["lossless-inn"]["capacity"]
     assert b"coset-1" in ok("weights", "list").out
     assert "lossless-inn/coset-1" in ok("weights", "list", "--json").json
 
@@ -525,7 +526,7 @@ HIDE = ("hide", "secret.txt", "--cover", "cover.png")
     ("argv", "says"),
     [
         (("bogus",), "no such command 'bogus'"),
-        (("hide",), "missing argument"),
+        (("hide",), "no secret"),
         ((*HIDE, "--bogus"), "no such option: --bogus"),
         ((*HIDE, "-o"), "requires an argument"),
         ((*HIDE, "-o", "out.png", "--jobs", "0"), "--jobs"),
@@ -539,7 +540,7 @@ HIDE = ("hide", "secret.txt", "--cover", "cover.png")
         ((*HIDE, "-o", "out.png", "--key-out", "k.npy"), "--key-out needs the paper's network"),
         ((*HIDE, "-o", ""), "the name of the output is empty"),
         (HIDE, "no place to write a fresh key"),
-        (("hide", "secret.txt", "-o", "out.png"), "no cover"),
+        (("hide", "secret.txt", "-o", "out.png", "--method", "lossless-inn"), "lossless-inn needs --cover"),
         (("hide", "secret.txt", "-o", "out.png", "--key", "key.npy"), "lossless-inn needs --cover"),
         (("hide", "-", "--cover", "-", "--key", "key.npy"), "only one of the inputs"),
         (("hide", "secret.txt", "key.npy", "--cover", "cover.png", "-o", "out.png"), "-o FOLDER/"),
@@ -557,6 +558,7 @@ HIDE = ("hide", "secret.txt", "--cover", "cover.png")
         ),
         (("evaluate", "glow7", "--covers", "."), "no method 'glow7'"),
         (("evaluate", "lossless-inn", "--covers", ".", "--size", "big"), "is not WIDTHxHEIGHT"),
+        (("evaluate", "lossless-inn"), "lossless-inn needs --covers DIR"),
     ],
 )
 def test_wrong_usage(argv: tuple[str, ...], says: str) -> None:

@@ -73,7 +73,7 @@ def test_messages_of_any_content_come_back(data):
 def test_full_stegos_come_back(channel, r):
     room = room_of(channel)
     data = some_bytes(most(room, channel))
-    assert len(data) > 200
+    assert len(data) > 100
     z, r = arrived(sent(data, room), r)
     assert bits.read(z, r, len(data), DESCRIPTOR, NONCE, KEY, room) == data
 
@@ -88,7 +88,7 @@ def test_smooth_places_may_be_lost_if_the_receiver_knows_which():
 
 
 def test_shorter_messages_stand_more():
-    room, harsh = room_of(), 0.9
+    room, harsh = room_of(), 0.85
     long = some_bytes(most(room, "jpeg:80"))
     short = long[: len(long) // 4]
     z, r = arrived(sent(short, room), harsh)

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from cli_helpers import SECRET, prepare
 
-from stegcli import api, files, jobs
+from stegcli import api, files, jobs, weights
 from stegcli import key as keys
 from stegcli.errors import FileError, RevealError, UsageError
-from stegcli.jobs import HideJob, Models, RevealJob
+from stegcli.jobs import HideJob, MakeJob, Models, RevealJob
+from stegcli.method import Wish
 
 Job = Callable[[], dict[str, Any]]
 
@@ -131,3 +132,41 @@ def test_hide_and_reveal_say_nothing_when_quiet(capfd: pytest.CaptureFixture[str
     assert back["bytes"] == len(SECRET)
     assert Path("back").read_bytes() == SECRET
     assert capfd.readouterr() == ("", "")
+
+
+def make_job(output: str, key_path: str, fresh: bool) -> MakeJob:
+    key = keys.generate("glow2", weights.default_name("glow2"))
+    return MakeJob(("secret.txt",), output, (key,), (key_path,), (key_path,), fresh, Wish(size=(64, 64)))
+
+
+def test_making_and_revealing_say_nothing_when_quiet(capfd: pytest.CaptureFixture[str]) -> None:
+    models = Models(None, "cpu")
+    one = make_job("out.png", "fresh.npy", fresh=True)
+    figures = jobs.make(one, models(one.keys[0]), force=False, quiet=True)
+    assert tuple(figures) == jobs.HIDE_FIGURES
+    assert figures["key"] == "fresh.npy"
+    back = jobs.reveal(RevealJob("out.png", "back", "fresh.npy", named=False), models, force=False, quiet=True)
+    assert (back["output"], back["bytes"]) == ("back.bin", len(SECRET))
+    assert Path("back.bin").read_bytes() == SECRET
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_key_goes_when_nobody_received_the_stego_made_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(data: bytes) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(files, "write_stdout", closed)
+    one = make_job("-", "fresh.npy", fresh=True)
+    with pytest.raises(FileError, match="cannot write standard output"):
+        jobs.make(one, Models(None, "cpu")(one.keys[0]), force=False, quiet=True)
+    assert not Path("fresh.npy").exists()
+
+
+def test_each_kind_of_method_has_its_kind_of_job() -> None:
+    models = Models(None, "cpu")
+    making, hiding = make_job("out.png", "k.npy", fresh=True), job("out.png", "key.npy", fresh=False)
+    with pytest.raises(UsageError, match="lossless-inn does not make pictures"):
+        jobs.make(making, models(hiding.key), force=False, quiet=True)
+    with pytest.raises(UsageError, match="glow2 does not carry bytes"):
+        jobs.hide(hiding, models(making.keys[0]), force=False, quiet=True)
+    assert not Path("out.png").exists()

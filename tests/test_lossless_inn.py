@@ -239,7 +239,12 @@ def test_paper_mode_needs_both_files(network, key):
 # -- what was hidden by a release stays readable
 
 
-@pytest.mark.parametrize("name", sorted(p.stem for p in GOLDEN.glob("*.png")))
+GOLDEN_NAMES = sorted(
+    p.stem for p in GOLDEN.glob("*.png") if keys.load(p.with_suffix(".key.npy")).method == "lossless-inn"
+)
+
+
+@pytest.mark.parametrize("name", GOLDEN_NAMES)
 def test_golden_stegos_reveal(name):
     """Written once by `tests/golden/make.py`; if this fails, the format has changed: give it a new name instead."""
     golden_key = keys.load(GOLDEN / f"{name}.key.npy")
@@ -249,7 +254,7 @@ def test_golden_stegos_reveal(name):
 
 
 def test_every_revision_has_a_golden_stego():
-    assert {p.stem for p in GOLDEN.glob("*.png")} >= {e.name for e in weights.entries("lossless-inn")}
+    assert set(GOLDEN_NAMES) >= {e.name for e in weights.entries("lossless-inn")}
 
 
 def test_costs_are_low_in_texture_and_high_on_flat_ground():

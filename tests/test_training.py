@@ -77,9 +77,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Prepare:
         watched = Watched(loss, spoilt)
         one = replace(RECIPE.stages[0], loss=watched, steps=10, batch=2, crop=32, **changes)
         two = [replace(one, trains="net.couplings.0.net_m"), one]
-        recipe = replace(RECIPE, config=TINY, stages=(one,) if stages == 1 else tuple(two))
+        recipe = replace(RECIPE, config=TINY, stages=(one,) if stages == 1 else tuple(two), side=64)
         monkeypatch.setitem(methods.get(METHOD).RECIPES, PART, recipe)
-        monkeypatch.setattr(training, "VALIDATION_CROP", 64)
         return watched
 
     return prepare
@@ -149,11 +148,14 @@ def test_the_same_seed_gives_the_same_weights(pictures: Path, tmp_path: Path, sm
     assert torch.equal(torch.get_rng_state(), before)
 
 
+BANDS = ("g2/y1", "g2/base")
+"""Parts that are one band of a flow: these stand for all, as they run the same code."""
 STAGES = [
     pytest.param(name, part, number, id=f"{name}-{part}-{recipe.stages[number].name}")
     for name in methods.names()
     for part, recipe in methods.get(name).RECIPES.items()
     for number in range(len(recipe.stages))
+    if "/" not in part or part in BANDS
 ]
 
 
@@ -168,7 +170,8 @@ def test_every_trained_parameter_gets_a_gradient(name: str, part: str, number: i
             parameter.add_(0.02 * torch.randn(parameter.shape, generator=draw))
     for parameter_name, parameter in method.named_parameters():
         parameter.requires_grad_(parameter_name.startswith(stage.trains))
-    images = torch.rand(2, 3, stage.crop, stage.crop, generator=draw).mul(255).round().div(255)
+    side = min(stage.crop, 64)
+    images = torch.rand(2, 3, side, side, generator=draw).mul(255).round().div(255)
     terms = stage.loss(method, images, Step(Noise.of(0, 0, range(2)), 0.5))
     torch.stack([t for n, t in terms.items() if not n.startswith("_")]).sum().backward()
     trained = {n: p.grad for n, p in method.named_parameters() if p.requires_grad}

@@ -44,15 +44,16 @@ class Table:
         return row[min(band.level, len(row)) - 1]
 
 
+# For weights that bring no tables: cautious, as nobody has measured them (`python benchmarks/glow2_latents.py`).
 DEFAULT = {
-    "png": Table((6, 7, 7), (2, 3, 4, 5), 7, 0.50),
-    "jpeg:95": Table((3, 5, 6), (0, 0, 2, 3), 5, 0.50),
-    "jpeg:90": Table((2, 4, 5), (0, 0, 1, 2), 4, 0.50),
-    "jpeg:80": Table((2, 3, 4), (0, 0, 0, 1), 4, 0.45),
-    "jpeg:70": Table((1, 3, 4), (0, 0, 0, 1), 4, 0.45),
-    "jpeg:60": Table((1, 2, 4), (0, 0, 0, 1), 4, 0.45),
-    "jpeg:50": Table((1, 2, 3), (0, 0, 0, 1), 3, 0.40),
-    "jpeg:40": Table((1, 2, 3), (0, 0, 0, 1), 3, 0.35),
+    "png": Table((6, 7, 7), (2, 3, 4, 5), 7, 0.45),
+    "jpeg:95": Table((3, 5, 6), (0, 0, 2, 3), 5, 0.40),
+    "jpeg:90": Table((2, 4, 5), (0, 0, 1, 2), 4, 0.38),
+    "jpeg:80": Table((2, 3, 4), (0, 0, 0, 1), 4, 0.33),
+    "jpeg:70": Table((1, 3, 4), (0, 0, 0, 1), 4, 0.28),
+    "jpeg:60": Table((1, 2, 4), (0, 0, 0, 1), 4, 0.28),
+    "jpeg:50": Table((1, 2, 3), (0, 0, 0, 1), 3, 0.28),
+    "jpeg:40": Table((1, 2, 3), (0, 0, 0, 1), 3, 0.25),
 }
 
 

@@ -101,7 +101,7 @@ def _revealed(method: Glow2, stego: Picture, secret: Picture, keys: Mapping[str,
     stretches = method._bands(stego.height, stego.width)
     try:
         header = _read_header(*heard.at(method.temperature), stretches, right, share)
-        pictures = {n: method._read(heard, stego, *header, key, share, None).picture for n, key in keys.items()}
+        pictures = {n: method._read(heard, stego, *header, share, key, None).picture for n, key in keys.items()}
     except RevealError:
         return {name: [] for name in keys}
     return {n: [metrics.psnr(secret.pixels, p.pixels)] for n, p in pictures.items() if p is not None}

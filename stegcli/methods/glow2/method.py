@@ -9,6 +9,7 @@ under the very same rule.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import secrets as os_random
@@ -266,19 +267,30 @@ class Glow2(PictureMethod):
         step = self._step
         if height % step or width % step or not 64 <= min(height, width) <= max(height, width) <= MOST_SIDE:
             raise RevealError
-        arrived = noise.read(self._generator(), stego.pixels, stego.jpeg)
-        bands = self._bands(height, width)
-        for index, of in header.shares(self.most_receivers):
-            share = Share(index, of)
-            try:
-                nonce, described = _read_header(*arrived.at(self.temperature), bands, key, share)
-            except (RevealError, UsageError):  # nothing for that share, or no room for so many
-                continue
-            return self._read(arrived, stego, nonce, described, key, share, token)
+        for arrived in self._readings(stego):
+            if found := self._find_header(arrived.at(self.temperature), self._bands(height, width), key):
+                return self._read(arrived, stego, *found, key, token)
         raise RevealError
 
+    def _readings(self, stego: Picture) -> Iterator[Arrived]:
+        """The latents as the file has them; and if that is no JPEG, as if it had been a poor one on its way."""
+        yield noise.read(self._generator(), stego.pixels, stego.jpeg)
+        if stego.jpeg is None:
+            harshest = image.quantisation_of(round(parse(CHANNELS[-1]).strength))
+            yield noise.read(self._generator(), stego.pixels, harshest)
+
+    def _find_header(
+        self, latents: tuple[np.ndarray, np.ndarray], bands: list[Band], key: Key
+    ) -> tuple[int, int, Share] | None:
+        """Latents and their correlations -> nonce, descriptor and the receiver's share, or None."""
+        for index, of in header.shares(self.most_receivers):
+            share = Share(index, of)
+            with contextlib.suppress(RevealError, UsageError):  # nothing for that share, or no room for so many
+                return *_read_header(*latents, bands, key, share), share
+        return None
+
     def _read(
-        self, arrived: Arrived, stego: Picture, nonce: int, described: int, key: Key, share: Share,
+        self, arrived: Arrived, stego: Picture, nonce: int, described: int, share: Share, key: Key,
         token: np.ndarray | None,
     ) -> Revealed:  # fmt: skip
         descriptor = from_int(described)
