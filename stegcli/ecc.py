@@ -7,8 +7,8 @@ syndrome by belief propagation (package `ldpc`).
 
 `encode_to` and `decode_from` are a second family, for methods whose receiver knows how many slots there are: irregular
 codes of any rate, without a ladder. Some columns have many ones, most have three. On a Gaussian channel, with blocks of
-8,192 bits, they reach 84 % of its capacity at rate 1/4 and 88 to 92 % from 2/5 to 3/4, where the ladder reaches less than
-70 % at 1/4 and 82 % at 1/2 (`python benchmarks/ecc.py --irregular`).
+8,192 bits, they reach 84 % of its capacity at rate 1/4 and 88 to 92 % from 2/5 to 3/4, where the ladder reaches less
+than 70 % at 1/4 and 82 % at 1/2 (`python benchmarks/ecc.py --irregular`).
 
 Reference: Irregular repeat-accumulate codes (Jin, Khandekar, McEliece, 2000); the weights of the columns are those of
 DVB-S2 (ETSI EN 302 307, tables 5a and 5b). The comparison with Reed-Solomon codes that led to this choice is printed
