@@ -51,7 +51,8 @@ def method(request):
 @pytest.fixture
 def fixed(monkeypatch):
     """What is drawn afresh for every stego is the same in every run of a test, so that no statistic fails by chance."""
-    monkeypatch.setattr(glow2, "os_random", SimpleNamespace(randbits=random.Random(0).getrandbits))
+    source = random.Random(0)
+    monkeypatch.setattr(glow2, "os_random", SimpleNamespace(randbits=source.getrandbits, token_bytes=source.randbytes))
 
 
 def key_of(number=0):

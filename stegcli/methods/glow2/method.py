@@ -26,7 +26,7 @@ from stegcli import image
 from stegcli.channel import parse
 from stegcli.errors import CapacityError, FileError, RevealError, UsageError, WeightsError
 from stegcli.image import Picture
-from stegcli.key import Key
+from stegcli.key import Key, Stream
 from stegcli.method import Cover, Draft, PictureMethod, Revealed, Secret, Wish
 from stegcli.methods.glow2 import bits, cascade, compress, header, layout, noise, pictures, torus
 from stegcli.methods.glow2.descriptor import (
@@ -149,10 +149,13 @@ class Glow2(PictureMethod):
 
     def _size(self, wish: Wish) -> tuple[int, int]:
         width, height = wish.size or (self.side, self.side)
-        step = self._step
-        if width % step or height % step or not 64 <= min(width, height) <= max(width, height) <= MOST_SIDE:
-            raise UsageError(f"no size {width}x{height}", f"multiples of {step} from 64 to {MOST_SIDE}")
+        if not self._has_size(height, width):
+            raise UsageError(f"no size {width}x{height}", f"multiples of {self._step} from 64 to {MOST_SIDE}")
         return height, width
+
+    def _has_size(self, height: int, width: int) -> bool:
+        """Whether a stego may be so large."""
+        return all(s % self._step == 0 and self.min_side <= s <= MOST_SIDE for s in (height, width))
 
     @property
     def _step(self) -> int:
@@ -183,13 +186,13 @@ class Glow2(PictureMethod):
         notes = tuple(dict.fromkeys(m.note for m in messages if m.note)) + _warnings(wish)
         bands = self._bands(height, width)
         for _ in range(TRIES):
-            rng = np.random.default_rng(os_random.randbits(256))
-            z = rng.standard_normal(3 * height * width)
+            fresh = Stream(os_random.token_bytes(32))
+            z = fresh.normal(3 * height * width)
             nonces = [self._write(z, *to, bands) for to in zip(messages, keys, shares, strict=True)]
             x = self._draw(torch.from_numpy(z), height, width, messages[0].descriptor.temperature)
             if acceptable(x):
                 sent = zip(messages, keys, nonces, strict=True)
-                tokens = tuple(self._token(z, *to, bands, rng).reshape(x.shape[1:]) for to in sent if to[0].token)
+                tokens = tuple(self._token(z, *to, bands, fresh).reshape(x.shape[1:]) for to in sent if to[0].token)
                 yield Draft(noise.to_pixels(x), exact, forms, self.room(wish, len(keys)), notes, tokens)
 
     def _draw(self, z: Tensor, height: int, width: int, temperature: float) -> Tensor:
@@ -245,11 +248,11 @@ class Glow2(PictureMethod):
         return nonce
 
     def _token(
-        self, z: np.ndarray, message: Message, key: Key, nonce: int, bands: list[Band], rng: np.random.Generator
+        self, z: np.ndarray, message: Message, key: Key, nonce: int, bands: list[Band], fresh: Stream
     ) -> np.ndarray:
         assert message.latents is not None
         used, ranks = self._cascade_places(bands, message.descriptor, np.arange(0), key, nonce)
-        return cascade.token(z, used, cascade.numbers(message.latents, ranks, len(used)), rng.random(len(z)))
+        return cascade.token(z, used, cascade.numbers(message.latents, ranks, len(used)), fresh.uniform(len(z)))
 
     def _cascade_places(
         self, bands: list[Band], descriptor: Descriptor, taken: np.ndarray, key: Key, nonce: int
@@ -264,8 +267,7 @@ class Glow2(PictureMethod):
 
     def reveal(self, stego: Picture, key: Key, token: np.ndarray | None = None) -> Revealed:
         height, width = stego.height, stego.width
-        step = self._step
-        if height % step or width % step or not 64 <= min(height, width) <= max(height, width) <= MOST_SIDE:
+        if not self._has_size(height, width):
             raise RevealError
         for arrived in self._readings(stego):
             if found := self._find_header(arrived.at(self.temperature), self._bands(height, width), key):
