@@ -1,11 +1,11 @@
 """glow2's receiver: what a file leaves open of each latent, found from the file alone."""
 
 import io
-import math
 
 import numpy as np
 import pytest
 import torch
+from flow_helpers import settled
 from PIL import Image as Pillow
 from skimage import data as samples
 
@@ -19,22 +19,9 @@ FULL, HALVED = 0, 2
 """Pillow's `subsampling`: 4:4:4 and 4:2:0."""
 
 
-def settled(module):
-    """The same weights on every run, and away from where couplings do nothing. ActNorm stays about where it began."""
-    rng = np.random.default_rng(1)
-    with torch.no_grad():
-        for name, parameter in module.named_parameters():
-            drawn = 0.3 * torch.from_numpy(rng.standard_normal(parameter.shape)).to(parameter)
-            if name.endswith(("shift", "log_scale")):
-                parameter.add_(drawn)
-            else:
-                parameter.copy_(drawn / math.sqrt(parameter[0].numel()))
-    return module.requires_grad_(False)
-
-
 @pytest.fixture(scope="module")
 def flow():
-    return settled(WaveletFlow([4] * 4, [1] * 4))
+    return settled(WaveletFlow([4] * 4, [1] * 4)).requires_grad_(False)
 
 
 @pytest.fixture(scope="module")

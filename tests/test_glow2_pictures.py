@@ -1,10 +1,8 @@
 """glow2's secrets: a picture to latents under G1 and back to its size."""
 
-import math
-
 import numpy as np
 import pytest
-import torch
+from flow_helpers import settled
 from skimage import data as samples
 from torch import nn
 
@@ -17,22 +15,9 @@ from stegcli.nn.wavelet import WaveletFlow
 SIDE = 32
 
 
-def settled(module):
-    """The same weights on every run, and away from where couplings do nothing. ActNorm stays about where it began."""
-    rng = np.random.default_rng(1)
-    with torch.no_grad():
-        for name, parameter in module.named_parameters():
-            drawn = 0.3 * torch.from_numpy(rng.standard_normal(parameter.shape)).to(parameter)
-            if name.endswith(("shift", "log_scale")):
-                parameter.add_(drawn)
-            else:
-                parameter.copy_(drawn / math.sqrt(parameter[0].numel()))
-    return module.requires_grad_(False)
-
-
 @pytest.fixture(scope="module")
 def g1():
-    return settled(WaveletFlow([4] * 3, [1] * 3))
+    return settled(WaveletFlow([4] * 3, [1] * 3)).requires_grad_(False)
 
 
 class Watched(nn.Module):

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from flow_helpers import settled
 from skimage import data as samples
 from torch import nn
 
@@ -20,19 +21,6 @@ from stegcli.recipe import Noise, Step
 
 LEVELS = 2
 BANDS = ["y1", "c1", "y2", "c2", "base"]
-
-
-def settled(module, scale=0.3):
-    """The same weights on every run, and away from where couplings do nothing. ActNorm stays about where it began."""
-    rng = np.random.default_rng(1)
-    with torch.no_grad():
-        for name, parameter in module.named_parameters():
-            drawn = scale * torch.from_numpy(rng.standard_normal(parameter.shape)).to(parameter)
-            if name.endswith(("shift", "log_scale")):
-                parameter.add_(drawn)
-            else:
-                parameter.copy_(drawn / math.sqrt(parameter[0].numel()))
-    return module
 
 
 class Carrier(nn.Module):

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from flow_helpers import settled
 from PIL import Image as Pillow
 from skimage import data as samples
 
@@ -18,19 +19,6 @@ SIZES = [(8, 8), (16, 24), (32, 8)]
 
 def drawn(*shape, seed=0):
     return torch.from_numpy(np.random.default_rng(seed).random(shape))
-
-
-def settled(module, scale=0.3):
-    """The same weights on every run, and away from where couplings do nothing. ActNorm stays about where it began."""
-    rng = np.random.default_rng(1)
-    with torch.no_grad():
-        for name, parameter in module.named_parameters():
-            noise = scale * torch.from_numpy(rng.standard_normal(parameter.shape)).to(parameter)
-            if name.endswith(("shift", "log_scale")):
-                parameter.add_(noise)
-            else:
-                parameter.copy_(noise / math.sqrt(parameter[0].numel()))
-    return module
 
 
 def flow(levels=2, width=4, steps=1):
