@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from torch import Tensor
 
 from stegcli import image
 from stegcli.errors import FileError
+from stegcli.image import Picture
 from stegcli.recipe import Noise
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
@@ -26,6 +29,19 @@ def list_pictures(folder: Path) -> list[Path]:
     found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     if not found:
         raise FileError(f"no pictures in {folder}")
+    return found
+
+
+def load_pictures(folder: Path, limit: int | None, what: str, prepare: Callable[[Picture], Picture]) -> list[Picture]:
+    """The first `limit` pictures of a folder that can be read and prepared, prepared. Raises FileError if none can."""
+    found: list[Picture] = []
+    for path in list_pictures(folder):
+        if limit is not None and len(found) == limit:
+            break
+        with contextlib.suppress(FileError):
+            found.append(prepare(image.load(path, what)))
+    if not found:
+        raise FileError(f"no usable {what} in {folder}")
     return found
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from stegcli import api, channel, image, metrics, weights
 from stegcli import key as keys
 from stegcli.channel import Channel
-from stegcli.data import list_pictures
+from stegcli.data import load_pictures
 from stegcli.errors import CapacityError, FileError, RevealError, StegoError, UsageError
 from stegcli.image import Picture
 from stegcli.method import BitMethod
@@ -57,7 +57,7 @@ def evaluate(
     size: (width, height) of a cut from the covers' centre. Returns means over covers, as JSON would hold them.
     """
     channels = [channel.parse(a) for a in attacks or []]
-    pictures = _load_covers(covers, limit, size)
+    pictures = load_pictures(covers, limit, "cover", lambda p: _cut(p, size))
     plan = [(w, p) for w in weights or _all_weights(method) for p in payloads or DEFAULT_PAYLOADS]
     rows, started = [], time.monotonic()
     for i, (name, bpp) in enumerate(plan):
@@ -92,20 +92,6 @@ def _bit_method(method: str, name: str, device: str) -> BitMethod:
     if not isinstance(loaded, BitMethod):
         raise UsageError(f"{method} carries pictures")
     return loaded
-
-
-def _load_covers(folder: Path, limit: int | None, size: tuple[int, int] | None) -> list[Picture]:
-    pictures: list[Picture] = []
-    for path in list_pictures(folder):
-        if limit is not None and len(pictures) == limit:
-            break
-        try:
-            pictures.append(_cut(image.load(path, "cover"), size))
-        except FileError:
-            continue
-    if not pictures:
-        raise FileError(f"no usable cover in {folder}")
-    return pictures
 
 
 def _cut(picture: Picture, size: tuple[int, int] | None) -> Picture:

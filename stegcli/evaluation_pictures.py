@@ -25,8 +25,8 @@ import torch
 from stegcli import api, channel, image, methods, metrics, weights
 from stegcli import key as keys
 from stegcli.channel import Channel
-from stegcli.data import list_pictures
-from stegcli.errors import CapacityError, FileError, RevealError, UsageError
+from stegcli.data import load_pictures
+from stegcli.errors import CapacityError, RevealError, UsageError
 from stegcli.image import Picture
 from stegcli.method import PictureMethod, Secret, Travel, Wish
 
@@ -64,7 +64,7 @@ def evaluate(
     loaded = {name: _picture_method(method, name, device) for name in weights or _all_weights(method)}
     for one, attack in itertools.product(loaded.values(), channels):
         one.room(Wish(attack, size=size))  # what is not to be had is refused before any work
-    pictures = _load_secrets(secrets, limit)
+    pictures = load_pictures(secrets, limit, "secret", _square)
     benches = {name: _Bench(one, name, pictures, channels, size, seed) for name, one in loaded.items()}
     progress = _Progress(sum(b.steps for b in benches.values()), tick)
     rows = [row for bench in benches.values() for row in bench.rows(progress)]
@@ -95,20 +95,6 @@ def _picture_method(method: str, name: str, device: str) -> PictureMethod:
     if not isinstance(loaded, PictureMethod):
         raise UsageError(f"{method} carries bits")
     return loaded
-
-
-def _load_secrets(folder: Path, limit: int | None) -> list[Picture]:
-    pictures: list[Picture] = []
-    for path in list_pictures(folder):
-        if limit is not None and len(pictures) == limit:
-            break
-        try:
-            pictures.append(_square(image.load(path, "secret")))
-        except FileError:
-            continue
-    if not pictures:
-        raise FileError(f"no usable secret in {folder}")
-    return pictures
 
 
 def _square(picture: Picture) -> Picture:

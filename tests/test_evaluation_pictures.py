@@ -10,6 +10,7 @@ from cli_helpers import ok, photo, refused, save, settle
 
 from stegcli import evaluation_pictures, weights
 from stegcli.channel import Channel
+from stegcli.data import load_pictures
 from stegcli.image import Picture
 from stegcli.key import Key
 from stegcli.methods.glow2 import build, measure, measure_keys, measure_latents, measure_secrecy
@@ -68,7 +69,7 @@ def method(tiny):
 
 
 def sample_of(secrets, *attacks, side=64):
-    pictures = evaluation_pictures._load_secrets(secrets, None)
+    pictures = load_pictures(secrets, None, "secret", evaluation_pictures._square)
     return Sample(pictures, [Channel(*a) for a in attacks or [("png",)]], side, side, 0)
 
 
