@@ -1,0 +1,126 @@
+"""What a stego says of its message: a few bits, each the sign of a keyed sum over the perturbation's coarse content.
+
+Every bit has its own set of places among the lowest luminance frequencies of all 8x8 blocks, and a sign for each; the
+sum over them must be positive for 1 and negative for 0, by a margin. The sums are orthogonal directions of unit length,
+so that setting one costs next to nothing, and rounding, JPEG and other receivers' messages hardly move it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stegcli.errors import RevealError
+from stegcli.key import Key, Stream
+from stegcli.methods.cs_fnns import spectrum
+from stegcli.methods.cs_fnns.spectrum import GROUPS, Spectrum
+
+Form = Literal["picture", "bytes", "paper"]
+FORMS: tuple[Form, ...] = ("picture", "bytes", "paper")
+SIDE_BITS, LENGTH_BITS, LEVEL_BITS, HASH_BITS, CHECK_BITS = 13, 26, 5, 24, 32
+LOWEST = 3
+"""Frequencies of a block that carry the descriptor: LOWEST x LOWEST."""
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """form: what is carried. sparse: a quarter of the numbers, for JPEG. depth: bits in each number, of bytes.
+
+    Of a picture width and height to restore and the spectrum of its head; of bytes their number. cover: hash of the
+    cover that the sender drew.
+    """
+
+    form: Form
+    sparse: bool
+    cover: int
+    width: int = 0
+    height: int = 0
+    length: int = 0
+    depth: int = 1
+    spectrum: Spectrum = Spectrum((0,) * (2 * GROUPS))
+
+    def to_bits(self, key: Key, number: int) -> np.ndarray:
+        """-> uint8 (BITS,), checked under the key."""
+        values = [FORMS.index(self.form), int(self.sparse), self.cover, self.width, self.height, self.length]
+        values += [self.depth, *self.spectrum.levels]
+        body = np.concatenate([_bits(v, w) for v, w in zip(values, _WIDTHS, strict=True)])
+        return np.concatenate([body, _bits(_check(body, key, number), CHECK_BITS)])
+
+
+def from_bits(bits: np.ndarray, key: Key, number: int) -> Descriptor:
+    """The inverse of `to_bits`. Raises RevealError if the check fails."""
+    body, check = bits[:-CHECK_BITS], bits[-CHECK_BITS:]
+    if _number(check) != _check(body, key, number):
+        raise RevealError
+    values, at = [], 0
+    for width in _WIDTHS:
+        values.append(_number(body[at : at + width]))
+        at += width
+    form, sparse, cover, width, height, length, depth, *levels = values
+    if form >= len(FORMS):
+        raise RevealError  # of a later version
+    return Descriptor(FORMS[form], bool(sparse), cover, width, height, length, depth, Spectrum(tuple(levels)))
+
+
+_WIDTHS = (2, 1, HASH_BITS, SIDE_BITS, SIDE_BITS, LENGTH_BITS, 2, *[LEVEL_BITS] * (2 * GROUPS))
+BITS = sum(_WIDTHS) + CHECK_BITS
+
+
+class Marks:
+    """The directions of one receiver's descriptor in a perturbation (1, 3, h, w)."""
+
+    def __init__(self, stream: Stream, height: int, width: int):
+        rows, columns = height // spectrum.BLOCK, width // spectrum.BLOCK
+        self._shape = (rows, columns, LOWEST, LOWEST)
+        n = math.prod(self._shape)
+        self._owner = torch.from_numpy(np.arange(n) % BITS)
+        self._places = torch.from_numpy(stream.permutation(n))
+        length = torch.bincount(self._owner, minlength=BITS).sqrt()
+        self._signs = torch.from_numpy(stream.bits(n).astype(np.float32) * 2 - 1) / length[self._owner]
+
+    def read(self, perturbation: Tensor) -> Tensor:
+        """-> the sums (BITS,), positive for 1, in grey levels along a direction of unit length."""
+        content = _coarse(perturbation).flatten()[self._places] * self._signs
+        return torch.zeros(BITS, dtype=content.dtype).index_add_(0, self._owner, content)
+
+    def nudge(self, perturbation: Tensor, bits: Tensor, margin: float) -> Tensor:
+        """What must be added for all sums to have the sign of `bits` (+-1) and at least the margin, (1, 3, h, w)."""
+        lacking = (margin - bits * self.read(perturbation)).clamp(min=0) * bits
+        content = torch.zeros(math.prod(self._shape), dtype=perturbation.dtype)
+        content[self._places] = (lacking[self._owner] * self._signs).to(perturbation.dtype)
+        return _spread(content.view(self._shape))
+
+
+def _coarse(perturbation: Tensor) -> Tensor:
+    """(1, 3, h, w) -> the lowest luminance frequencies, (h/8, w/8, LOWEST, LOWEST)."""
+    return spectrum.to_coefficients(perturbation)[0, ..., :LOWEST, :LOWEST]
+
+
+def _spread(content: Tensor) -> Tensor:
+    """The adjoint of `_coarse`."""
+    rows, columns, _, _ = content.shape
+    coefficients = torch.zeros(3, rows, columns, spectrum.BLOCK, spectrum.BLOCK, dtype=content.dtype)
+    coefficients[0, ..., :LOWEST, :LOWEST] = content
+    return spectrum.to_picture(coefficients)
+
+
+def _bits(value: int, width: int) -> np.ndarray:
+    if not 0 <= value < 1 << width:
+        raise ValueError(f"{value} does not fit {width} bits")
+    return np.array([(value >> i) & 1 for i in reversed(range(width))], np.uint8)
+
+
+def _number(bits: np.ndarray) -> int:
+    return int("".join(map(str, bits.tolist())), 2)
+
+
+def _check(body: np.ndarray, key: Key, number: int) -> int:
+    digest = hmac.new(key.derive("descriptor check", number), body.tobytes(), hashlib.sha256).digest()
+    return int.from_bytes(digest[: CHECK_BITS // 8], "big")

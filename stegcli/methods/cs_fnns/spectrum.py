@@ -1,0 +1,129 @@
+"""The head of a decoder: what a random network emits -> a picture, by the spectrum that the header tells.
+
+    v (3 h w,) of order 1  --keyed signs, keyed permutation-->  8x8 DCT coefficients  --weights-->  inverse DCT,
+    opponent colours  -->  picture (1, 3, h, w)
+
+A natural picture has large coefficients at low frequencies and small ones at high; a network's output is white. Weights
+proportional to the square root of each frequency's standard deviation make the error of the picture least: those
+coefficients times their errors, under a fixed energy of v. The permutation spreads each coefficient over the picture,
+so that neither the perturbation nor a wrong key's output shows an outline of the secret.
+
+Reference: in place of the sigmoid of Cs-FNNS (Li et al., 2024), Fig. 2, whose decoder shows outlines.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stegcli.key import Stream
+
+BLOCK = 8
+GROUPS = 6
+"""Frequencies (u, v) of a block share a weight by u + v: 0, 1, 2, 3-4, 5-7, 8 and up."""
+LEVELS = 32
+STEP = 0.5
+"""Standard deviations are told in steps of 2^(1/2), downwards from 8, the largest that a DC can have."""
+COLOURS = ((1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (1.0, -2.0, 1.0))
+"""Rows of an orthonormal opponent transform, before they are made of length 1."""
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Standard deviations of a picture's DCT coefficients, as the header tells them: LEVELS levels for each of
+    2 x GROUPS, luminance first, then both colours together."""
+
+    levels: tuple[int, ...]
+
+    def deviations(self) -> Tensor:
+        """-> (3, 8, 8), for pixel values in [0, 1]."""
+        told = torch.tensor(self.levels, dtype=torch.float64).view(2, GROUPS)
+        deviations = BLOCK * 2.0 ** ((told - (LEVELS - 1)) * STEP)
+        return deviations[:, _groups()][[0, 1, 1]]
+
+    def weights(self) -> Tensor:
+        """-> (3, 8, 8): coefficients are weights times numbers of standard deviation 1 all together."""
+        deviations = self.deviations()
+        return (deviations.sqrt() * deviations.mean().sqrt()).float()
+
+
+def measured(picture: Tensor) -> Spectrum:
+    """Picture (1, 3, h, w) in [0, 1], sides multiples of 8 -> its spectrum."""
+    coefficients = to_coefficients(picture - 0.5)
+    levels = []
+    for part in (coefficients[:1], coefficients[1:]):
+        energy = part.square().mean(dim=(0, 1, 2))
+        for group in range(GROUPS):
+            deviation = float(energy[_groups() == group].mean().sqrt()) / BLOCK
+            level = LEVELS - 1 + round(math.log2(max(deviation, 1e-9)) / STEP)
+            levels.append(min(LEVELS - 1, max(0, level)))
+    return Spectrum(tuple(levels))
+
+
+def to_coefficients(picture: Tensor) -> Tensor:
+    """(1, 3, h, w) -> DCT coefficients (3, h/8, w/8, 8, 8), orthonormal in blocks and colours."""
+    _, _, height, width = picture.shape
+    planes = _colours(picture) @ picture[0].flatten(1)
+    blocks = planes.view(3, height // BLOCK, BLOCK, width // BLOCK, BLOCK).transpose(2, 3)
+    dct = _dct(picture)
+    return dct @ blocks @ dct.T
+
+
+def to_picture(coefficients: Tensor) -> Tensor:
+    """The inverse of `to_coefficients`, and its adjoint."""
+    _, rows, columns, _, _ = coefficients.shape
+    dct = _dct(coefficients)
+    planes = (dct.T @ coefficients @ dct).transpose(2, 3).reshape(3, -1)
+    picture = _colours(coefficients).T @ planes
+    return picture.view(1, 3, rows * BLOCK, columns * BLOCK)
+
+
+class Head:
+    """Numbers (3 h w,) <-> pictures (1, 3, h, w); signs and places by the key's stream."""
+
+    def __init__(self, stream: Stream, height: int, width: int, spectrum: Spectrum):
+        n = 3 * height * width
+        self.shape = (3, height // BLOCK, width // BLOCK, BLOCK, BLOCK)
+        self._places = torch.from_numpy(stream.permutation(n))
+        self._signs = torch.from_numpy(stream.bits(n).astype(np.float32) * 2 - 1)
+        self._weights = spectrum.weights()[:, None, None]
+
+    def picture(self, numbers: Tensor) -> Tensor:
+        """Numbers of order 1 -> a picture, about [0, 1] but not clipped."""
+        placed = (numbers * self._signs)[self._places].view(self.shape)
+        return to_picture(placed * self._weights) + 0.5
+
+    def numbers(self, picture: Tensor) -> Tensor:
+        """The inverse of `picture`."""
+        return self._unplaced(to_coefficients(picture - 0.5) / self._weights) * self._signs
+
+    def importance(self) -> Tensor:
+        """How much an error of each number counts in the picture's squared error, (3 h w,)."""
+        return self._unplaced(self._weights.square().expand(self.shape))
+
+    def _unplaced(self, placed: Tensor) -> Tensor:
+        found = torch.empty(placed.numel())
+        found[self._places] = placed.flatten()
+        return found
+
+
+def _groups() -> Tensor:
+    frequency = torch.arange(BLOCK)
+    return torch.bucketize(frequency[:, None] + frequency, torch.tensor([0, 1, 2, 4, 7]))
+
+
+def _dct(like: Tensor) -> Tensor:
+    """The orthonormal DCT-II, (8, 8)."""
+    k = torch.arange(BLOCK, dtype=torch.float64)
+    matrix = torch.cos((2 * k + 1) * k[:, None] * (math.pi / (2 * BLOCK))) / 2
+    matrix[0] /= math.sqrt(2)
+    return matrix.to(like.dtype)
+
+
+def _colours(like: Tensor) -> Tensor:
+    rows = torch.tensor(COLOURS, dtype=torch.float64)
+    return (rows / rows.norm(dim=1, keepdim=True)).to(like.dtype)
