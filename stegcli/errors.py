@@ -34,18 +34,20 @@ class RevealError(StegoError):
 
     exit_code = 4
 
-    def __init__(self) -> None:
+    def __init__(self, hint: str | None = None) -> None:
+        """hint: what else may be wrong; only for whoever has shown to hold the right key."""
         super().__init__(
             "nothing revealed",
-            "wrong key, not a stego, or changed on its way (re-saved as JPEG, resized, cropped)",
+            hint or "wrong key, not a stego, or changed on its way (re-saved as JPEG, resized, cropped)",
         )
 
 
 class CapacityError(StegoError):
     exit_code = 5
 
-    def __init__(self, capacity: int, need: int, hint: str | None = None):
-        super().__init__(f"does not fit: capacity {capacity} bytes, need {need} bytes", hint)
+    def __init__(self, capacity: int, need: int, hint: str | None = None, message: str | None = None):
+        """message: if it is not the capacity alone that stands in the way."""
+        super().__init__(message or f"does not fit: capacity {capacity} bytes, need {need} bytes", hint)
         self.capacity = capacity
         self.need = need
 

@@ -12,9 +12,6 @@ from torch import Tensor
 from stegcli.methods.cs_fnns.decoder import Decoder, PaperDecoder
 from stegcli.methods.cs_fnns.spectrum import Head
 
-DEPTHS = (1, 2)
-"""Bits in each number that may be carried."""
-
 
 @dataclass(frozen=True)
 class PictureGoal:
@@ -46,17 +43,18 @@ class PaperGoal:
 
 @dataclass(frozen=True)
 class BytesGoal:
-    """Numbers near the levels that stand for bits; the outermost may overshoot."""
+    """Numbers near the levels that stand for bits, where they are `used` (bool); the outermost may overshoot."""
 
     net: Decoder
     levels: Tensor
+    used: Tensor
 
     def loss(self, perturbation: Tensor) -> Tensor:
         numbers = self.net(perturbation)
         missing = numbers - self.levels
         outermost = self.levels.abs() >= self.levels.abs().max() * 0.99
         beyond = outermost & (missing * self.levels > 0)
-        return torch.where(beyond, 0.0, missing).square().mean()
+        return torch.where(beyond | ~self.used, 0.0, missing).square().mean()
 
 
 def to_levels(bits: np.ndarray, depth: int) -> Tensor:

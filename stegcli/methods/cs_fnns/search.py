@@ -22,18 +22,20 @@ from torch import Tensor
 
 from stegcli.methods.cs_fnns.descriptor import Marks
 
-RATE, LAST_RATE, POLISH_RATE = 1.2, 0.02, 0.2
-"""Grey levels per step: at first, when nothing is free any more, and in the last steps."""
+RATE, LAST_RATE, POLISH_RATE = 0.6, 0.01, 0.1
+"""Of the perturbation's norm per step: at first, when nothing is free any more, and in the last steps."""
 MOMENTUM, DECAY = 0.9, 0.99
 FREE, POLISH = 0.36, 0.1
 """Shares of the steps: before anything is fixed, and after everything is."""
 CONTROL = 20
 """Share of the steps' inverse by which the norm returns to what it should be, once samples are being fixed."""
+FIRM = 0.1
+"""The same in the last steps. More would swing about the norm, and spoil the rounding."""
 MARGIN = 2.5
 """Of the descriptor's sums, in grey levels; rounding moves them by 0.3."""
 BOUND = 51
 """Largest change of a sample: the paper's epsilon, 0.2."""
-HEADROOM = 0.02
+HEADROOM = 0.001
 """dB by which the search aims above the stego's PSNR that is asked for."""
 
 
@@ -117,8 +119,11 @@ class _Search:
 
     def _keep(self, fixed: float) -> None:
         """Hold the norm, the box and the descriptors' margins: of what is still free."""
-        scale = self.target / float(self.at.round().square().mean().sqrt().clamp(min=1e-6))
-        free = self.at * (scale if fixed == 0 else 1 + self.control * (scale - 1))
+        excess = float(self.at.round().square().mean().sqrt()) / self.target - 1
+        if fixed == 0:
+            free = self.at / max(1e-6, 1 + excess)
+        else:  # towards zero or from it by as much for all: scaling would leave the smallest where they are
+            free = self.at - self.at.sign() * (self.target * excess * (FIRM if fixed == 1 else self.control))
         for one in self.marked:
             free = free + one.marks.nudge(free, one.bits, MARGIN)
         free = free.clamp(self.low, self.high)
@@ -126,7 +131,22 @@ class _Search:
 
     def _rounded(self, fixed: float) -> Tensor:
         whole = self.at.round()
-        return whole if fixed in (0, 1) else torch.where(self.turn < fixed, whole, self.at)
+        if fixed == 1:
+            return self._trimmed(whole)
+        return whole if fixed == 0 else torch.where(self.turn < fixed, whole, self.at)
+
+    def _trimmed(self, whole: Tensor) -> Tensor:
+        """Without what the norm has too much: samples that hardly reached their level go one towards zero."""
+        excess = whole.square().sum() - self.target**2 * whole.numel()
+        if excess <= 0:
+            return whole
+        reached = torch.where(whole == 0, torch.inf, self.at.abs() - whole.abs()).flatten()
+        order = reached.argsort()
+        less = (2 * whole.abs() - 1).flatten()[order].cumsum(0)
+        moved = order[: int(torch.searchsorted(less, excess)) + 1]
+        trimmed = whole.flatten().clone()
+        trimmed[moved] -= trimmed[moved].sign()
+        return trimmed.view(whole.shape)
 
     def _loss(self, tried: Tensor, step: int) -> Tensor:
         loss = torch.stack([g.loss(tried) for g in self.goals]).sum()
@@ -135,9 +155,7 @@ class _Search:
         return loss
 
     def _note(self, tried: Tensor, loss: float, step: int) -> None:
-        kept = float(tried.square().mean().sqrt()) <= self.target * (1 + HEADROOM / 8.7)
-        better = self.best is None or loss < self.best.loss
-        if kept and better and all(m.right(tried) for m in self.marked):
+        if (self.best is None or loss < self.best.loss) and all(m.right(tried) for m in self.marked):
             self.best = Found(tried, loss, step)
 
     def _step(self, gradient: Tensor, step: int, fixed: float) -> None:
@@ -153,8 +171,9 @@ class _Search:
 
     def _rate(self, step: int) -> float:
         if step >= self.whole_from:
-            return POLISH_RATE * (1 - (step - self.whole_from) / (self.steps - self.whole_from + 1))
-        return RATE * 0.5 * (1 + math.cos(math.pi * step / self.whole_from)) + LAST_RATE
+            left = 1 - (step - self.whole_from) / (self.steps - self.whole_from + 1)
+            return self.target * POLISH_RATE * left
+        return self.target * (RATE * 0.5 * (1 + math.cos(math.pi * step / self.whole_from)) + LAST_RATE)
 
 
 def deviation(psnr: float) -> float:

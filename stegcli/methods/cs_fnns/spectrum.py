@@ -21,8 +21,9 @@ import torch
 from torch import Tensor
 
 from stegcli.key import Stream
+from stegcli.nn import jpeg
+from stegcli.nn.jpeg import BLOCK
 
-BLOCK = 8
 GROUPS = 6
 """Frequencies (u, v) of a block share a weight by u + v: 0, 1, 2, 3-4, 5-7, 8 and up."""
 LEVELS = 32
@@ -66,20 +67,15 @@ def measured(picture: Tensor) -> Spectrum:
 
 def to_coefficients(picture: Tensor) -> Tensor:
     """(1, 3, h, w) -> DCT coefficients (3, h/8, w/8, 8, 8), orthonormal in blocks and colours."""
-    _, _, height, width = picture.shape
     planes = _colours(picture) @ picture[0].flatten(1)
-    blocks = planes.view(3, height // BLOCK, BLOCK, width // BLOCK, BLOCK).transpose(2, 3)
-    dct = _dct(picture)
-    return dct @ blocks @ dct.T
+    return jpeg.dct(planes.view(picture.shape[1:]))
 
 
 def to_picture(coefficients: Tensor) -> Tensor:
     """The inverse of `to_coefficients`, and its adjoint."""
-    _, rows, columns, _, _ = coefficients.shape
-    dct = _dct(coefficients)
-    planes = (dct.T @ coefficients @ dct).transpose(2, 3).reshape(3, -1)
-    picture = _colours(coefficients).T @ planes
-    return picture.view(1, 3, rows * BLOCK, columns * BLOCK)
+    planes = jpeg.idct(coefficients)
+    picture = _colours(coefficients).T @ planes.flatten(1)
+    return picture.view(1, *planes.shape)
 
 
 class Head:
@@ -114,14 +110,6 @@ class Head:
 def _groups() -> Tensor:
     frequency = torch.arange(BLOCK)
     return torch.bucketize(frequency[:, None] + frequency, torch.tensor([0, 1, 2, 4, 7]))
-
-
-def _dct(like: Tensor) -> Tensor:
-    """The orthonormal DCT-II, (8, 8)."""
-    k = torch.arange(BLOCK, dtype=torch.float64)
-    matrix = torch.cos((2 * k + 1) * k[:, None] * (math.pi / (2 * BLOCK))) / 2
-    matrix[0] /= math.sqrt(2)
-    return matrix.to(like.dtype)
 
 
 def _colours(like: Tensor) -> Tensor:

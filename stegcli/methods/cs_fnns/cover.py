@@ -1,0 +1,120 @@
+"""Covers: drawn from the key by sender and receiver alike, the same to the last bit.
+
+    texture (h, w, 3) of a generator  +  s times standard normal grain  ->  clipped, rounded to whole levels
+
+Grain serves two ends. It hides the perturbation: a cover without a message has grain of a standard deviation G; one
+with a message has less, s^2 = G^2 - that of the perturbation, so that both together look like grain. And it keeps
+whoever has no key from guessing the cover by smoothing the stego.
+
+A texture is drawn in float64, where machines differ by 1e-12 or so, and rounded once: a cover of which a sample lies
+within MARGIN of a rounding boundary is not used. The stego carries a hash of the cover besides.
+
+Reference: Cs-FNNS (Li et al., 2024), Eq. 8, whose covers have no grain. Why there must be some: their perturbation is
+seen by a linear classifier on residuals 97 times in 100 at 42 dB (`python benchmarks/cs_fnns_detector.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from stegcli.errors import WeightsError
+from stegcli.key import Key
+from stegcli.methods.cs_fnns.search import deviation
+from stegcli.nn import drawing
+from stegcli.nn.wavelet import WaveletFlow
+
+DARKEST, LIGHTEST = 8, 247
+"""Covers keep this far from black and white, so that perturbations are hardly ever cut."""
+GRAIN = 6.0
+"""Standard deviation of the grain in grey levels, of covers without a message."""
+GRAIN_STEP = 1 / 16
+MARGIN = 1e-9
+TRIES = 100
+HASH_BYTES = 3
+Normals = Callable[[int], np.ndarray]
+
+
+class Generator(Protocol):
+    """Draws textures. step: sides are multiples of it."""
+
+    step: int
+
+    def draw(self, normals: Normals, height: int, width: int) -> np.ndarray:
+        """Standard normals -> grey levels (h, w, 3), float64 in [0, 255]."""
+
+
+class Textures:
+    """A wavelet flow in float64 as a generator."""
+
+    def __init__(self, flow: WaveletFlow, temperature: float):
+        self.flow, self.temperature = flow.double(), temperature
+        self.step = max(64, flow.side)
+
+    def draw(self, normals: Normals, height: int, width: int) -> np.ndarray:
+        def drawn(n: int) -> torch.Tensor:
+            return torch.from_numpy(normals(n))
+
+        x = drawing.draw(self.flow, drawn, height, width, self.temperature, TRIES)
+        if x is None:
+            raise WeightsError("the generator draws nothing but clipped pictures", "use other weights")
+        levels: np.ndarray = x[0].permute(1, 2, 0).numpy() * 255
+        return levels
+
+
+@dataclass(frozen=True)
+class Cover:
+    """pixels: uint8 (h, w, 3). margin: of the sample nearest to a rounding boundary, in grey levels."""
+
+    pixels: np.ndarray
+    margin: float
+
+    @property
+    def hash(self) -> int:
+        return int.from_bytes(hashlib.sha256(self.pixels.tobytes()).digest()[:HASH_BYTES], "big")
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A cover before its grain is set: texture and grain of standard deviation 1, float64 (h, w, 3)."""
+
+    texture: np.ndarray
+    grain: np.ndarray
+
+    def cover(self, strength: float) -> Cover:
+        levels = np.clip(self.texture + strength * self.grain, DARKEST, LIGHTEST)
+        inside = (levels > DARKEST) & (levels < LIGHTEST)
+        to_boundary = np.abs(levels - np.floor(levels) - 0.5)[inside]
+        margin = float(to_boundary.min()) if inside.any() else 0.5
+        return Cover(np.rint(levels).astype(np.uint8), margin)
+
+    def strengths(self, pixels: np.ndarray) -> list[float]:
+        """Stego uint8 (h, w, 3) -> how strong its grain may be, the likeliest first; last, that it has none."""
+        free = (self.texture > DARKEST + 4 * GRAIN) & (self.texture < LIGHTEST - 4 * GRAIN)
+        used = free if free.mean() > 0.1 else np.ones_like(free)
+        grain = self.grain[used]
+        found = float((pixels - self.texture)[used] @ grain / (grain @ grain))
+        nearest = round(found / GRAIN_STEP)
+        order = (nearest, nearest - 1, nearest + 1, nearest - 2, nearest + 2)
+        return list(dict.fromkeys([GRAIN_STEP * k for k in order if k >= 0] + [0.0]))
+
+
+def ground(generator: Generator, key: Key, number: int, height: int, width: int) -> Ground:
+    """The ground of message `number` under a key, the same for all keys of its group."""
+    texture = generator.draw(key.cover_stream("cover", number).normal, height, width)
+    grain = key.cover_stream("grain", number).normal(texture.size).reshape(texture.shape)
+    return Ground(texture, grain)
+
+
+def strength(grain: float, psnr: float) -> float:
+    """Grain of a cover without a message, PSNR of the stego -> grain that is left for the cover, to GRAIN_STEP.
+
+    At least half: a perturbation stronger than grain cannot be hidden by it.
+    """
+    left = max(grain**2 - deviation(psnr) ** 2, (grain / 2) ** 2)
+    return round(float(np.sqrt(left)) / GRAIN_STEP) * GRAIN_STEP
