@@ -12,6 +12,7 @@ MM 2024).
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import secrets as os_random
@@ -35,6 +36,7 @@ from stegcli.methods.cs_fnns.decoder import Numbers, PaperDecoder
 from stegcli.methods.cs_fnns.descriptor import BITS, SIDE_BITS, Descriptor, Form, Marks
 from stegcli.methods.cs_fnns.detector import Detector
 from stegcli.methods.cs_fnns.diffusion import DiffusionCovers
+from stegcli.methods.cs_fnns.paper import search_paper
 from stegcli.methods.cs_fnns.robust import search_robust
 from stegcli.methods.cs_fnns.search import Found, Goal, Marked, search
 from stegcli.nn.wavelet import WaveletFlow
@@ -66,6 +68,16 @@ class Sought:
     goal: Goal
     descriptor: Descriptor
     exact: bytes | None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a stego's descriptor says, the number it was found under, the cover drawn again, and the perturbation."""
+
+    told: Descriptor
+    number: int
+    cover: covers.Cover
+    perturbation: Tensor
 
 
 class CsFnns(PictureMethod):
@@ -159,7 +171,7 @@ class CsFnns(PictureMethod):
         exact = tuple(s.exact for s in sought)
         forms = tuple(_told(s.descriptor.form) for s in sought)
         capacity = _capacity(height, width, _is_robust(wish), len(keys))
-        levels = _to_levels(drawn.pixels)
+        levels = to_levels(drawn.pixels)
         for _ in range(TRIES):
             found = self._search([s.goal for s in sought], marked, levels, psnr, wish)
             if found is not None:
@@ -213,7 +225,9 @@ class CsFnns(PictureMethod):
         self, sought: list[Goal], marked: list[Marked], levels: Tensor, psnr: float, wish: Wish
     ) -> Found | None:
         random = np.random.default_rng(np.frombuffer(os_random.token_bytes(32), np.uint64))
-        steps = wish.steps or (PAPER_STEPS if wish.decoder == "paper" else STEPS)
+        if wish.decoder == "paper":
+            return search_paper(sought, marked, levels, wish.steps or PAPER_STEPS, random)
+        steps = wish.steps or STEPS
         penalty = None
         if wish.evade:
             if self.detector is None:
@@ -228,6 +242,14 @@ class CsFnns(PictureMethod):
     def reveal(
         self, stego: Picture, key: Key, token: np.ndarray | None = None, drawn: Drawn = AS_USUAL
     ) -> Revealed:
+        found = self.opened(stego, key, drawn)
+        if found.told.cover != found.cover.hash:
+            raise RevealError("the key is right, but the cover drawn here is not the sender's: another generator or version")
+        notes = (f"message number {found.number} of this key",) if found.number else ()
+        return _read(found, key, notes)
+
+    def opened(self, stego: Picture, key: Key, drawn: Drawn = AS_USUAL) -> Opened:
+        """A stego -> its perturbation and what the descriptor says. Raises RevealError."""
         height, width = stego.height, stego.width
         step = self._generator(drawn).step
         if height % step or width % step or max(height, width) > MOST_SIDE:
@@ -238,14 +260,10 @@ class CsFnns(PictureMethod):
             marks = Marks(key.stream("descriptor places", number), height, width)
             for grain in ground.strengths(stego.pixels):
                 cover = ground.cover(grain)
-                perturbation = _to_levels(stego.pixels) - _to_levels(cover.pixels)
-                try:
+                perturbation = to_levels(stego.pixels) - to_levels(cover.pixels)
+                with contextlib.suppress(RevealError):
                     told = descriptor.from_bits(_hard(marks.read(perturbation)), key, number)
-                except RevealError:
-                    continue
-                _check_cover(told, cover)
-                notes = (f"message number {number} of this key",) if number else ()
-                return _read(told, perturbation, key, number, notes)
+                    return Opened(told, number, cover, perturbation)
         raise RevealError
 
 
@@ -269,13 +287,14 @@ def _marked(told: Descriptor, key: Key, number: int, height: int, width: int) ->
     return Marked(Marks(key.stream("descriptor places", number), height, width), torch.from_numpy(bits))
 
 
-def _read(told: Descriptor, perturbation: Tensor, key: Key, number: int, notes: tuple[str, ...]) -> Revealed:
-    """A perturbation whose descriptor was read -> what it carries. Raises RevealError."""
+def _read(found: Opened, key: Key, notes: tuple[str, ...]) -> Revealed:
+    """What a perturbation carries. Raises RevealError."""
+    told, number = found.told, found.number
     if told.form == "bytes":
-        numbers = _numbers(key, number, told.sparse)(perturbation)
+        numbers = _numbers(key, number, told.sparse)(found.perturbation)
         data = payload.read(goals.to_log_odds(numbers, told.depth), key, "direct")
         return Revealed(data, notes=notes)
-    pixels = image.to_pixels(decoded(told, perturbation, key, number).clamp(0, 1))
+    pixels = image.to_pixels(decoded(told, found.perturbation, key, number).clamp(0, 1))
     return Revealed(None, Picture(image.resized(pixels, told.width, told.height)), notes)
 
 
@@ -287,11 +306,6 @@ def decoded(told: Descriptor, perturbation: Tensor, key: Key, number: int) -> Te
     shape = torch.Size((1, 3, perturbation.shape[2] // side, perturbation.shape[3] // side))
     numbers = _numbers(key, number, told.sparse)(perturbation)
     return _head(key, number, shape, told.spectrum).picture(numbers)
-
-
-def _check_cover(told: Descriptor, cover: covers.Cover) -> None:
-    if told.cover != cover.hash:
-        raise RevealError("the key is right, but the cover drawn here is not the sender's: another version of the generator")
 
 
 @functools.lru_cache(maxsize=1)
@@ -307,6 +321,8 @@ def _check(wish: Wish, keys: Sequence[Key]) -> None:
         raise UsageError(f"cs-fnns carries nothing as {wish.travel!r}", "auto, bytes or picture")
     if wish.decoder not in (None, "own", "paper"):
         raise UsageError(f"no decoder {wish.decoder!r}", "own or paper")
+    if wish.decoder == "paper" and (_is_robust(wish) or wish.evade or wish.psnr is not None):
+        raise UsageError("the paper's decoder is searched for in the paper's way", "without --psnr, --robust, --evade")
     if len({k.cover_secret() for k in keys}) > 1:
         raise UsageError("the keys draw different covers", "make the others with stego keygen --with FIRST.npy")
 
@@ -368,7 +384,7 @@ def _told(form: Form) -> str:
     return "picture, the paper's decoder" if form == "paper" else form
 
 
-def _to_levels(pixels: np.ndarray) -> Tensor:
+def to_levels(pixels: np.ndarray) -> Tensor:
     """uint8 (h, w, 3) -> grey levels (1, 3, h, w), float32."""
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32))[None]
 
