@@ -27,7 +27,18 @@ from stegcli.channel import Channel
 from stegcli.errors import CapacityError, FileError, RevealError, UsageError
 from stegcli.image import Picture
 from stegcli.key import Key
-from stegcli.method import BitMethod, Draft, Method, PictureMethod, Revealed, Secret, Wish
+from stegcli.method import (
+    AS_USUAL,
+    ROBUST_QUALITIES,
+    BitMethod,
+    Draft,
+    Drawn,
+    Method,
+    PictureMethod,
+    Revealed,
+    Secret,
+    Wish,
+)
 from stegcli.payload import Plan
 
 DOUBT = 0.02
@@ -231,6 +242,8 @@ def reveal_bytes_with_z(stego: Picture, key: Key, z: np.ndarray, method: BitMeth
 # -- methods that make the stego for the secret
 
 
+HELPS = {"size": "larger", "psnr": "lower"}
+"""Options that help a secret through, if the method has them."""
 LEAST_PSNR = 12.0
 """dB below which a picture that came back with loss counts as not revealed: what a wrong key gets (paper of glow2)."""
 
@@ -240,7 +253,7 @@ class Made:
     """A verified stego of a PictureMethod: its file's bytes, and for each receiver what came back of the secret.
 
     payloads: bytes that travelled, None for a picture's latents. psnrs: of the picture, in dB, inf if nothing was lost,
-    None for a file.
+    None for a file. cover_psnr: of the stego, None if it has no cover. number: under which its cover was drawn.
     """
 
     file: bytes
@@ -253,6 +266,8 @@ class Made:
     draws: int  # how many it took
     notes: tuple[str, ...] = ()
     tokens: tuple[np.ndarray, ...] = ()
+    cover_psnr: float | None = None
+    number: int | None = None
 
 
 @torch.no_grad()
@@ -262,50 +277,72 @@ def make(
 ) -> Made:  # fmt: skip
     """Secrets, one for each key -> a stego that reveals all of them. Raises CapacityError, FileError, UsageError.
 
-    It reveals from the returned bytes, and from what `wish.survive` makes of them.
+    It reveals from the returned bytes, and from what `wish.survive` makes of them or, if it is to be robust, JPEG
+    files of several qualities.
     """
     if not 1 <= len(keys) <= method.most_receivers:
         raise UsageError(f"{method.name} serves at most {method.most_receivers} receivers")
     if format == "JPEG" and (wish.survive.kind == "png" or wish.survive.strength > quality):
         wish = replace(wish, survive=Channel("jpeg", quality))
+    draft: Draft | None = None
     with _full_precision():
         for draws, draft in enumerate(method.drafts(secrets, keys, wish, cover), 1):
             file = image.encode(Picture(draft.pixels), format, quality)
-            received = [_received(f, secrets, keys, draft, method) for f in (file, *_on_its_way(file, wish.survive))]
-            if all(r is not None for r in received):
-                return _made(file, draft, tuple(received[0] or ()), wish.survive, draws)
-    need = max(len(s.data) for s in secrets)
-    raise CapacityError(0, need, f"no draw brought it through {wish.survive}: a milder --survive or a larger --size")
+            received = _received(file, secrets, keys, draft, method, wish.drawn)
+            on_its_way = _on_its_way(file, wish)
+            if received and all(_received(f, secrets, keys, draft, method, wish.drawn) for f in on_its_way):
+                return _made(file, draft, tuple(received), wish.survive, draws)
+    raise _nothing_came_through(secrets, wish, method, draft)
+
+
+def _nothing_came_through(
+    secrets: Sequence[Secret], wish: Wish, method: PictureMethod, draft: Draft | None
+) -> CapacityError:
+    """What is known when no draft would do: the last one's capacity, which may well have been enough."""
+    exact = draft.exact if draft else (None,) * len(secrets)
+    need = max(len(s.data if e is None else e) for s, e in zip(secrets, exact, strict=True))
+    capacity = max(0, draft.capacity if draft else method.room(wish, len(secrets)))
+    ways = [] if wish.survive.kind == "png" else ["a milder --survive"]
+    ways += [f"a {way} --{option}" for option, way in HELPS.items() if option in method.options]
+    message = f"no stego came through {'any JPEG' if wish.robust else wish.survive}"
+    if capacity:
+        message += f": capacity {capacity} bytes, need {need} bytes"
+    return CapacityError(capacity, need, f"use {' or '.join(ways)}" if ways else None, message)
 
 
 @torch.no_grad()
-def reveal_picture(stego: Picture, key: Key, method: PictureMethod, token: np.ndarray | None = None) -> Revealed:
+def reveal_picture(
+    stego: Picture, key: Key, method: PictureMethod, token: np.ndarray | None = None, drawn: Drawn = AS_USUAL
+) -> Revealed:
     """Stego -> what it holds for that key. Raises RevealError."""
     if min(stego.height, stego.width) < method.min_side:
         raise RevealError
     with _full_precision():
-        return method.reveal(stego, key, token)
+        return method.reveal(stego, key, token, drawn)
 
 
-def _on_its_way(file: bytes, survive: Channel) -> Iterator[bytes]:
-    """The file that the channel makes of it, if it makes another."""
-    pixels = image.decode(file).pixels
-    if survive.kind == "jpeg":
+def _on_its_way(file: bytes, wish: Wish) -> Iterator[bytes]:
+    """The files that the channel makes of it, if it makes others."""
+    pixels, survive = image.decode(file).pixels, wish.survive
+    if wish.robust:
+        yield from (image.encode(Picture(pixels), "JPEG", quality) for quality in ROBUST_QUALITIES)
+    elif survive.kind == "jpeg":
         yield image.encode(Picture(pixels), "JPEG", round(survive.strength))
     elif survive.kind != "png":
         yield image.encode(Picture(survive(pixels, np.random.default_rng(0))))
 
 
 def _received(
-    file: bytes, secrets: Sequence[Secret], keys: Sequence[Key], draft: Draft, method: PictureMethod
+    file: bytes, secrets: Sequence[Secret], keys: Sequence[Key], draft: Draft, method: PictureMethod, drawn: Drawn
 ) -> list[float | None] | None:
     """What each receiver gets of a file -> the PSNR of pictures, None of files; or None if one does not get it."""
     arrived = image.decode(file, "stego")
+    drawn = replace(drawn, number=draft.number)
     found: list[float | None] = []
     tokens = draft.tokens or (None,) * len(keys)
     for secret, key, exact, token in zip(secrets, keys, draft.exact, tokens, strict=True):
         try:
-            revealed = method.reveal(arrived, key, token)
+            revealed = method.reveal(arrived, key, token, drawn)
         except RevealError:
             return None
         psnr = None if revealed.picture is None else _likeness(secret, revealed.picture)
@@ -324,18 +361,20 @@ def _likeness(secret: Secret, back: Picture) -> float | None:
 
 
 def _made(file: bytes, draft: Draft, psnrs: tuple[float | None, ...], survives: Channel, draws: int) -> Made:
-    payloads = tuple(None if e is None else len(e) for e in draft.exact)
+    picture = image.decode(file)
     return Made(
         file,
-        image.decode(file),
+        picture,
         draft.capacity,
         draft.forms,
-        payloads,
-        psnrs,
-        survives,
-        draws,
-        draft.notes,
-        draft.tokens,
+        payloads=tuple(None if e is None else len(e) for e in draft.exact),
+        psnrs=psnrs,
+        survives=survives,
+        draws=draws,
+        notes=draft.notes,
+        tokens=draft.tokens,
+        cover_psnr=None if draft.cover is None else metrics.psnr(draft.cover, picture.pixels),
+        number=draft.number,
     )
 
 
@@ -345,7 +384,7 @@ def _made(file: bytes, draft: Draft, psnrs: tuple[float | None, ...], survives: 
 def report_made(made: Made, keys: Sequence[Key]) -> dict[str, object]:
     """The figures of a stego that was made, under the names that `--json` prints: lists if there are several keys."""
     height, width = made.picture.height, made.picture.width
-    psnrs = [None if p is None or np.isinf(p) else round(p, 3) for p in made.psnrs]
+    psnrs = [_rounded(p) for p in made.psnrs]
     sizes = list(made.payloads)
     sent = [s for s in sizes if s is not None]
     single = len(keys) == 1
@@ -354,29 +393,35 @@ def report_made(made: Made, keys: Sequence[Key]) -> dict[str, object]:
         "weights": keys[0].weights,
         "width": width,
         "height": height,
-        "cover_psnr": None,
+        "cover_psnr": _rounded(made.cover_psnr),
         "payload_bytes": sizes[0] if single else sizes,
         "capacity_bytes": made.capacity,
         "bpp": 8 * sum(sent) / (width * height) if sent else None,
         "secret_psnr": psnrs[0] if single else psnrs,
         "verified": True,
         "form": made.forms[0] if single else list(made.forms),
+        "number": made.number,
     }
 
 
 def report(hidden: Hidden, cover: Picture, data: bytes, key: Key) -> dict[str, object]:
     """The figures of a hidden message, under the names that `--json` prints."""
-    psnr = metrics.psnr(cover.pixels, hidden.picture.pixels)
     return {
         "method": key.method,
         "weights": key.weights,
         "width": cover.width,
         "height": cover.height,
-        "cover_psnr": None if np.isinf(psnr) else round(psnr, 3),
+        "cover_psnr": _rounded(metrics.psnr(cover.pixels, hidden.picture.pixels)),
         "payload_bytes": len(data),
         "capacity_bytes": hidden.capacity,
         "bpp": 8 * len(data) / (cover.width * cover.height),
         "secret_psnr": None,
         "verified": True,
         "form": "bytes",
+        "number": None,
     }
+
+
+def _rounded(psnr: float | None) -> float | None:
+    """JSON has no infinity."""
+    return None if psnr is None or np.isinf(psnr) else round(psnr, 3)

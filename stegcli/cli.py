@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +21,7 @@ from stegcli.errors import FileError, StegoError, UsageError, WeightsError
 if TYPE_CHECKING:
     from stegcli.jobs import HideJob, MakeJob
     from stegcli.key import Key
-    from stegcli.method import Method, Wish
+    from stegcli.method import Drawn, Method, Wish
 
 app = typer.Typer(
     help="Hide a file in a picture, and get it back exactly.",
@@ -35,6 +36,9 @@ STDIO = "-"
 INTERRUPTED = 130
 DEFAULT_METHOD = "glow2"
 DEFAULT_METHOD_WITH_COVER = "lossless-inn"
+DETECTOR = "detector"
+DETECTOR_IS = ("cs-fnns", DETECTOR)
+"""The method and the part of it that `stego train detector` trains."""
 
 
 # -- the options, in the order of the commands that take them
@@ -54,6 +58,15 @@ OutOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option(help="Of all that is drawn at random.")]
 
+KeyMethodOption = Annotated[
+    str | None, typer.Option(help="The method; see `stego methods`.", show_default=DEFAULT_METHOD_WITH_COVER)
+]
+WithOption = Annotated[
+    str | None,
+    typer.Option(
+        "--with", help="A key: make one for another receiver of the same stegos, which draws the same covers."
+    ),
+]
 KeyOutputOption = Annotated[str, typer.Option("-o", "--output", help="Where the key goes; - is standard output.")]
 PassphraseOption = Annotated[Path | None, typer.Option(help="Derive the key from this file's first line.")]
 SaltOption = Annotated[
@@ -87,8 +100,25 @@ KeysOption = Annotated[
     ),
 ]
 SurviveOption = Annotated[
-    str, typer.Option(help="What the stego must outlive: png, jpeg:Q; verified before it is written.")
+    str | None,
+    typer.Option(help="What the stego must outlive: png, jpeg:Q; verified before it is written.", show_default="png"),
 ]
+RobustOption = Annotated[bool, typer.Option("--robust", help="In place of --survive: any JPEG of quality 75 to 95.")]
+NumberOption = Annotated[
+    int | None,
+    typer.Option(
+        min=0, help="Of the message under its key, which draws another cover for each; of the first in a batch."
+    ),
+]
+GeneratorOption = Annotated[str | None, typer.Option(help="What draws the cover: textures or diffusers:REPO.")]
+PromptOption = Annotated[str | None, typer.Option(help="What --generator diffusers:REPO is told to draw.")]
+PsnrOption = Annotated[float | None, typer.Option(min=15, max=70, help="dB that the stego keeps to its cover.")]
+SearchOption = Annotated[int | None, typer.Option("--steps", min=1, help="Of the search for a stego.")]
+DecoderOption = Annotated[str | None, typer.Option(help="What the receiver's key makes: own or paper.")]
+GrainOption = Annotated[
+    float | None, typer.Option(min=0, max=12, help="Noise that the cover is given, in grey levels; 0 for none.")
+]
+EvadeOption = Annotated[bool, typer.Option("--evade", help="Mislead the detector too.")]
 KeyOutOption = Annotated[
     Path | None,
     typer.Option(help="lossless-inn in the paper's form: write a key file that carries z, and with it the message."),
@@ -98,7 +128,9 @@ StegoArgument = Annotated[
     list[str] | None, typer.Argument(help="The stego; none or - is standard input. Several: a batch.")
 ]
 
-TrainArgument = Annotated[str, typer.Argument(help="The method to train.")]
+TrainArgument = Annotated[
+    str, typer.Argument(help=f"The method to train; {DETECTOR} stands for {' --part '.join(DETECTOR_IS)}.")
+]
 DataOption = Annotated[Path, typer.Option(help="Folder of pictures to train on.")]
 TrainedOption = Annotated[Path, typer.Option("-o", "--output", help="The weights, FILE.safetensors.")]
 PartOption = Annotated[str | None, typer.Option(help="Which part of the method; the first by default.")]
@@ -155,10 +187,11 @@ def top_of_weights(context: typer.Context) -> None:
 
 @app.command()
 def keygen(
-    method: MethodOption = DEFAULT_METHOD_WITH_COVER,
+    method: KeyMethodOption = None,
     output: KeyOutputOption = "key.npy",
     weights: WeightsOption = None,
     domain: DomainOption = None,
+    first: WithOption = None,
     passphrase_file: PassphraseOption = None,
     salt: SaltOption = None,
     json: JsonOption = False,
@@ -166,21 +199,23 @@ def keygen(
     force: ForceOption = False,
 ) -> None:
     """Make a key file. Sender and receiver need the same one."""
-    from stegcli import files
-    from stegcli import key as keys
+    from stegcli import files, used
 
     if salt is not None and passphrase_file is None:
         raise UsageError("--salt goes with --passphrase-file")
+    if first is not None and any(o is not None for o in (weights, domain, passphrase_file)):
+        raise UsageError("--with takes method and weights of the other key", "leave the other options out")
     if output != STDIO:
         files.check_writable([Path(output)], force)
-    chosen = method or DEFAULT_METHOD_WITH_COVER
-    named = _identity(chosen, _weights_of_domain(chosen, domain, weights))
-    if passphrase_file is None:
-        key = keys.generate(chosen, named)
+    if first is not None:
+        key = _key_beside(first, method)
     else:
-        key = keys.from_passphrase(chosen, named, _first_line(passphrase_file), _hex(salt))
+        chosen = method or DEFAULT_METHOD_WITH_COVER
+        key = _new_key(chosen, _weights_of_domain(chosen, domain, weights), passphrase_file, salt)
     with stdout_errors():
         files.write(output, key.to_bytes(), force, mode=0o600)
+    if output != STDIO:
+        used.forget(output)
     made_salt = key.salt.hex() if key.salt else None
     if json:
         record = {"method": key.method, "weights": key.weights, "output": output, "salt": made_salt}
@@ -200,13 +235,22 @@ def hide(
     output: OutOption = None,
     receivers: SecretOption = None,
     weights: WeightsOption = None,
-    survive: SurviveOption = "png",
+    survive: SurviveOption = None,
+    robust: RobustOption = False,
     travel: AsOption = None,
     size: StegoSizeOption = None,
     domain: DomainOption = None,
     temperature: TemperatureOption = None,
     redundancy: RedundancyOption = None,
     quality: QualityOption = None,
+    number: NumberOption = None,
+    generator: GeneratorOption = None,
+    prompt: PromptOption = None,
+    psnr: PsnrOption = None,
+    grain: GrainOption = None,
+    steps: SearchOption = None,
+    decoder: DecoderOption = None,
+    evade: EvadeOption = False,
     key_out: KeyOutOption = None,
     jobs: JobsOption = 1,
     json: JsonOption = False,
@@ -215,40 +259,34 @@ def hide(
     device: DeviceOption = "auto",
 ) -> None:
     """Hide a file in a picture; nothing is written that was not revealed again first."""
-    given = key or ([] if key_out else _key_of_environment())
-    secrets = _secrets(secret, receivers)
-    batch = not receivers and _is_batch(secrets, output)
-    to_stdout = not batch and _to_stdout(output)
-    _check_keys(given, receivers, key_out, batch, to_stdout)
-    _check_stdin(*secrets, cover, *given)
-    outputs = _batch_outputs(secrets, output, ".png") if batch else [output or STDIO]
-    held = _load_keys(given)
+    wanted: dict[str, Any] = {
+        "as": travel, "size": size, "temperature": temperature, "redundancy": redundancy, "quality": quality,
+        "secret": receivers, "key-out": key_out, "number": number, "psnr": psnr, "steps": steps, "robust": robust,
+        "decoder": decoder, "generator": generator, "prompt": prompt, "grain": grain, "evade": evade,
+    }  # fmt: skip
+    names = _names_of_hide(secret, receivers, key, key_out, cover, output)
+    held = _load_keys(names.keys)
     chosen = _chosen_method(held, method, cover)
-    if not batch:
-        fresh = [] if given else [str(key_out)] if key_out else _fresh_paths(outputs[0], len(receivers or [1]))
-        _refuse_early(outputs[0], fresh, force, _writes_lossy(chosen, outputs[0]))
+    if not names.batch:
+        _refuse_early(names, key_out, force, _writes_lossy(chosen, names.outputs[0]))
     named = _weights_of_domain(chosen, domain, weights)
-    wanted = {"as": travel, "size": size, "temperature": temperature, "redundancy": redundancy, "quality": quality,
-              "secret": receivers, "key-out": key_out}  # fmt: skip
     make_key = _key_maker(held, method, chosen, named)
     from stegcli import jobs as work
 
-    first = make_key()
-    loaded = work.Models(named, device)(first[0])
-    _check_options(loaded, {n for n, v in wanted.items() if v is not None})
-    _check_quality(quality, outputs)
-    _check_survives(loaded, survive)
-    quiet = quiet or (json and to_stdout)
+    loaded = work.Models(named, device)(make_key()[0])
+    work.check_options(loaded, {n for n, v in wanted.items() if v is not None and v is not False})
+    _check_quality(quality, names.outputs)
+    _check_survives(loaded, survive or "png")
+    quiet = quiet or (json and names.to_stdout)
     if loaded.carries == "image":
-        wish = _wish(survive, travel, size, temperature, redundancy)
-        groups: list[tuple[str, ...]] = [tuple(secrets)] if receivers else [(s,) for s in secrets]
-        todo = _make_jobs(groups, cover, outputs, given, make_key, wish, quality)
-        work_list = [(j.secrets[0], partial(work.make, j, loaded, force, quiet or batch)) for j in todo]
+        wish = _wish(survive, wanted)
+        making = _make_jobs(names, cover, make_key, loaded, wish, quality, not quiet)
+        todo = [(j.secrets[0], partial(work.make, j, loaded, force, quiet or names.batch)) for j in making]
     else:
-        hiding = _hide_jobs(secrets, cover, outputs, given, make_key, key_out)
-        work_list = [(j.secret, partial(work.hide, j, loaded, force, quiet or batch)) for j in hiding]
-    with _made_folder(output if batch else None):
-        _run("hiding", work_list, batch, jobs, json, quiet, to_stdout)
+        hiding = _hide_jobs(names, cover, make_key, key_out)
+        todo = [(j.secret, partial(work.hide, j, loaded, force, quiet or names.batch)) for j in hiding]
+    with _made_folder(output if names.batch else None):
+        _run("hiding", todo, names.batch, jobs, json, quiet, names.to_stdout)
 
 
 @app.command()
@@ -258,6 +296,9 @@ def reveal(
     method: MethodOption = None,
     output: OutOption = None,
     weights: WeightsOption = None,
+    number: NumberOption = None,
+    generator: GeneratorOption = None,
+    prompt: PromptOption = None,
     jobs: JobsOption = 1,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -277,11 +318,12 @@ def reveal(
         _refuse_existing([Path(outputs[0])], force)
     from stegcli import jobs as work
 
-    models = work.Models(weights, device)
+    models, drawn = work.Models(weights, device), _drawn(number, generator, prompt)
     quiet = quiet or (json and to_stdout)
     work_list = []
-    for name, out in zip(stegos, outputs, strict=True):
-        job = work.RevealJob(name, out, given[0] if given else str(_beside(name)), method, not batch)
+    for index, (name, out) in enumerate(zip(stegos, outputs, strict=True)):
+        ours = _nth(drawn, index) if given and number is not None else drawn
+        job = work.RevealJob(name, out, given[0] if given else str(_beside(name)), method, not batch, ours)
         work_list.append((name, partial(work.reveal, job, models, force, quiet or batch)))
     with _made_folder(output if batch else None):
         _run("revealing", work_list, batch, jobs, json, quiet, to_stdout)
@@ -306,6 +348,10 @@ def train(
     device: DeviceOption = "auto",
 ) -> None:
     """Train the weights of a method on a folder of pictures. Ctrl-C saves; --resume goes on."""
+    if method == DETECTOR:
+        if part is not None:
+            raise UsageError(f"{DETECTOR} takes no --part", f"it is a part of {DETECTOR_IS[0]}")
+        method, part = DETECTOR_IS
     if minutes is not None and steps is not None:
         raise UsageError("--minutes and --steps exclude each other")
     if precision not in ("no", "bf16", "fp16"):
@@ -421,11 +467,12 @@ def weights_fetch(method: OneMethodArgument = None, force: ForceOption = False) 
 
     _check_method(method)
     for found in weights.entries(method):
-        if found.repo is not None:
-            say(f"{found.method} {found.name}: {weights.locate(found, force)}")
-            weights.verified_bytes(found)
-        else:
-            say(f"{found.method} {found.name}: in the package")
+        held = weights.holder(found)
+        where = str(weights.locate(held, force)) if held.repo is not None else "in the package"
+        if held.repo is not None:
+            weights.verified_bytes(held)
+        lender = f"of {held.method} {held.name}, " if found.borrows else ""
+        say(f"{found.method} {found.name}: {lender}{where}")
 
 
 @weights_app.command("export")
@@ -487,15 +534,6 @@ def _check_survives(method: Method, wanted: str) -> None:
         raise UsageError(f"{method.name} does not survive {wanted}", f"it survives {', '.join(method.survives)}")
 
 
-def _check_options(method: Method, used: set[str]) -> None:
-    """An option that means nothing to the method is refused, and who takes it is named."""
-    from stegcli import methods
-
-    for option in sorted(used - method.options):
-        takers = [n for n in methods.names() if option in methods.get(n).METHOD.options]
-        raise UsageError(f"--{option} means nothing to {method.name}", f"methods that take it: {', '.join(takers)}")
-
-
 def _load_keys(given: list[str]) -> tuple[Key, ...]:
     """Each is read once: standard input gives its bytes only once."""
     from stegcli import key as keys
@@ -535,20 +573,72 @@ def _weights_of_domain(method: str, domain: str | None, weights: str | None) -> 
     return store.aliases(method)[domain]
 
 
-def _wish(
-    survive: str, travel: str | None, size: str | None, temperature: float | None, redundancy: int | None
-) -> Wish:
+def _wish(survive: str | None, wanted: dict[str, Any]) -> Wish:
+    """The options of `hide` by their names, those that were not given None or False -> what is asked of a stego."""
     from stegcli import channel
     from stegcli.method import Wish
 
+    if wanted["robust"] and survive is not None:
+        raise UsageError("--robust and --survive both say what the stego must outlive", "leave one of them out")
+    if wanted["decoder"] not in (None, "own", "paper"):
+        raise UsageError(f"no decoder {wanted['decoder']!r}", "own or paper")
+    return Wish(
+        channel.parse(survive or "png"), _way(wanted["as"], wanted["redundancy"]), _size(wanted["size"]),
+        wanted["temperature"], wanted["redundancy"],
+        drawn=_drawn(wanted["number"], wanted["generator"], wanted["prompt"]), psnr=wanted["psnr"],
+        steps=wanted["steps"], robust=wanted["robust"], decoder=wanted["decoder"], grain=wanted["grain"],
+        evade=wanted["evade"],
+    )  # fmt: skip
+
+
+def _way(travel: str | None, redundancy: int | None) -> Any:
+    """--as -> how a secret travels."""
     ways = {"auto": "auto", "bytes": "bytes", "picture": "picture", "image": "picture", "compressed": "compressed",
             "cascade": "cascade"}  # fmt: skip
     if travel is not None and travel not in ways:
         raise UsageError(f"--as takes no {travel!r}", "auto, bytes, picture, compressed or cascade")
-    way: Any = ways[travel or "auto"]
+    way = ways[travel or "auto"]
     if redundancy is not None and way != "cascade":
         raise UsageError("--redundancy goes with --as cascade")
-    return Wish(channel.parse(survive), way, _size(size), temperature, redundancy)
+    return way
+
+
+def _drawn(number: int | None, generator: str | None, prompt: str | None) -> Drawn:
+    from stegcli.method import Drawn
+
+    kind, _, repo = (generator or "textures").partition(":")
+    if (kind, repo) != ("textures", "") and (kind != "diffusers" or not repo):
+        raise UsageError(f"no generator {generator!r}", "textures or diffusers:REPO")
+    if prompt is not None and kind != "diffusers":
+        raise UsageError("--prompt goes with --generator diffusers:REPO")
+    return Drawn(number, generator, prompt or "")
+
+
+def _nth(drawn: Drawn, index: int) -> Drawn:
+    """What is asked of the first of a batch under one key -> of another, which has a number of its own."""
+    return replace(drawn, number=(drawn.number or 0) + index)
+
+
+def _new_key(method: str, weights: str | None, passphrase_file: Path | None, salt: str | None) -> Key:
+    from stegcli import key as keys
+
+    named = _identity(method, weights)
+    if passphrase_file is None:
+        return keys.generate(method, named)
+    return keys.from_passphrase(method, named, _first_line(passphrase_file), _hex(salt))
+
+
+def _key_beside(first: str, method: str | None) -> Key:
+    """A key for another receiver of the stegos that the first one gets, if their method has receivers share a cover."""
+    from stegcli import jobs, methods
+    from stegcli import key as keys
+
+    _check_method(method)
+    held = keys.load(first)
+    jobs.check_key(held, method)
+    if not methods.get(held.method).METHOD.shares_cover:
+        raise UsageError(f"--with means nothing to {held.method}", "any key serves another receiver")
+    return keys.beside(held)
 
 
 def _identity(method: str, weights: str | None) -> str:
@@ -630,6 +720,33 @@ def _hex(text: str | None) -> bytes | None:
 # -- inputs and outputs
 
 
+@dataclass(frozen=True)
+class _Names:
+    """The files of `hide`. groups: secrets that go into one stego, one for each receiver. keys: none if fresh ones are
+    to be made."""
+
+    groups: list[tuple[str, ...]]
+    outputs: list[str]
+    keys: list[str]
+    batch: bool
+    to_stdout: bool
+
+
+def _names_of_hide(
+    secret: list[str] | None, receivers: list[str] | None, key: list[str] | None, key_out: Path | None,
+    cover: str | None, output: str | None,
+) -> _Names:  # fmt: skip
+    given = key or ([] if key_out else _key_of_environment())
+    secrets = _secrets(secret, receivers)
+    batch = not receivers and _is_batch(secrets, output)
+    to_stdout = not batch and _to_stdout(output)
+    _check_keys(given, receivers, key_out, batch, to_stdout)
+    _check_stdin(*secrets, cover, *given)
+    outputs = _batch_outputs(secrets, output, ".png") if batch else [output or STDIO]
+    groups: list[tuple[str, ...]] = [tuple(secrets)] if receivers else [(s,) for s in secrets]
+    return _Names(groups, outputs, given, batch, to_stdout)
+
+
 def _check_stdin(*names: str | None) -> None:
     if names.count(STDIO) > 1:
         raise UsageError("standard input can be only one of the inputs")
@@ -653,11 +770,13 @@ def _fresh_paths(output: str, receivers: int) -> list[str]:
     return [str(Path(output).with_suffix(f".{i + 1}.key.npy")) for i in range(receivers)]
 
 
-def _refuse_early(output: str, fresh: list[str], force: bool, lossy: bool) -> None:
-    """What is wrong with the outputs is said before any work."""
+def _refuse_early(names: _Names, key_out: Path | None, force: bool, lossy: bool) -> None:
+    """What is wrong with the outputs of one stego is said before any work."""
     from stegcli import image
 
+    output = names.outputs[0]
     image.output_format(output, lossy)
+    fresh = [] if names.keys else [str(key_out)] if key_out else _fresh_paths(output, len(names.groups[0]))
     paths = [Path(p) for p in (output, *fresh) if p != STDIO]
     if len({p.absolute() for p in paths}) < len(paths):
         raise UsageError(f"stego and key would both be {paths[0]}")
@@ -671,25 +790,25 @@ def _refuse_existing(paths: list[Path], force: bool) -> None:
 
 
 def _hide_jobs(
-    secrets: list[str], cover: str | None, outputs: list[str], given: list[str],
-    make_key: Callable[[], tuple[Key, ...]], key_out: Path | None,
-) -> list[HideJob]:  # fmt: skip
+    names: _Names, cover: str | None, make_key: Callable[[], tuple[Key, ...]], key_out: Path | None
+) -> list[HideJob]:
+    secrets = [group[0] for group in names.groups]
     keys = [make_key()[0] for _ in secrets]
     if cover is None:
         raise UsageError(f"{keys[0].method} needs --cover IMAGE")
     from stegcli.jobs import HideJob
 
     covers = _covers(cover, len(secrets))
-    paths = given * len(secrets) if given else [str(key_out or _beside(o)) for o in outputs]
+    paths = names.keys * len(secrets) if names.keys else [str(key_out or _beside(o)) for o in names.outputs]
     return [
-        HideJob(*names, key=key, key_path=path, fresh=not given, with_z=key_out is not None)
-        for names, key, path in zip(zip(secrets, covers, outputs, strict=True), keys, paths, strict=True)
+        HideJob(*named, key=key, key_path=path, fresh=not names.keys, with_z=key_out is not None)
+        for named, key, path in zip(zip(secrets, covers, names.outputs, strict=True), keys, paths, strict=True)
     ]
 
 
 def _make_jobs(
-    groups: list[tuple[str, ...]], cover: str | None, outputs: list[str], given: list[str],
-    make_key: Callable[[], tuple[Key, ...]], wish: Wish, quality: int | None,
+    names: _Names, cover: str | None, make_key: Callable[[], tuple[Key, ...]], method: Method, wish: Wish,
+    quality: int | None, warn: bool,
 ) -> list[MakeJob]:  # fmt: skip
     """One job for each stego; a group holds the secrets that go into it, one for each receiver."""
     from stegcli.image import JPEG_QUALITY
@@ -698,15 +817,31 @@ def _make_jobs(
     if cover is not None:
         raise UsageError("this method makes its own picture and takes no --cover", "leave --cover out")
     todo = []
-    for group, out in zip(groups, outputs, strict=True):
-        keys = make_key() if given else tuple(make_key()[0] for _ in group)
+    for index, (group, out) in enumerate(zip(names.groups, names.outputs, strict=True)):
         if out == STDIO and len(group) > 1 and wish.travel == "cascade":
             raise UsageError("without -o there is no place to write the receivers' tokens beside", "give -o OUT")
+        keys = _receivers_keys(names, make_key, len(group), method.shares_cover)
         fresh = tuple(_fresh_paths(out, len(group)))
-        todo.append(
-            MakeJob(group, out, keys, tuple(given) or fresh, fresh, not given, wish, None, quality or JPEG_QUALITY)
-        )
+        counts = names.batch and names.keys and "number" in method.options
+        ours = replace(wish, drawn=_nth(wish.drawn, index)) if counts else wish
+        job = MakeJob(group, out, keys, tuple(names.keys) or fresh, fresh, not names.keys, ours, warn=warn)
+        todo.append(replace(job, quality=quality or JPEG_QUALITY))
     return todo
+
+
+def _receivers_keys(
+    names: _Names, make_key: Callable[[], tuple[Key, ...]], count: int, shares_cover: bool
+) -> tuple[Key, ...]:
+    """The user's keys or fresh ones, one for each receiver of a stego; they draw one cover if they must."""
+    from stegcli.key import beside
+
+    keys = make_key()
+    if not names.keys:
+        first = keys[0]
+        return (first, *(beside(first) if shares_cover else make_key()[0] for _ in range(count - 1)))
+    if shares_cover and len({k.cover_secret() for k in keys}) > 1:
+        raise UsageError("the keys draw different covers", f"make the others with stego keygen --with {names.keys[0]}")
+    return keys
 
 
 # -- batches

@@ -14,7 +14,7 @@ import importlib
 import itertools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -37,18 +37,22 @@ COLUMNS = [
     "weights", "attack", "form", "capacity", "sent", "came back", "PSNR", "worst", "paper", "SSIM", "worst", "hide s",
     "reveal s",
 ]  # fmt: skip
+COVER_COLUMN = "cover PSNR"
+"""Behind the others, for methods whose stegos have a cover."""
 Tick = Callable[[float, float], None]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One secret that came back. psnr: inf if nothing was lost. sent: bytes, None for a picture's latents."""
+    """One secret that came back. psnr: inf if nothing was lost. sent: bytes, None for a picture's latents. cover_psnr:
+    of the stego, None if it has no cover."""
 
     psnr: float
     ssim: float
     sent: int | None
     hide_seconds: float
     reveal_seconds: float
+    cover_psnr: float | None = None
 
 
 def evaluate(
@@ -75,7 +79,11 @@ def evaluate(
 def tables(result: dict[str, Any]) -> list[tuple[str, list[str], list[list[str]]]]:
     """Title, columns and rows of each table of a result."""
     title = f"{result['method']}: {result['secrets']} secrets of {SIDE}x{SIDE}, means of those that came back"
-    found = [(title, COLUMNS, [_row(r) for r in result["rows"]])]
+    columns, rows = COLUMNS, [_row(r) for r in result["rows"]]
+    if any(r["cover_psnr"] is not None for r in result["rows"]):
+        columns = [*COLUMNS, COVER_COLUMN]
+        rows = [[*row, _number(r["cover_psnr"], 2)] for row, r in zip(rows, result["rows"], strict=True)]
+    found = [(title, columns, rows)]
     for name, figures in result["measured"].items():
         found += [(f"{name}: {t}", columns, rows) for t, columns, rows in _special(result["method"]).tables(figures)]
     return found
@@ -165,7 +173,8 @@ def _trial(method: PictureMethod, secret: Picture, key: keys.Key, wish: Wish, rn
     try:
         made = api.make([Secret(image.encode(secret), secret)], [key], method, wish)
         hid = time.monotonic()
-        revealed = api.reveal_picture(image.decode(_attacked(made.picture, wish.survive, rng)), key, method)
+        arrived = image.decode(_attacked(made.picture, wish.survive, rng))
+        revealed = api.reveal_picture(arrived, key, method, drawn=replace(wish.drawn, number=made.number))
     except (CapacityError, RevealError):
         return None
     seconds = time.monotonic() - hid
@@ -174,7 +183,8 @@ def _trial(method: PictureMethod, secret: Picture, key: keys.Key, wish: Wish, rn
     psnr, sent = metrics.psnr(secret.pixels, revealed.picture.pixels), made.payloads[0]
     if sent is not None and (revealed.data is None or len(revealed.data) != sent or psnr != made.psnrs[0]):
         return None
-    return Trial(psnr, metrics.ssim(secret.pixels, revealed.picture.pixels), sent, hid - started, seconds)
+    ssim = metrics.ssim(secret.pixels, revealed.picture.pixels)
+    return Trial(psnr, ssim, sent, hid - started, seconds, made.cover_psnr)
 
 
 def _attacked(stego: Picture, attack: Channel, rng: np.random.Generator) -> bytes:
@@ -194,6 +204,7 @@ def _means(trials: list[Trial | None]) -> dict[str, Any]:
         "worst_psnr": min(psnrs, default=None),
         "ssim": _mean([t.ssim for t in good]),
         "worst_ssim": min((t.ssim for t in good), default=None),
+        "cover_psnr": _mean([t.cover_psnr for t in good if t.cover_psnr is not None and np.isfinite(t.cover_psnr)]),
         "sent_bytes": _mean([t.sent for t in good if t.sent is not None]),
         "hide_seconds": _mean([t.hide_seconds for t in good]),
         "reveal_seconds": _mean([t.reveal_seconds for t in good]),

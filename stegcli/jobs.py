@@ -16,17 +16,27 @@ from typing import Any
 import numpy as np
 import torch
 
-from stegcli import api, console, files, image, methods, zkey
+from stegcli import api, console, files, image, methods, used, zkey
 from stegcli import key as keys
 from stegcli.errors import FileError, StegoError, UsageError
 from stegcli.files import STDIO, Output
 from stegcli.image import Picture
 from stegcli.key import Key
-from stegcli.method import BitMethod, Method, PictureMethod, Revealed, Secret, Wish
+from stegcli.method import (
+    AS_USUAL,
+    ROBUST_QUALITIES,
+    BitMethod,
+    Drawn,
+    Method,
+    PictureMethod,
+    Revealed,
+    Secret,
+    Wish,
+)
 
 HIDE_FIGURES = (
     "method", "weights", "output", "key", "width", "height", "cover_psnr", "payload_bytes", "capacity_bytes", "bpp",
-    "secret_psnr", "verified", "form", "seconds",
+    "secret_psnr", "verified", "form", "seconds", "number",
 )  # fmt: skip
 
 
@@ -51,7 +61,8 @@ class HideJob:
 class MakeJob:
     """For methods that make the stego: secrets, keys and paths go together, one of each for a receiver.
 
-    key_paths: where the keys lie. fresh_paths: where fresh ones go, and tokens if the method makes any.
+    key_paths: where the keys lie. fresh_paths: where fresh ones go, and tokens if the method makes any. warn: whether
+    to warn of a number that a key was used with before.
     """
 
     secrets: tuple[str, ...]
@@ -63,6 +74,7 @@ class MakeJob:
     wish: Wish
     cover: str | None = None
     quality: int = image.JPEG_QUALITY
+    warn: bool = True
 
 
 @dataclass(frozen=True)
@@ -70,6 +82,7 @@ class RevealJob:
     """stego, output: paths or `-`. method: what the key must be for, None for any.
 
     named: whether `output` is the whole name; else a suffix is added that tells a picture from a file.
+    drawn: what the user knows of how the cover was drawn.
     """
 
     stego: str
@@ -77,6 +90,7 @@ class RevealJob:
     key_path: str
     method: str | None = None
     named: bool = True
+    drawn: Drawn = AS_USUAL
 
 
 class Models:
@@ -102,14 +116,21 @@ def make(job: MakeJob, loaded: Method, force: bool, quiet: bool) -> dict[str, An
     method = _as_picture_method(loaded)
     format = image.output_format(job.output, lossy=True)
     _check_outputs(job.output, job.fresh_paths if job.fresh else (), force)
+    numbered, number = "number" in method.options, job.wish.drawn.number or 0
+    if numbered:
+        _warn_of_reuse(job, number)
     secrets = [_read_secret(s, job.wish, quiet) for s in job.secrets]
     cover = None if job.cover is None else image.load(job.cover, "cover")
     if not quiet:
         sizes = ", ".join(f"{s} ({len(r.data)} bytes)" for s, r in zip(job.secrets, secrets, strict=True))
         console.say(f"hiding {sizes} in a picture that {method.name} makes")
     made = api.make(secrets, job.keys, method, job.wish, cover, format, job.quality)
+    if numbered and made.number not in (None, number):  # a method may pass over covers that are not safe
+        _warn_of_reuse(job, made.number)
     fresh = _fresh_keys(job, made)
     _write_outputs(job.output, made.file, fresh, force)
+    if numbered:
+        _remember(job, number if made.number is None else made.number)
     named = [str(o.path) for o in fresh] or list(job.key_paths)
     paths = named[0] if len(named) == 1 else named
     figures = api.report_made(made, job.keys) | {"output": job.output, "key": paths}
@@ -119,6 +140,29 @@ def make(job: MakeJob, loaded: Method, force: bool, quiet: bool) -> dict[str, An
         for output in fresh:
             console.say(f"wrote key {output.path}: whoever has it and the stego can read the secret")
     return {name: figures[name] for name in HIDE_FIGURES}
+
+
+def _warn_of_reuse(job: MakeJob, number: int) -> None:
+    if job.fresh or not job.warn:
+        return
+    known = {path: used.numbers(path) for path in job.key_paths}
+    again = [path for path, numbers in known.items() if number in numbers]
+    if again:
+        where = f"warning: number {number} was used with {', '.join(again)} before"
+        console.say(f"{where}: two stegos of one cover show where they differ")
+        console.say(f"hint: --number {used.least_unused(frozenset().union(*known.values()))} was not used yet")
+
+
+def _remember(job: MakeJob, number: int) -> None:
+    """Note the number beside each key file. Having no place for a note is no reason to fail: the stego is written."""
+    for path in job.fresh_paths if job.fresh else job.key_paths:
+        try:
+            if job.fresh:  # it may have replaced a key that had a note
+                used.forget(path)
+            used.remember(path, number)
+        except FileError as error:
+            if job.warn:
+                console.say(f"warning: number {number} will not be remembered: {error}")
 
 
 def _fresh_keys(job: MakeJob, made: api.Made) -> list[Output]:
@@ -151,7 +195,9 @@ def _read_secret(name: str, wish: Wish, quiet: bool) -> Secret:
 
 def _say_made(job: MakeJob, made: api.Made) -> None:
     where = "standard output" if job.output == STDIO else job.output
-    console.say(f"wrote {where}: verified, {made.picture.width}x{made.picture.height}, outlives {made.survives}")
+    lasts = f"JPEG {ROBUST_QUALITIES[0]} to {ROBUST_QUALITIES[-1]}" if job.wish.robust else made.survives
+    line = f"wrote {where}: verified, {made.picture.width}x{made.picture.height}, outlives {lasts}"
+    console.say(line if made.cover_psnr is None else f"{line}, PSNR to its cover {made.cover_psnr:.2f} dB")
     told = zip(job.secrets, made.forms, made.payloads, made.psnrs, strict=True)
     for secret, form, size, psnr in told:
         came = [] if size is None else [f"{size} of {made.capacity} bytes"]
@@ -192,10 +238,11 @@ def reveal(job: RevealJob, models: Models, force: bool, quiet: bool) -> dict[str
     key, z = read_key(job.key_path)
     check_key(key, job.method)
     method = models(key)
+    check_options(method, _options_of(job.drawn))
     stego = image.load(job.stego, "stego")
     if not quiet:
         console.say(f"revealing {job.stego} ({stego.width}x{stego.height})")
-    revealed = _revealed(stego, key, z, method)
+    revealed = _revealed(stego, key, z, method, job.drawn)
     data, picture = _as_file(revealed, job.output), revealed.picture
     output = _name_for(job, picture is not None)
     _check_terminal(output, data)
@@ -205,6 +252,8 @@ def reveal(job: RevealJob, models: Models, force: bool, quiet: bool) -> dict[str
         where = "standard output" if output == STDIO else output
         what = f"{len(data)} bytes" if picture is None else f"a picture of {picture.width}x{picture.height}"
         console.say(f"revealed {what} to {where}")
+        for note in revealed.notes:
+            console.say(note)
     return {
         "method": key.method,
         "weights": key.weights,
@@ -216,9 +265,14 @@ def reveal(job: RevealJob, models: Models, force: bool, quiet: bool) -> dict[str
     }
 
 
-def _revealed(stego: Picture, key: Key, z: np.ndarray | None, method: Method) -> Revealed:
+def _options_of(drawn: Drawn) -> set[str]:
+    """The options by which a user said something of how the cover was drawn."""
+    return {name for name in ("number", "generator", "prompt") if getattr(drawn, name) not in (None, "")}
+
+
+def _revealed(stego: Picture, key: Key, z: np.ndarray | None, method: Method, drawn: Drawn) -> Revealed:
     if isinstance(method, PictureMethod):
-        return api.reveal_picture(stego, key, method, z)
+        return api.reveal_picture(stego, key, method, z, drawn)
     bits = _as_bit_method(method)
     if z is None:
         return Revealed(api.reveal_bytes(stego, key, bits))
@@ -330,6 +384,14 @@ def check_key(key: Key, wanted: str | None) -> None:
         raise UsageError(
             f"the key is for {key.method}, which this stego lacks", f"methods: {', '.join(methods.names())}"
         )
+
+
+def check_options(method: Method, asked: set[str]) -> None:
+    """An option that means nothing to the method is refused, and who takes it is named. Raises UsageError."""
+    for option in sorted(asked - method.options):
+        takers = [n for n in methods.names() if option in methods.get(n).METHOD.options]
+        hint = f"methods that take it: {', '.join(takers)}" if takers else None
+        raise UsageError(f"--{option} means nothing to {method.name}", hint)
 
 
 def _as_picture_method(method: Method) -> PictureMethod:

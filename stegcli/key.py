@@ -2,7 +2,8 @@
 
 A key is 32 secret bytes plus the names of the method and weights that they belong to. Everything keyed
 (masks, permutations, encryption keys) is derived from it by HKDF-SHA256 (RFC 5869) under a name, and
-expanded by the ChaCha20 keystream (RFC 8439). Floats and normals are made from the keystream's integers by
+expanded by the ChaCha20 keystream (RFC 8439). Covers are drawn from 16 bytes that the keys of several
+receivers may have in common. Floats and normals are made from the keystream's integers by
 formulas that use only operations IEEE 754 rounds exactly (+, -, *, /, sqrt), so that they are the same bits
 on every machine. No library generator takes part: those may change from one version to the next.
 """
@@ -30,6 +31,7 @@ from stegcli.errors import FileError
 VERSION = 1
 SECRET_BYTES = 32
 SALT_BYTES = 16
+GROUP_BYTES = SALT_BYTES  # it lies in the salt's place
 # scrypt at the strength OWASP and age's default consider interactive: 2^17 * 8 * 128 bytes = 128 MiB.
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**17, 8, 1
 MAX_FILE_BYTES = 4096
@@ -40,7 +42,7 @@ RECORD = np.dtype(
         ("method", "S32"),
         ("weights", "S64"),
         ("secret", "u1", (SECRET_BYTES,)),
-        ("kdf", "S16"),  # "random", or "scrypt" with the salt that follows
+        ("kdf", "S16"),  # "random"; "scrypt" with the salt that follows; "covers" with the group in its place
         ("salt", "u1", (SALT_BYTES,)),
     ]
 )
@@ -48,21 +50,42 @@ RECORD = np.dtype(
 
 @dataclass(frozen=True)
 class Key:
-    """The 32 secret bytes shared by sender and receiver, and what they are for."""
+    """The 32 secret bytes shared by sender and receiver, and what they are for.
+
+    salt: of the passphrase that it was made from. group: what its covers are drawn from, if that is not its own secret
+    (`beside`). A key has at most one of the two: ValueError.
+    """
 
     method: str
     weights: str
     secret: bytes = field(repr=False)
     salt: bytes | None = None
+    group: bytes | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.salt is not None and self.group is not None:
+            raise ValueError("a key of a passphrase has no group")
+        if self.group is not None and len(self.group) != GROUP_BYTES:
+            raise ValueError(f"group has {len(self.group)} bytes, not {GROUP_BYTES}")
 
     def derive(self, purpose: str, number: int = 0, length: int = 32) -> bytes:
         """Name -> `length` independent bytes: HKDF-SHA256 over method, purpose and message number."""
-        info = f"stegcli/{VERSION}/{self.method}/{purpose}/{number}".encode()
-        return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(self.secret)
+        return _expand(self.secret, self.method, purpose, number, length)
 
     def stream(self, purpose: str, number: int = 0) -> Stream:
         """Name -> a fresh deterministic stream of integers and floats."""
         return Stream(self.derive(purpose, number))
+
+    def cover_secret(self) -> bytes:
+        """The 16 bytes that covers are drawn from: the group's, else derived from the key.
+
+        They may be handed to other receivers: HKDF's output tells nothing of the key, nor of any other output.
+        """
+        return self.derive("covers", length=GROUP_BYTES) if self.group is None else self.group
+
+    def cover_stream(self, purpose: str, number: int = 0) -> Stream:
+        """Name -> a fresh deterministic stream that is the same for all keys of one group."""
+        return Stream(_expand(self.cover_secret(), self.method, purpose, number))
 
     def save(self, path: str | os.PathLike[str], force: bool = False) -> None:
         """Write the key as one `.npy` record with mode 0600. Raises FileError if it exists and not `force`."""
@@ -74,16 +97,30 @@ class Key:
         record["method"] = self.method.encode()
         record["weights"] = self.weights.encode()
         record["secret"] = np.frombuffer(self.secret, np.uint8)
-        record["kdf"] = b"scrypt" if self.salt else b"random"
-        record["salt"] = np.frombuffer(self.salt or bytes(SALT_BYTES), np.uint8)
+        record["kdf"] = b"scrypt" if self.salt else b"random" if self.group is None else b"covers"
+        record["salt"] = np.frombuffer(self.group or self.salt or bytes(SALT_BYTES), np.uint8)
         buffer = io.BytesIO()
         np.save(buffer, record, allow_pickle=False)
         return buffer.getvalue()
 
 
+def _expand(secret: bytes, method: str, purpose: str, number: int, length: int = 32) -> bytes:
+    info = f"stegcli/{VERSION}/{method}/{purpose}/{number}".encode()
+    return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(secret)
+
+
 def generate(method: str, weights: str) -> Key:
     """A fresh random key."""
     return Key(method, weights, secrets.token_bytes(SECRET_BYTES))
+
+
+def beside(key: Key) -> Key:
+    """Key -> a fresh one that draws the same covers, and reads nothing of the other's messages.
+
+    It is sound because the two share `cover_secret` alone: that tells nothing of either key, and nothing that hides a
+    message is derived from it. That there is a message each of them can see: they know the cover.
+    """
+    return Key(key.method, key.weights, secrets.token_bytes(SECRET_BYTES), group=key.cover_secret())
 
 
 def from_passphrase(method: str, weights: str, passphrase: bytes, salt: bytes | None = None) -> Key:
@@ -108,8 +145,9 @@ def from_record(record: np.ndarray, path: str | os.PathLike[str]) -> Key:
         method, weights = record["method"].item().decode(), record["weights"].item().decode()
     except UnicodeDecodeError as error:
         raise FileError(f"key {path} is damaged") from error
-    salt = record["salt"].tobytes() if record["kdf"].item() == b"scrypt" else None
-    return Key(method, weights, record["secret"].tobytes(), salt)
+    kdf, extra = record["kdf"].item(), record["salt"].tobytes()
+    salt, group = extra if kdf == b"scrypt" else None, extra if kdf == b"covers" else None
+    return Key(method, weights, record["secret"].tobytes(), salt, group)
 
 
 def _record(path: Path) -> np.ndarray:

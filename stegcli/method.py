@@ -16,6 +16,8 @@ from stegcli.key import Key
 from stegcli.payload import Layout, Planes
 
 LOSSLESS = Channel("png")
+ROBUST_QUALITIES = (75, 80, 85, 90, 95)
+"""Of the JPEG files that a stego which is to be robust is verified through."""
 Carries = Literal["bits", "image"]
 Cover = Literal["given", "generated"]
 
@@ -35,6 +37,8 @@ class Method(nn.Module, abc.ABC):
     """The channels that a stego outlives, as `--survive` names them."""
     options: ClassVar[frozenset[str]] = frozenset()
     """The options of the command line that mean something to this method."""
+    shares_cover: ClassVar[bool] = False
+    """Whether all receivers of a stego must draw one cover from their keys (`key.beside`)."""
 
     def __init__(self, config: dict[str, object]):
         super().__init__()
@@ -92,11 +96,30 @@ Travel = Literal["auto", "bytes", "picture", "compressed", "cascade"]
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """How a cover is drawn again from the key.
+
+    number: of the message under its key; None stands for 0 when hiding, and for 0 and the next few when revealing.
+    generator: what draws it, None for the method's own. prompt: what the generator is told to draw.
+    """
+
+    number: int | None = None
+    generator: str | None = None
+    prompt: str = ""
+
+
+AS_USUAL = Drawn()
+
+
+@dataclass(frozen=True)
 class Wish:
     """What the user asks of a stego; None where the method is to choose.
 
     survive: what the stego must outlive. travel: how a secret goes: its file byte for byte, or as a picture, which may
-    lose something. size: width and height of a generated stego.
+    lose something. size: width and height of a generated stego. drawn: how its cover is drawn. psnr: dB that the stego
+    should keep to its cover. steps: of a search. robust: whether it must outlive any JPEG of quality 75 to 95.
+    decoder: "own" or "paper". grain: standard deviation in grey levels of the noise that the cover is given. evade:
+    whether a detector is to be misled.
     """
 
     survive: Channel = LOSSLESS
@@ -104,13 +127,21 @@ class Wish:
     size: tuple[int, int] | None = None
     temperature: float | None = None
     redundancy: int | None = None
+    drawn: Drawn = AS_USUAL
+    psnr: float | None = None
+    steps: int | None = None
+    robust: bool = False
+    decoder: str | None = None
+    grain: float | None = None
+    evade: bool = False
 
 
 @dataclass(frozen=True)
 class Draft:
     """A stego not yet verified. For each receiver: `exact`, the bytes that must come back, or None for a picture that
     comes back with some loss; `forms`, how the secret travels. capacity: bytes of one receiver's message. tokens: what
-    a receiver must be given besides the key, (3, h, w) in [0, 1), one each or none at all."""
+    a receiver must be given besides the key, (3, h, w) in [0, 1), one each or none at all. cover: what the stego was
+    made of, uint8 (h, w, 3), if it has one. number: under which its cover was drawn from the key."""
 
     pixels: np.ndarray
     exact: tuple[bytes | None, ...]
@@ -118,14 +149,17 @@ class Draft:
     capacity: int
     notes: tuple[str, ...] = ()
     tokens: tuple[np.ndarray, ...] = ()
+    cover: np.ndarray | None = None
+    number: int | None = None
 
 
 @dataclass(frozen=True)
 class Revealed:
-    """What a receiver gets: bytes and, if they came as a picture, the picture."""
+    """What a receiver gets: bytes and, if they came as a picture, the picture. notes: what they are told besides."""
 
     data: bytes | None = None
     picture: Picture | None = None
+    notes: tuple[str, ...] = ()
 
 
 class PictureMethod(Method):
@@ -145,5 +179,8 @@ class PictureMethod(Method):
         """Secrets, one for each key -> stegos to be tried until one is verified. Raises CapacityError, FileError."""
 
     @abc.abstractmethod
-    def reveal(self, stego: Picture, key: Key, token: np.ndarray | None = None) -> Revealed:
-        """Stego -> what it holds for that key, and the token if the receiver got one. Raises RevealError."""
+    def reveal(self, stego: Picture, key: Key, token: np.ndarray | None = None, drawn: Drawn = AS_USUAL) -> Revealed:
+        """Stego -> what it holds for that key, and the token if the receiver got one. Raises RevealError.
+
+        drawn: how its cover was drawn, for a method that draws covers from the key; others need not look at it.
+        """

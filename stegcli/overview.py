@@ -70,7 +70,13 @@ def weights_table() -> tuple[list[str], list[list[str]]]:
 
 
 def _weights_row(found: Entry) -> list[str]:
-    source = "none needed" if found.file is None else found.repo or "in the package"
     aliases = [a for a, n in weights.aliases(found.method).items() if n == found.name]
     size = str(found.bytes)
-    return [found.method, found.name, ", ".join(aliases), source, size, found.licence, _quality(found)]
+    return [found.method, found.name, ", ".join(aliases), _source(found), size, found.licence, _quality(found)]
+
+
+def _source(found: Entry) -> str:
+    if found.borrows:
+        lender = weights.holder(found)
+        return f"of {lender.method} {lender.name}"
+    return "none needed" if found.file is None else found.repo or "in the package"

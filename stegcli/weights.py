@@ -11,7 +11,11 @@ and `training` (JSON). weights.toml says where a revision lies, which bytes it h
     repo = "OWNER/REPO"         with revision = "full commit hash" and file = "path in the repo"
     sha256, bytes, licence, [..training], [..quality]
 
-A revision without `file` needs no tensors; its `config` stands in weights.toml.
+A revision without `file` needs no tensors; its `config` stands in weights.toml. Or it borrows parts of another
+method's, and has no bytes of its own:
+
+    borrows = "METHOD/NAME"     the lender, a revision with a file
+    parts = ["g2"]              whose configurations and tensors are taken; `config` stands over them
 """
 
 from __future__ import annotations
@@ -63,6 +67,8 @@ class Entry:
     repo: str | None = None
     revision: str | None = None
     domain: str | None = None  # what a generator draws
+    borrows: str | None = None
+    parts: list[str] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     quality: dict[str, Any] = field(default_factory=dict)
@@ -126,9 +132,31 @@ def load(method: str, weights: str | Path = "default", device: str = "cpu") -> M
     if is_file_name(name):
         return _build(read(Path(name)), method, device)
     found = entry(method, name)
+    if found.borrows:
+        return _build(_borrowed(found), method, device)
     if found.file is None:
         return _build(Trained(method, found.config, {}, {}), method, device)
     return _build(_parse(verified_bytes(found), found.name), method, device)
+
+
+def holder(found: Entry) -> Entry:
+    """The revision whose file is read: the one that it borrows of, or itself."""
+    if not found.borrows:
+        return found
+    method, _, name = found.borrows.partition("/")
+    return entry(method, name)
+
+
+def _borrowed(found: Entry) -> Trained:
+    """The parts that a revision borrows, of the lender's verified file."""
+    lender = holder(found)
+    lent = _parse(verified_bytes(lender), lender.name)
+    missing = [p for p in found.parts if p not in lent.config]
+    if missing:
+        raise WeightsError(f"weights {lender.method} {lender.name} have no {', '.join(missing)}", "install stego again")
+    config = {p: lent.config[p] for p in found.parts} | found.config
+    tensors = {n: t for n, t in lent.tensors.items() if n.partition(".")[0] in found.parts}
+    return Trained(found.method, config, tensors, lent.training)
 
 
 def is_file_name(name: str) -> bool:
@@ -241,7 +269,10 @@ def pack(method: str, config: dict[str, Any], tensors: dict[str, Tensor], traini
 
 
 def export(folder: Path, method: str | None = None) -> list[Path]:
-    """Write one folder per revision, ready to upload to a hub: the file, config.json and a model card."""
+    """Write one folder per revision, ready to upload to a hub: the file, config.json and a model card.
+
+    Those without a file of their own have nothing to be uploaded.
+    """
     written = []
     for found in entries(method):
         if found.file is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from stegcli.channel import Channel, parse
 from stegcli.errors import CapacityError, RevealError, UsageError
 from stegcli.image import Picture
 from stegcli.key import Key
-from stegcli.method import Draft, PictureMethod, Revealed, Secret, Wish
+from stegcli.method import AS_USUAL, ROBUST_QUALITIES, Draft, Drawn, PictureMethod, Revealed, Secret, Wish
 
 SIDE = 64
 KEYS = [Key("toy", "x", bytes([i]) * 32) for i in range(3)]
@@ -32,13 +33,18 @@ def pattern(key: Key) -> np.ndarray:
 
 @dataclass
 class Watched:
-    """What the toy was asked for. spoilt: so many drafts show nothing; needs_quality: of JPEG files, to be read."""
+    """What the toy was asked for. spoilt: so many drafts show nothing; needs_quality: of JPEG files, to be read;
+    cover, number, capacity: as its drafts tell them."""
 
     spoilt: int = 0
     needs_quality: int = 0
     drawn: int = 0
     wishes: list[Wish] = field(default_factory=list)
     qualities: list[int | None] = field(default_factory=list)
+    drawings: list[Drawn] = field(default_factory=list)
+    cover: np.ndarray | None = None
+    number: int | None = None
+    capacity: int = 1000
 
 
 class Toy(PictureMethod):
@@ -47,12 +53,12 @@ class Toy(PictureMethod):
     survives = ("png", "jpeg:Q")
     most_receivers = 2
 
-    def __init__(self, back: Picture | None = None, **watched: int):
+    def __init__(self, back: Picture | None = None, options: frozenset[str] = frozenset(), **watched: Any):
         super().__init__({})
-        self.back, self.seen = back, Watched(**watched)
+        self.back, self.options, self.seen = back, options, Watched(**watched)
 
     def room(self, wish: Wish, receivers: int = 1) -> int:
-        return 1000 // receivers
+        return self.seen.capacity // receivers
 
     def drafts(
         self, secrets: Sequence[Secret], keys: Sequence[Key], wish: Wish, cover: Picture | None = None
@@ -64,9 +70,13 @@ class Toy(PictureMethod):
             self.seen.drawn += 1
             mean = sum(pattern(k) for k in keys) / len(keys)
             pixels = (mean if self.seen.drawn > self.seen.spoilt else 255 - mean).astype(np.uint8)
-            yield Draft(pixels, exact, ("toy",) * len(keys), self.room(wish, len(keys)), ("a note",))
+            room, seen = self.room(wish, len(keys)), self.seen
+            yield Draft(
+                pixels, exact, ("toy",) * len(keys), room, ("a note",), cover=seen.cover, number=seen.number
+            )  # fmt: skip
 
-    def reveal(self, stego: Picture, key: Key, token: np.ndarray | None = None) -> Revealed:
+    def reveal(self, stego: Picture, key: Key, token: np.ndarray | None = None, drawn: Drawn = AS_USUAL) -> Revealed:
+        self.seen.drawings.append(drawn)
         self.seen.qualities.append(stego.jpeg.quality if stego.jpeg else None)
         likeness = np.corrcoef(stego.pixels.ravel(), pattern(key).ravel())[0, 1]
         if likeness < 0.5 or (stego.jpeg and stego.jpeg.quality < self.seen.needs_quality):
@@ -99,8 +109,15 @@ def test_when_none_does_nothing_is_made() -> None:
     method = Toy(spoilt=4)
     with pytest.raises(CapacityError) as refused:
         made(method)
-    assert (method.seen.drawn, refused.value.need) == (4, 8)
-    assert "no draw brought it through png" in str(refused.value.hint)
+    assert method.seen.drawn == 4
+    assert (refused.value.capacity, refused.value.need, refused.value.exit_code) == (1000, 8, 5)
+    assert str(refused.value) == "no stego came through png: capacity 1000 bytes, need 8 bytes"
+    assert refused.value.hint is None
+    with pytest.raises(CapacityError, match="no stego came through jpeg:80: capacity 1000 bytes") as refused:
+        made(Toy(spoilt=4, options=frozenset({"size", "psnr"})), "jpeg:80")
+    assert refused.value.hint == "use a milder --survive or a larger --size or a lower --psnr"
+    with pytest.raises(CapacityError, match=r"no stego came through png$"):
+        made(Toy(spoilt=4, capacity=0))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +142,7 @@ def test_the_file_and_what_the_channel_makes_of_it_are_both_revealed(
 
 
 def test_what_does_not_outlive_the_channel_is_not_made() -> None:
-    with pytest.raises(CapacityError, match="does not fit"):
+    with pytest.raises(CapacityError, match="no stego came through jpeg:80"):
         made(Toy(needs_quality=81), "jpeg:80")
     made(Toy(needs_quality=80), "jpeg:80")
 
@@ -153,6 +170,38 @@ def test_a_picture_must_come_back_as_a_likeness(error: int, fits: bool) -> None:
     assert found.payloads == (None,)
     expected = np.inf if error == 0 else 20 * np.log10(255 / error)
     assert found.psnrs[0] == pytest.approx(expected)
+
+
+def test_what_is_robust_is_revealed_from_jpegs_of_all_qualities() -> None:
+    secrets, wish = [Secret(b"secret")], Wish(robust=True)
+    method = Toy()
+    api.make(secrets, KEYS[:1], method, wish)
+    assert method.seen.qualities == [None, *ROBUST_QUALITIES]
+    assert (min(ROBUST_QUALITIES), max(ROBUST_QUALITIES)) == (75, 95)
+    with pytest.raises(CapacityError, match="no stego came through any JPEG"):
+        api.make(secrets, KEYS[:1], Toy(needs_quality=76), wish)
+
+
+def test_a_cover_that_was_drawn_is_drawn_again_as_the_draft_says() -> None:
+    method = Toy(number=3)
+    found = api.make([Secret(b"secret")], KEYS[:1], method, Wish(drawn=Drawn(None, "diffusers:a/b", "a cat")))
+    assert set(method.seen.drawings) == {Drawn(3, "diffusers:a/b", "a cat")}
+    assert found.number == api.report_made(found, KEYS[:1])["number"] == 3
+    api.reveal_picture(found.picture, KEYS[0], method)
+    api.reveal_picture(found.picture, KEYS[0], method, drawn=Drawn(4))
+    assert method.seen.drawings[-2:] == [Drawn(), Drawn(4)]
+
+
+def test_the_stego_is_compared_with_its_cover() -> None:
+    plain = api.report_made(made(Toy()), KEYS[:1])
+    assert plain["cover_psnr"] is plain["number"] is None
+    pixels = made(Toy()).picture.pixels
+    found = made(Toy(cover=pixels - 5))
+    assert found.cover_psnr == pytest.approx(20 * np.log10(255 / 5))
+    assert api.report_made(found, KEYS[:1])["cover_psnr"] == pytest.approx(found.cover_psnr, abs=1e-3)
+    same = made(Toy(cover=pixels))
+    assert same.cover_psnr == np.inf
+    assert api.report_made(same, KEYS[:1])["cover_psnr"] is None
 
 
 def test_figures_of_one_and_of_several() -> None:

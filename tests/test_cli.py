@@ -18,7 +18,7 @@ from stegcli import key as keys
 CAPACITY = api.capacity_bytes(weights.load("lossless-inn"), 96, 96)
 HIDE_FIELDS = [
     "method", "weights", "output", "key", "width", "height", "cover_psnr", "payload_bytes", "capacity_bytes", "bpp",
-    "secret_psnr", "verified", "form", "seconds",
+    "secret_psnr", "verified", "form", "seconds", "number",
 ]  # fmt: skip
 REVEAL_FIELDS = ["method", "weights", "output", "bytes", "width", "height", "seconds"]
 COMMANDS = ["keygen", "hide", "reveal", "train", "evaluate", "methods", "weights"]

@@ -19,7 +19,7 @@ from stegcli import metrics, weights, zkey
 
 HIDE_FIELDS = [
     "method", "weights", "output", "key", "width", "height", "cover_psnr", "payload_bytes", "capacity_bytes", "bpp",
-    "secret_psnr", "verified", "form", "seconds",
+    "secret_psnr", "verified", "form", "seconds", "number",
 ]  # fmt: skip
 SMALL = ("--size", "64x64")
 NOTE = b"meet at nine\n"

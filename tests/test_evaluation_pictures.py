@@ -8,11 +8,12 @@ import pytest
 import torch
 from cli_helpers import ok, photo, refused, save, settle
 
-from stegcli import evaluation_pictures, weights
+from stegcli import api, evaluation_pictures, weights
 from stegcli.channel import Channel
 from stegcli.data import load_pictures
 from stegcli.image import Picture
 from stegcli.key import Key
+from stegcli.method import Drawn, Revealed, Wish
 from stegcli.methods.glow2 import build, measure, measure_keys, measure_latents, measure_secrecy
 from stegcli.methods.glow2.measure_latents import Sample
 from stegcli.methods.glow2.measure_secrecy import Case
@@ -88,6 +89,7 @@ def test_figures_are_those_of_secrets_that_came_back(result):
     assert png["came_back"] == cascade["came_back"] == 1
     assert 0 < png["sent_bytes"] <= png["capacity_bytes"]
     assert cascade["sent_bytes"] is None
+    assert png["cover_psnr"] is None
     for row in (png, cascade):
         assert 12 < row["worst_psnr"] <= row["psnr"] < 60
         assert 0 < row["worst_ssim"] <= row["ssim"] <= 1
@@ -135,6 +137,41 @@ def test_a_secret_without_loss_has_no_psnr():
     assert means["without_loss"] == 1
     assert means["psnr"] is None
     assert means["ssim"] == 1
+
+
+def test_stegos_with_a_cover_are_compared_with_it():
+    trials = [evaluation_pictures.Trial(30.0, 0.9, 5, 1.0, 1.0, p) for p in (40.0, 42.0, float("inf"))]
+    assert evaluation_pictures._means(trials)["cover_psnr"] == 41
+    assert evaluation_pictures._means([evaluation_pictures.Trial(30.0, 0.9, 5, 1.0, 1.0)])["cover_psnr"] is None
+
+
+def test_the_cover_has_a_column_where_there_is_one(result):
+    plain, *_ = evaluation_pictures.tables(result | {"measured": {}})
+    assert plain[1] == evaluation_pictures.COLUMNS
+    rows = [result["rows"][0] | {"cover_psnr": 41.234}, result["rows"][1]]
+    drawn, *_ = evaluation_pictures.tables(result | {"measured": {}, "rows": rows})
+    assert drawn[1] == [*evaluation_pictures.COLUMNS, "cover PSNR"]
+    assert [r[-1] for r in drawn[2]] == ["41.23", "-"]
+
+
+def test_the_receiver_is_told_how_the_cover_was_drawn(monkeypatch):
+    seen = []
+
+    class Drawing:
+        def reveal(self, stego, key, token, drawn):
+            seen.append(drawn)
+            return Revealed(None, stego)
+
+        min_side = 1
+
+    pixels = np.full((16, 16, 3), 99, np.uint8)
+    wish = Wish(drawn=Drawn(None, "textures"))
+    made = api.Made(b"", Picture(pixels), 1, ("f",), (None,), (1.0,), Channel("png"), 1, cover_psnr=40.0, number=2)
+    monkeypatch.setattr(api, "make", lambda *_: made)
+    key, rng = Key("toy", "x", bytes(32)), np.random.default_rng(0)
+    trial = evaluation_pictures._trial(Drawing(), Picture(pixels), key, wish, rng)
+    assert seen == [Drawn(2, "textures")]
+    assert trial.cover_psnr == 40
 
 
 def test_secrets_are_the_middle_of_pictures():

@@ -222,6 +222,58 @@ def test_stream_of_key(key: Key) -> None:
     assert key.stream("slots", 1).words(2).tolist() != key.stream("slots").words(2).tolist()
 
 
+# What keys of several receivers have in common
+
+A_KEY = Key("cs-fnns", "textures-1", SEED)
+
+
+def test_keys_beside_another_draw_its_covers_and_share_nothing_else() -> None:
+    one = keys.beside(A_KEY)
+    two, third = keys.beside(A_KEY), keys.beside(one)
+    for key in (one, two, third):
+        assert (key.method, key.weights) == (A_KEY.method, A_KEY.weights)
+        assert key.cover_secret() == A_KEY.cover_secret()
+        assert key.cover_stream("cover", 3).bytes(99) == A_KEY.cover_stream("cover", 3).bytes(99)
+    assert len({k.secret for k in (A_KEY, one, two, third)}) == 4
+    assert len({k.derive("slots") for k in (A_KEY, one, two, third)}) == 4
+
+
+def test_covers_differ_by_key_method_purpose_and_number() -> None:
+    drawn = {k.cover_stream(p, n).bytes(32)
+             for k in (A_KEY, Key("glow2", "textures-1", SEED), Key("cs-fnns", "textures-1", bytes(32)))
+             for p in ("cover", "grain") for n in (0, 1)}  # fmt: skip
+    assert len(drawn) == 12
+
+
+def test_covers_never_change() -> None:
+    group = hkdf_block(SEED, b"stegcli/1/cs-fnns/covers/0")[:16]
+    assert A_KEY.cover_secret() == group
+    assert group.hex() == "6b1da17bf792961a80b50af4d608cd19"
+    seed = hkdf_block(group, b"stegcli/1/cs-fnns/cover/7")
+    assert A_KEY.cover_stream("cover", 7).bytes(64) == Stream(seed).bytes(64)
+    assert A_KEY.cover_stream("cover", 7).words(2).tolist() == [0xF84AB7EDA5F5EE97, 0x0289ACC273F976FD]
+    assert keys.beside(A_KEY).cover_stream("cover", 7).words(2).tolist() == [0xF84AB7EDA5F5EE97, 0x0289ACC273F976FD]
+
+
+def test_file_keeps_the_group(tmp_path: Path) -> None:
+    for group in (bytes(range(16)), bytes(16)):
+        key = Key("cs-fnns", "textures-1", SEED, group=group)
+        key.save(tmp_path / "key.npy", force=True)
+        assert keys.load(tmp_path / "key.npy") == key
+        assert np.load(tmp_path / "key.npy")["kdf"].item() == b"covers"
+    assert group.hex() not in repr(key)
+    assert "group" not in repr(key)
+
+
+def test_a_key_of_a_passphrase_has_no_group_but_others_may_stand_beside_it() -> None:
+    with pytest.raises(ValueError, match="has no group"):
+        Key("m", "w", SEED, salt=bytes(16), group=bytes(16))
+    with pytest.raises(ValueError, match="group has 3 bytes"):
+        Key("m", "w", SEED, group=b"abc")
+    salted = Key("m", "w", SEED, salt=bytes(16))
+    assert keys.beside(salted).group == salted.cover_secret() == Key("m", "w", SEED).cover_secret()
+
+
 # Test vectors: these must never change, or what was hidden no longer reveals
 
 

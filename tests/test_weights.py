@@ -11,10 +11,13 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from cli_helpers import ok
+from cli_helpers import run as command
 from torch import Tensor
 
 from stegcli import methods, weights
@@ -164,6 +167,100 @@ def test_default_alias_name_and_path_are_the_same_weights(shelf: Shelf) -> None:
         assert same(dict(weights.load(METHOD, name).state_dict()), wanted)
     assert weights.identity(METHOD, "default") == weights.identity(METHOD, "short") == "one-1"
     assert weights.entry(METHOD, "short").name == "one-1"
+
+
+# -- parts of another method's file
+
+
+BORROWER = """
+[borrower]
+default = "two-1"
+
+[borrower.two-1]
+borrows = "lossless-inn/one-1"
+parts = ["net"]
+licence = "Apache-2.0"
+config = { extra = 7 }
+"""
+
+
+class Borrower(Method):
+    """Has one part of the lender's, and one setting of its own."""
+
+    name = "borrower"
+
+    def __init__(self, net: dict[str, int], extra: int = 0):
+        super().__init__({"net": net, "extra": extra})
+        self.net = torch.nn.Linear(net["size"], 1)
+
+
+@pytest.fixture
+def borrower(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    """A lender with two parts, `net` and `other`; `lossless-inn` lends them."""
+    tensors = {"net.weight": torch.ones(1, 3), "net.bias": torch.zeros(1), "other.net.weight": torch.zeros(2)}
+    config = {"net": {"size": 3}, "other": {}, "extra": 1}
+    shelf.put(packed(tiny(), tensors=tensors, config=config))
+    lend(shelf, BORROWER)
+    package, real = SimpleNamespace(METHOD=Borrower, build=Borrower), methods.get
+    monkeypatch.setattr(methods, "get", lambda name: package if name == "borrower" else real(name))
+    return shelf
+
+
+def lend(shelf: Shelf, entry: str) -> None:
+    shelf.manifest.write_text(shelf.manifest.read_text() + entry)
+    weights._manifest.cache_clear()
+
+
+def test_parts_are_borrowed_with_their_configuration(borrower: Shelf) -> None:
+    loaded = weights.load("borrower")
+    assert loaded.config == {"net": {"size": 3}, "extra": 7}
+    assert same(dict(loaded.state_dict()), {"net.weight": torch.ones(1, 3), "net.bias": torch.zeros(1)})
+    assert not any(p.requires_grad for p in loaded.parameters())
+    found = weights.entry("borrower", "two-1")
+    assert (weights.holder(found).method, weights.holder(found).name) == (METHOD, "one-1")
+    assert weights.holder(weights.holder(found)) == weights.holder(found)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda f: f.write_bytes(f.read_bytes()[:-1] + b"x"), "weights lossless-inn one-1 are corrupt"),
+        (Path.unlink, r"one-1\.safetensors: no such file"),
+    ],
+)
+def test_what_is_wrong_with_a_lender_is_said(borrower: Shelf, spoil: Callable[[Path], None], message: str) -> None:
+    spoil(borrower.pretrained / "one-1.safetensors")
+    refused(lambda: weights.load("borrower"), message)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('["net"]', '["net", "gone"]', "weights lossless-inn one-1 have no gone"),
+        ('["net"]', "[]", "weights do not fit this version"),
+        ("inn/one-1", "inn/none-1", "no weights 'none-1' of lossless-inn"),
+        ("extra = 7", "later = 7", "weights do not fit this version"),
+    ],
+)
+def test_what_cannot_be_borrowed(borrower: Shelf, old: str, new: str, message: str) -> None:
+    borrower.manifest.write_text(borrower.manifest.read_text().replace(old, new))
+    weights._manifest.cache_clear()
+    refused(lambda: weights.load("borrower"), message)
+
+
+def test_a_borrower_has_nothing_to_export(borrower: Shelf, tmp_path: Path) -> None:
+    assert weights.export(tmp_path / "out", "borrower") == []
+    assert [f.name for f in weights.export(tmp_path / "out")] == ["stego-lossless-inn-one-1"]
+
+
+def test_commands_know_borrowers(borrower: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(methods, "names", lambda: ["borrower", METHOD])
+    listed = ok("weights", "list", "--json").json["borrower/two-1"]
+    assert (listed["source"], listed["bytes"]) == ("of lossless-inn one-1", "0")
+    assert ok("weights", "verify", "--json", "borrower").json == {"borrower/two-1": True}
+    assert "borrower two-1: of lossless-inn one-1" in ok("weights", "fetch", "borrower").err
+    (borrower.pretrained / "one-1.safetensors").unlink()
+    assert command("weights", "verify", "borrower").status == 6
 
 
 # -- files and names that are wrong

@@ -34,6 +34,12 @@ def test_key_and_z_come_back() -> None:
     assert (z == Z).all()
 
 
+def test_the_group_of_a_key_stays_with_it() -> None:
+    key = keys.beside(KEY)
+    Path("z.npy").write_bytes(zkey.to_bytes(key, Z))
+    assert zkey.load(Path("z.npy"))[0] == key
+
+
 def test_it_is_told_from_an_ordinary_key_by_its_size() -> None:
     Path("z.npy").write_bytes(zkey.to_bytes(KEY, Z))
     assert zkey.is_zkey(Path("z.npy"))

@@ -1,0 +1,406 @@
+"""Methods that draw a cover from the key, as the command line serves them: numbers, shared covers, and their options.
+
+A toy stands for the method: it draws blocks, marks one sample, and knows by heart what it hid under which number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from cli_helpers import SECRET, ok, refused, run, settle, snapshot
+
+from stegcli import key as keys
+from stegcli import methods, training, weights
+from stegcli.channel import Channel
+from stegcli.errors import RevealError
+from stegcli.image import Picture
+from stegcli.key import Key
+from stegcli.method import AS_USUAL, Draft, Drawn, PictureMethod, Revealed, Secret, Wish
+
+MANIFEST = '\n[toy]\ndefault = "toy-1"\n[toy.toy-1]\nlicence = "Apache-2.0"\n'
+SIDE = 64
+TOY = ("hide", "secret.txt", "--method", "toy", "-o", "out.png")
+OPTIONS = {"number", "generator", "prompt", "secret", "psnr", "steps", "robust", "decoder", "grain", "evade", "quality"}
+
+
+class Toy(PictureMethod):
+    name = "toy"
+    cover = "generated"
+    survives = ("png", "jpeg:Q")
+    options = frozenset(OPTIONS)
+    shares_cover = True
+    most_receivers = 3
+    skips = 0  # so many numbers, unless it is told one
+    hidden: dict[tuple[bytes, int], bytes] = {}  # noqa: RUF012  (what all toys of one test know)
+    wishes: list[Wish] = []  # noqa: RUF012
+    asked: list[Drawn] = []  # noqa: RUF012
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+    def room(self, wish: Wish, receivers: int = 1) -> int:
+        return 1000
+
+    def drafts(
+        self, secrets: Sequence[Secret], keys: Sequence[Key], wish: Wish, cover: Picture | None = None
+    ) -> Iterator[Draft]:
+        self.wishes.append(wish)
+        number = self.skips if wish.drawn.number is None else wish.drawn.number
+        drawn = blocks(keys[0], number)
+        stego = drawn.copy()
+        stego[0, 0, 0] += 1
+        for key, secret in zip(keys, secrets, strict=True):
+            self.hidden[key.secret, number] = secret.data
+        exact = tuple(s.data for s in secrets)
+        yield Draft(stego, exact, ("toy",) * len(keys), 1000, cover=drawn, number=number)
+
+    def reveal(self, stego: Picture, key: Key, token: np.ndarray | None = None, drawn: Drawn = AS_USUAL) -> Revealed:
+        self.asked.append(drawn)
+        for number in range(4) if drawn.number is None else [drawn.number]:
+            alike = np.corrcoef(stego.pixels.ravel(), blocks(key, number).ravel())[0, 1] > 0.9
+            if alike and (key.secret, number) in self.hidden:
+                return Revealed(self.hidden[key.secret, number], notes=(f"its number is {number}",))
+        raise RevealError
+
+
+def blocks(key: Key, number: int) -> np.ndarray:
+    """A cover: flat in blocks of 8x8, so that it outlives JPEG."""
+    drawn = key.cover_stream("blocks", number).integers((SIDE // 8) ** 2, 200).reshape(SIDE // 8, SIDE // 8, 1)
+    return np.repeat(np.kron(drawn, np.ones((8, 8, 1))), 3, axis=2).astype(np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The toy beside the other methods; toy.npy is a key of it."""
+    package, names, get = SimpleNamespace(METHOD=Toy, build=Toy), methods.names, methods.get
+    monkeypatch.setattr(methods, "names", lambda: [*names(), "toy"])
+    monkeypatch.setattr(methods, "get", lambda name: package if name == "toy" else get(name))
+    manifest = tmp_path / "weights.toml"
+    manifest.write_text(weights.manifest_path().read_text(encoding="utf-8") + MANIFEST, encoding="utf-8")
+    monkeypatch.setattr(weights, "manifest_path", lambda: manifest)
+    for known in (Toy.hidden, Toy.wishes, Toy.asked):
+        known.clear()
+    work = tmp_path / "work"
+    work.mkdir()
+    settle(work, monkeypatch)
+    keys.generate("toy", "toy-1").save("toy.npy")
+    yield work
+    weights._manifest.cache_clear()
+
+
+def hidden(*argv: object, key: str = "toy.npy", output: str = "out.png") -> Any:
+    return ok("hide", "secret.txt", "--key", key, "-o", output, *argv)
+
+
+# -- what is said of covers
+
+
+def test_the_stego_is_compared_with_its_cover() -> None:
+    result = ok(*TOY)
+    assert "stego: wrote out.png: verified, 64x64, outlives png, PSNR to its cover 89." in result.err
+    figures = ok(*TOY, "--force", "--json").json
+    assert figures["cover_psnr"] == pytest.approx(20 * np.log10(255 * np.sqrt(3 * SIDE**2)), abs=1e-3)
+    assert list(figures)[-1] == "number"
+    assert figures["number"] == 0
+
+
+def test_notes_of_revealing_are_told() -> None:
+    hidden("--number", 2)
+    assert "stego: its number is 2\n" in ok("reveal", "out.png", "--key", "toy.npy", "-o", "back").err
+    assert ok("reveal", "out.png", "--key", "toy.npy", "-q").err == ""
+
+
+def test_other_methods_have_no_number() -> None:
+    figures = ok("hide", "secret.txt", "--cover", "cover.png", "-o", "out.png", "--json").json
+    assert figures["number"] is None
+    assert not list(Path().glob("*.used"))
+
+
+# -- numbers
+
+
+def test_a_number_goes_to_sender_and_receiver() -> None:
+    assert hidden("--number", 7, "--json").json["number"] == 7
+    refused(4, "reveal", "out.png", "--key", "toy.npy", says="nothing revealed")
+    assert ok("reveal", "out.png", "--key", "toy.npy", "--number", 7).out == SECRET
+    assert [d.number for d in Toy.asked] == [7, None, 7]
+
+
+def test_numbers_that_a_key_was_used_with_are_remembered_beside_it() -> None:
+    hidden(output="a.png")
+    hidden("--number", 3, output="b.png")
+    assert Path("toy.npy.used").read_text() == "0\n3\n"
+    assert Path("toy.npy.used").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_number_that_was_used_is_warned_of_before_any_work() -> None:
+    assert "warning" not in hidden().err
+    for argv in ((), ("--number", 0), ("--json",)):
+        lines = hidden("--force", *argv).err.splitlines()
+        assert lines[:2] == [
+            "stego: warning: number 0 was used with toy.npy before: two stegos of one cover show where they differ",
+            "stego: hint: --number 1 was not used yet",
+        ]
+    assert "warning" not in hidden("--number", 1, output="b.png").err
+    assert hidden("--force", "--quiet").err == ""
+    Path("secret.txt").unlink()
+    result = run("hide", "secret.txt", "--key", "toy.npy", "-o", "new.png")
+    assert result.status == 3
+    assert "hint: --number 2" in result.err
+
+
+def test_the_number_is_the_one_that_the_method_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Toy, "skips", 2)
+    assert hidden("--json").json["number"] == 2
+    assert Path("toy.npy.used").read_text() == "2\n"
+    assert hidden("--force").err.count("warning: number 2 was used with toy.npy before") == 1
+    assert ok(*TOY, "--force", "--json").json["number"] == 2
+    assert Path("out.key.npy.used").read_text() == "2\n"
+
+
+def test_a_failure_uses_no_number() -> None:
+    refused(3, "hide", "missing", "--key", "toy.npy", "-o", "out.png")
+    hidden()
+    assert Path("toy.npy.used").read_text() == "0\n"
+
+
+def test_a_fresh_key_begins_anew() -> None:
+    for _ in range(2):
+        assert "warning" not in ok(*TOY, "--force").err
+        assert Path("out.key.npy.used").read_text() == "0\n"
+    assert "warning: number 0" in hidden("--force", key="out.key.npy").err
+    ok("keygen", "--method", "toy", "-o", "out.key.npy", "--force")
+    assert not Path("out.key.npy.used").exists()
+    assert "warning" not in hidden("--force", key="out.key.npy").err
+
+
+def test_a_key_on_standard_input_is_not_remembered() -> None:
+    for _ in range(2):
+        argv = ("hide", "secret.txt", "--key", "-", "-o", "out.png", "--force")
+        assert "warning" not in ok(*argv, stdin=Path("toy.npy").read_bytes()).err
+    assert not list(Path().glob("*.used"))
+
+
+def test_having_no_place_for_the_note_is_a_warning() -> None:
+    Path("toy.npy.used").mkdir()
+    result = hidden()
+    assert "warning: number 0 will not be remembered: cannot write " in result.err
+    assert hidden("--force", "-q").err == ""
+    assert ok("reveal", "out.png", "--key", "toy.npy").out == SECRET
+
+
+def test_json_beside_data_stays_alone() -> None:
+    hidden()
+    result = ok("hide", "secret.txt", "--key", "toy.npy", "--json")
+    assert len(result.err.splitlines()) == 1
+    assert "warning" in ok("hide", "secret.txt", "--key", "toy.npy").err
+
+
+@pytest.fixture
+def batch() -> list[str]:
+    for name in "abc":
+        Path(f"{name}.txt").write_bytes(name.encode() * 9)
+    return ["a.txt", "b.txt", "c.txt"]
+
+
+STEGOS = ("out/a.png", "out/b.png", "out/c.png")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_batch_under_one_key_counts(batch: list[str], workers: int) -> None:
+    argv = ("hide", *batch, "--key", "toy.npy", "-o", "out/", "--jobs", workers)
+    result = ok(*argv, "--number", 5, "--json")
+    assert [line["number"] for line in result.lines] == [5, 6, 7]
+    assert sorted(Path("toy.npy.used").read_text().split()) == ["5", "6", "7"]
+    ok("reveal", *STEGOS, "--key", "toy.npy", "--number", 5, "-o", "back/")
+    assert [Path(f"back/{n}.bin").read_bytes() for n in "abc"] == [n.encode() * 9 for n in "abc"]
+    again = ok(*argv, "--number", 7, "--force")
+    assert again.err.count("warning: number 7 was used with toy.npy before") == 1
+    assert "hint: --number 0 was not used yet" in again.err
+    assert "warning" not in ok(*argv, "--number", 7, "--force", "-q").err
+
+
+def test_a_batch_counts_from_0_and_its_receiver_need_not_be_told(batch: list[str]) -> None:
+    ok("hide", *batch, "--key", "toy.npy", "-o", "out/")
+    assert [w.drawn.number for w in Toy.wishes] == [0, 1, 2]
+    Toy.asked.clear()
+    ok("reveal", *reversed(STEGOS), "--key", "toy.npy", "-o", "back/")
+    assert [d.number for d in Toy.asked] == [None] * 3
+    assert Path("back/c.bin").read_bytes() == b"c" * 9
+
+
+def test_a_batch_with_fresh_keys_does_not_count(batch: list[str]) -> None:
+    ok("hide", *batch, "--method", "toy", "-o", "out/", "--number", 2)
+    assert [w.drawn.number for w in Toy.wishes] == [2, 2, 2]
+    assert sorted(p for p in snapshot(Path("out")) if p.endswith(".used")) == [
+        f"out/{n}.key.npy.used" for n in "abc"
+    ]  # fmt: skip
+    Toy.asked.clear()
+    ok("reveal", *STEGOS, "-o", "back/", "--number", 2)
+    assert [d.number for d in Toy.asked] == [2, 2, 2]
+
+
+# -- covers of several receivers
+
+TWO = ("hide", "--secret", "secret.txt", "--secret", "second.txt")
+
+
+@pytest.fixture
+def second() -> None:
+    Path("second.txt").write_bytes(b"second")
+    ok("keygen", "--with", "toy.npy", "-o", "beside.npy")
+
+
+def test_a_key_for_another_receiver(second: None) -> None:
+    made = ok("keygen", "--with", "toy.npy", "-o", "third.npy", "--json").json
+    assert made == {"method": "toy", "weights": "toy-1", "output": "third.npy", "salt": None}
+    first, other = keys.load("toy.npy"), keys.load("third.npy")
+    assert first.cover_secret() == other.cover_secret()
+    assert first.secret != other.secret
+    assert Path("third.npy").stat().st_mode & 0o777 == 0o600
+    refused(3, "keygen", "--with", "toy.npy", "-o", "third.npy", says="exists")
+    ok("keygen", "--with", "third.npy", "--method", "toy", "-o", "fourth.npy")
+    assert ok("keygen", "--with", "-", "-o", "-", stdin=first.to_bytes()).out != first.to_bytes()
+
+
+@pytest.mark.parametrize(
+    ("status", "argv", "says"),
+    [
+        (2, ("--weights", "toy-1"), "--with takes method and weights of the other key"),
+        (2, ("--domain", "x"), "--with takes method and weights of the other key"),
+        (2, ("--passphrase-file", "secret.txt"), "--with takes method and weights of the other key"),
+        (2, ("--salt", "00" * 16), "--salt goes with --passphrase-file"),
+        (2, ("--method", "glow2"), "the key is for toy, not for glow2"),
+        (2, ("--method", "glow7"), "no method 'glow7'"),
+        (3, (), "cannot read key missing.npy"),
+        (2, (), "--with means nothing to lossless-inn"),
+    ],
+)
+def test_keygen_with_refuses(status: int, argv: tuple[str, ...], says: str) -> None:
+    first = "missing.npy" if status == 3 else "key.npy" if "lossless" in says else "toy.npy"
+    refused(status, "keygen", "--with", first, "-o", "k.npy", *argv, says=says)
+
+
+def test_fresh_keys_of_one_stego_draw_one_cover(second: None) -> None:
+    figures = ok(*TWO, "--method", "toy", "-o", "out.png", "--json").json
+    made = [keys.load(p) for p in figures["key"]]
+    assert len({k.cover_secret() for k in made}) == 1
+    assert len({k.secret for k in made}) == 2
+    assert ok("reveal", "out.png", "--key", "out.1.key.npy").out == SECRET
+    assert ok("reveal", "out.png", "--key", "out.2.key.npy").out == b"second"
+    assert Path("out.2.key.npy.used").read_text() == "0\n"
+
+
+def test_keys_that_draw_one_cover_serve_several_receivers(second: None) -> None:
+    given = ("--key", "toy.npy", "--key", "beside.npy", "-o", "out.png")
+    ok(*TWO, *given)
+    assert ok("reveal", "out.png", "--key", "beside.npy").out == b"second"
+    again = ok(*TWO, *given, "--force").err
+    assert "warning: number 0 was used with toy.npy, beside.npy before" in again
+    assert "hint: --number 1" in again
+
+
+def test_keys_that_draw_different_covers_are_refused(second: None) -> None:
+    keys.generate("toy", "toy-1").save("other.npy")
+    says = "the keys draw different covers"
+    result = refused(2, *TWO, "--key", "toy.npy", "--key", "other.npy", "-o", "out.png", says=says)
+    assert "hint: make the others with stego keygen --with toy.npy" in result.err
+
+
+# -- the options
+
+
+def test_options_reach_the_method() -> None:
+    hidden(
+        "--psnr", 40.5, "--steps", 30, "--decoder", "paper", "--grain", 3, "--evade", "--robust", "--number", 2,
+        "--generator", "diffusers:owner/repo", "--prompt", "a wood",
+    )  # fmt: skip
+    drawn = Drawn(2, "diffusers:owner/repo", "a wood")
+    assert Toy.wishes == [
+        Wish(drawn=drawn, psnr=40.5, steps=30, robust=True, decoder="paper", grain=3, evade=True)
+    ]  # fmt: skip
+    Toy.asked.clear()
+    ok("reveal", "out.png", "--key", "toy.npy", "--number", 2, "--generator", drawn.generator, "--prompt", "a wood")
+    assert Toy.asked == [drawn]
+    hidden(output="plain.png")
+    assert Toy.wishes[1] == Wish()
+    hidden("--generator", "textures", "--grain", 0, "--survive", "jpeg:90", output="grain.png")
+    assert Toy.wishes[2] == Wish(Channel("jpeg", 90), drawn=Drawn(None, "textures"), grain=0)
+
+
+def test_what_is_robust_is_said_to_be() -> None:
+    assert "outlives JPEG 75 to 95" in hidden("--robust").err
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (("--number", "-1"), "--number"),
+        (("--psnr", "14"), "--psnr"),
+        (("--psnr", "71"), "--psnr"),
+        (("--steps", "0"), "--steps"),
+        (("--grain", "12.5"), "--grain"),
+        (("--decoder", "best"), "no decoder 'best'"),
+        (("--generator", "photos"), "no generator 'photos'"),
+        (("--generator", "diffusers:"), "no generator 'diffusers:'"),
+        (("--generator", "textures:x"), "no generator 'textures:x'"),
+        (("--prompt", "a cat"), "--prompt goes with --generator diffusers:REPO"),
+        (("--generator", "textures", "--prompt", "a cat"), "--prompt goes with --generator diffusers:REPO"),
+        (("--robust", "--survive", "jpeg:90"), "--robust and --survive"),
+        (("--robust", "--survive", "png"), "--robust and --survive"),
+        (("--cover", "cover.png"), "takes no --cover"),
+    ],
+)
+def test_wrong_usage(argv: tuple[str, ...], says: str) -> None:
+    refused(2, *TOY, *argv, says=says)
+
+
+VALUES = {"number": 0, "psnr": 40, "steps": 5, "decoder": "own", "generator": "textures", "grain": 0.0}
+
+
+@pytest.mark.parametrize("option", sorted(VALUES))
+def test_options_mean_nothing_to_other_methods(option: str) -> None:
+    """Zero is a value like any other."""
+    for argv in (("--method", "glow2"), ("--cover", "cover.png")):
+        result = refused(
+            2, "hide", "secret.txt", "-o", "out.png", f"--{option}", VALUES[option], *argv,
+            says=f"--{option} means nothing to",
+        )  # fmt: skip
+        assert "toy" in result.err.splitlines()[1]
+
+
+@pytest.mark.parametrize("option", ["robust", "evade"])
+def test_switches_mean_nothing_to_other_methods(option: str) -> None:
+    refused(2, "hide", "secret.txt", "-o", "out.png", f"--{option}", says=f"--{option} means nothing to glow2")
+
+
+def test_options_of_reveal_mean_nothing_to_other_methods() -> None:
+    ok("hide", "secret.txt", "--cover", "cover.png", "--key", "key.npy", "-o", "out.png")
+    for option, value in (("number", 0), ("generator", "textures")):
+        argv = ("reveal", "out.png", "--key", "key.npy", f"--{option}", value)
+        refused(2, *argv, says=f"--{option} means nothing to lossless-inn")
+
+
+# -- overviews, and training
+
+
+def test_the_toy_is_listed() -> None:
+    listed = ok("methods", "--json").json["toy"]
+    assert (listed["carries"], listed["cover"]) == ("picture", "generated")
+    assert listed["capacity"] == "1000 bytes, 1000 if to outlive jpeg:80"
+
+
+def test_the_detector_is_a_part_of_cs_fnns(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained: list[tuple[object, ...]] = []
+    monkeypatch.setattr(methods, "names", lambda: ["cs-fnns"])
+    monkeypatch.setattr(training, "train", lambda *a, **_: trained.append(a[:2]))
+    argv = ("--data", ".", "-o", "w.safetensors", "--steps", 1)
+    ok("train", "detector", *argv)
+    ok("train", "cs-fnns", "--part", "detector", *argv)
+    assert trained == [("cs-fnns", "detector")] * 2
+    refused(2, "train", "detector", "--part", "g1", *argv, says="detector takes no --part")
