@@ -1,13 +1,11 @@
 """Cs-FNNS: the paper's setting against ours, in one run: seconds, PSNR of stego and secret.
 
     python benchmarks/cs_fnns.py --photos DIR [--limit 4] [--side 256] [--paper-steps 1500]
-    python benchmarks/cs_fnns.py --photos DIR --receivers
-    python benchmarks/cs_fnns.py --photos DIR --wrong
     python benchmarks/cs_fnns.py --bytes
 
 Secrets are photos made half the side of the cover (a quarter in robust rows). All goes through the package: a cover
-drawn from a key, the file's bytes, and what the receiver gets of them; no denoiser. --receivers: 2 to 4 of them.
---wrong: what other keys read, and how much covers may differ. --bytes: wrong bits before the code, full payloads.
+drawn from a key, the file's bytes, and what the receiver gets of them; no denoiser. --bytes: wrong bits that the search
+alone leaves. Several receivers, wrong keys and covers that differ: `stego evaluate cs-fnns --secrets DIR`.
 """
 
 from __future__ import annotations
@@ -56,7 +54,7 @@ def measured(method: CsFnns, groups: list[list[Secret]], wish: Wish) -> tuple[fl
         made = api.make(group, held, method, wish)
         seconds.append(time.perf_counter() - began)
         stegos.append(made.cover_psnr or 0.0)
-        found += [f for f in (made.psnrs if wish.survive.kind == "png" else after(made, group, held, method, wish))]
+        found += made.psnrs if wish.survive.kind == "png" else after(made, group, held, method, wish)
     return float(np.mean(stegos)), float(np.mean(found)), float(np.min(found)), float(np.mean(seconds))
 
 
@@ -91,62 +89,6 @@ def compare(method: CsFnns, photos: list[Picture], side: int, paper_steps: int) 
     table(f"cs-fnns, {len(photos)} secrets, {side}x{side}, {torch.get_num_threads()} threads", COLUMNS, rows)
 
 
-def receivers(method: CsFnns, photos: list[Picture], side: int) -> None:
-    inner, rows = secrets_of(photos, side // 2), []
-    for count in (1, 2, 3, 4):
-        groups = [[inner[(i + j) % len(inner)] for j in range(count)] for i in range(len(inner))]
-        stego, secret, least, seconds = measured(method, groups, Wish(size=(side, side)))
-        rows.append([f"{count} receivers", f"{stego:.2f}", f"{secret:.2f}", f"{least:.2f}", f"{seconds:.2f}", ""])
-    table("cs-fnns, several receivers", COLUMNS, rows)
-
-
-def strangers(method: CsFnns, photos: list[Picture], side: int) -> None:
-    """Wrong keys, forced to read the right descriptor; covers drawn with errors of one level."""
-    rows = []
-    for name, share in (("the right key", 0.0), *((f"+-1 on {100 * s:g} % of the cover", s) for s in (1e-3, 0.01, 0.1))):
-        found = [_read_as(method, s, side, share=share)[0] for s in secrets_of(photos, side // 2)]
-        rows.append([name, f"{np.mean(found):.2f}", "", ""])
-    for name, group in (("a wrong key, the right cover", True), ("a wrong key, its own cover", False)):
-        found = [_read_as(method, s, side, wrong=True, group=group) for s in secrets_of(photos, side // 2)]
-        psnrs, correlations, activities = np.array(found).T
-        rows.append([name, f"{psnrs.mean():.2f}", f"{np.abs(correlations).max():.3f}", f"{np.abs(activities).max():.3f}"])
-    table("cs-fnns, what is read", ["read with", "PSNR", "greatest |correlation|", "of activity"], rows)
-
-
-def _read_as(
-    method: CsFnns, secret: Secret, side: int, wrong: bool = False, group: bool = False, share: float = 0.0
-) -> tuple[float, float, float]:
-    """-> PSNR, correlation with the secret, and correlation of the local activity."""
-    (key,) = fresh_keys(1)
-    made = api.make([secret], [key], method, Wish(size=(side, side)))
-    reader = keys.beside(key) if group else fresh_keys(1)[0] if wrong else key
-    found = method.opened(made.picture, key)
-    told, cover = found.told, found.cover.pixels
-    if wrong and not group:
-        cover = method._ground(Wish().drawn, reader, 0, side, side).cover(0.0).pixels
-    rng = np.random.default_rng(0)
-    error = rng.integers(0, 2, cover.shape) * 2 - 1
-    drawn = np.clip(cover + np.where(rng.random(cover.shape) < share, error, 0), 0, 255)
-    perturbation = cs_fnns.to_levels(made.picture.pixels) - cs_fnns.to_levels(drawn)
-    with torch.no_grad():
-        back = image.to_pixels(cs_fnns.decoded(told, perturbation, reader, 0).clamp(0, 1))
-    assert secret.picture is not None
-    truth = secret.picture.pixels
-    return metrics.psnr(truth, back), _alike(truth, back), _alike(_activity(truth), _activity(back))
-
-
-def _alike(one: np.ndarray, other: np.ndarray) -> float:
-    return float(np.corrcoef(one.reshape(-1).astype(float), other.reshape(-1).astype(float))[0, 1])
-
-
-def _activity(pixels: np.ndarray) -> np.ndarray:
-    """Standard deviation of each 8x8 block's luminance: where a picture has outlines."""
-    grey = pixels.mean(2)
-    blocks = grey.reshape(grey.shape[0] // 8, 8, grey.shape[1] // 8, 8)
-    deviations: np.ndarray = blocks.std(axis=(1, 3))
-    return deviations
-
-
 def bits(side: int) -> None:
     """Wrong bits that the search alone leaves."""
     rows = []
@@ -178,8 +120,6 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=4)
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--paper-steps", type=int, default=1500)
-    parser.add_argument("--receivers", action="store_true")
-    parser.add_argument("--wrong", action="store_true")
     parser.add_argument("--bytes", action="store_true")
     asked = parser.parse_args()
     if asked.bytes:
@@ -188,12 +128,7 @@ def main() -> None:
     method = weights.load("cs-fnns")
     assert isinstance(method, CsFnns)
     photos = load_pictures(asked.photos, asked.limit, "photo", lambda p: p)
-    if asked.receivers:
-        receivers(method, photos, asked.side)
-    elif asked.wrong:
-        strangers(method, photos, asked.side)
-    else:
-        compare(method, photos, asked.side, asked.paper_steps)
+    compare(method, photos, asked.side, asked.paper_steps)
 
 
 if __name__ == "__main__":

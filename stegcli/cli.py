@@ -112,6 +112,7 @@ NumberOption = Annotated[
 ]
 GeneratorOption = Annotated[str | None, typer.Option(help="What draws the cover: textures or diffusers:REPO.")]
 PromptOption = Annotated[str | None, typer.Option(help="What --generator diffusers:REPO is told to draw.")]
+GeneratorStepsOption = Annotated[int | None, typer.Option(min=1, help="Of --generator diffusers:REPO.")]
 PsnrOption = Annotated[float | None, typer.Option(min=15, max=70, help="dB that the stego keeps to its cover.")]
 SearchOption = Annotated[int | None, typer.Option("--steps", min=1, help="Of the search for a stego.")]
 DecoderOption = Annotated[str | None, typer.Option(help="What the receiver's key makes: own or paper.")]
@@ -246,6 +247,7 @@ def hide(
     number: NumberOption = None,
     generator: GeneratorOption = None,
     prompt: PromptOption = None,
+    generator_steps: GeneratorStepsOption = None,
     psnr: PsnrOption = None,
     grain: GrainOption = None,
     steps: SearchOption = None,
@@ -262,7 +264,8 @@ def hide(
     wanted: dict[str, Any] = {
         "as": travel, "size": size, "temperature": temperature, "redundancy": redundancy, "quality": quality,
         "secret": receivers, "key-out": key_out, "number": number, "psnr": psnr, "steps": steps, "robust": robust,
-        "decoder": decoder, "generator": generator, "prompt": prompt, "grain": grain, "evade": evade,
+        "decoder": decoder, "generator": generator, "prompt": prompt, "generator-steps": generator_steps,
+        "grain": grain, "evade": evade,
     }  # fmt: skip
     names = _names_of_hide(secret, receivers, key, key_out, cover, output)
     held = _load_keys(names.keys)
@@ -299,6 +302,7 @@ def reveal(
     number: NumberOption = None,
     generator: GeneratorOption = None,
     prompt: PromptOption = None,
+    generator_steps: GeneratorStepsOption = None,
     jobs: JobsOption = 1,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -318,7 +322,7 @@ def reveal(
         _refuse_existing([Path(outputs[0])], force)
     from stegcli import jobs as work
 
-    models, drawn = work.Models(weights, device), _drawn(number, generator, prompt)
+    models, drawn = work.Models(weights, device), _drawn(number, generator, prompt, generator_steps)
     quiet = quiet or (json and to_stdout)
     work_list = []
     for index, (name, out) in enumerate(zip(stegos, outputs, strict=True)):
@@ -585,7 +589,8 @@ def _wish(survive: str | None, wanted: dict[str, Any]) -> Wish:
     return Wish(
         channel.parse(survive or "png"), _way(wanted["as"], wanted["redundancy"]), _size(wanted["size"]),
         wanted["temperature"], wanted["redundancy"],
-        drawn=_drawn(wanted["number"], wanted["generator"], wanted["prompt"]), psnr=wanted["psnr"],
+        drawn=_drawn(wanted["number"], wanted["generator"], wanted["prompt"], wanted["generator-steps"]),
+        psnr=wanted["psnr"],
         steps=wanted["steps"], robust=wanted["robust"], decoder=wanted["decoder"], grain=wanted["grain"],
         evade=wanted["evade"],
     )  # fmt: skip
@@ -603,15 +608,16 @@ def _way(travel: str | None, redundancy: int | None) -> Any:
     return way
 
 
-def _drawn(number: int | None, generator: str | None, prompt: str | None) -> Drawn:
+def _drawn(number: int | None, generator: str | None, prompt: str | None, steps: int | None) -> Drawn:
     from stegcli.method import Drawn
 
     kind, _, repo = (generator or "textures").partition(":")
     if (kind, repo) != ("textures", "") and (kind != "diffusers" or not repo):
         raise UsageError(f"no generator {generator!r}", "textures or diffusers:REPO")
-    if prompt is not None and kind != "diffusers":
-        raise UsageError("--prompt goes with --generator diffusers:REPO")
-    return Drawn(number, generator, prompt or "")
+    for option, value in (("prompt", prompt), ("generator-steps", steps)):
+        if value is not None and kind != "diffusers":
+            raise UsageError(f"--{option} goes with --generator diffusers:REPO")
+    return Drawn(number, generator, prompt or "", steps)
 
 
 def _nth(drawn: Drawn, index: int) -> Drawn:

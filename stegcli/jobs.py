@@ -267,7 +267,9 @@ def reveal(job: RevealJob, models: Models, force: bool, quiet: bool) -> dict[str
 
 def _options_of(drawn: Drawn) -> set[str]:
     """The options by which a user said something of how the cover was drawn."""
-    return {name for name in ("number", "generator", "prompt") if getattr(drawn, name) not in (None, "")}
+    said = {"number": drawn.number, "generator": drawn.generator, "prompt": drawn.prompt or None,
+            "generator-steps": drawn.generator_steps}  # fmt: skip
+    return {name for name, value in said.items() if value is not None}
 
 
 def _revealed(stego: Picture, key: Key, z: np.ndarray | None, method: Method, drawn: Drawn) -> Revealed:

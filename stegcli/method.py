@@ -101,11 +101,13 @@ class Drawn:
 
     number: of the message under its key; None stands for 0 when hiding, and for 0 and the next few when revealing.
     generator: what draws it, None for the method's own. prompt: what the generator is told to draw.
+    generator_steps: in how many steps, None for its own number.
     """
 
     number: int | None = None
     generator: str | None = None
     prompt: str = ""
+    generator_steps: int | None = None
 
 
 AS_USUAL = Drawn()

@@ -25,7 +25,20 @@ from stegcli.method import AS_USUAL, Draft, Drawn, PictureMethod, Revealed, Secr
 MANIFEST = '\n[toy]\ndefault = "toy-1"\n[toy.toy-1]\nlicence = "Apache-2.0"\n'
 SIDE = 64
 TOY = ("hide", "secret.txt", "--method", "toy", "-o", "out.png")
-OPTIONS = {"number", "generator", "prompt", "secret", "psnr", "steps", "robust", "decoder", "grain", "evade", "quality"}
+OPTIONS = {
+    "number",
+    "generator",
+    "prompt",
+    "generator-steps",
+    "secret",
+    "psnr",
+    "steps",
+    "robust",
+    "decoder",
+    "grain",
+    "evade",
+    "quality",
+}
 
 
 class Toy(PictureMethod):
@@ -318,14 +331,15 @@ def test_keys_that_draw_different_covers_are_refused(second: None) -> None:
 def test_options_reach_the_method() -> None:
     hidden(
         "--psnr", 40.5, "--steps", 30, "--decoder", "paper", "--grain", 3, "--evade", "--robust", "--number", 2,
-        "--generator", "diffusers:owner/repo", "--prompt", "a wood",
+        "--generator", "diffusers:owner/repo", "--prompt", "a wood", "--generator-steps", 9,
     )  # fmt: skip
-    drawn = Drawn(2, "diffusers:owner/repo", "a wood")
+    drawn = Drawn(2, "diffusers:owner/repo", "a wood", 9)
     assert Toy.wishes == [
         Wish(drawn=drawn, psnr=40.5, steps=30, robust=True, decoder="paper", grain=3, evade=True)
     ]  # fmt: skip
     Toy.asked.clear()
-    ok("reveal", "out.png", "--key", "toy.npy", "--number", 2, "--generator", drawn.generator, "--prompt", "a wood")
+    told = ("--generator", drawn.generator, "--prompt", "a wood", "--generator-steps", 9)
+    ok("reveal", "out.png", "--key", "toy.npy", "--number", 2, *told)
     assert Toy.asked == [drawn]
     hidden(output="plain.png")
     assert Toy.wishes[1] == Wish()
@@ -350,6 +364,7 @@ def test_what_is_robust_is_said_to_be() -> None:
         (("--generator", "diffusers:"), "no generator 'diffusers:'"),
         (("--generator", "textures:x"), "no generator 'textures:x'"),
         (("--prompt", "a cat"), "--prompt goes with --generator diffusers:REPO"),
+        (("--generator-steps", "9"), "--generator-steps goes with --generator diffusers:REPO"),
         (("--generator", "textures", "--prompt", "a cat"), "--prompt goes with --generator diffusers:REPO"),
         (("--robust", "--survive", "jpeg:90"), "--robust and --survive"),
         (("--robust", "--survive", "png"), "--robust and --survive"),

@@ -12,6 +12,7 @@ layer and a greater width cost time and gain nothing; a smaller slope hinders th
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -66,12 +67,12 @@ class PaperDecoder:
 
     def __init__(self, stream: Stream, sparse: bool = False):
         widths = (SQUEEZED, PAPER_WIDTH, PAPER_WIDTH, SQUEEZED)
-        self._weights = [_xavier(stream, o, i) for i, o in zip(widths, widths[1:], strict=False)]
+        self._weights = [_xavier(stream, o, i) for i, o in pairwise(widths)]
         self._strides = (1, 2, 2) if sparse else (1, 1, 2)
 
     def __call__(self, perturbation: Tensor) -> Tensor:
         x = F.pixel_unshuffle(perturbation / 255, 2)
-        for weight, stride in zip(self._weights[:-1], self._strides, strict=False):
+        for weight, stride in zip(self._weights[:-1], self._strides[:-1], strict=True):
             x = F.leaky_relu(F.conv2d(x, weight.to(x), stride=stride, padding=1), PAPER_SLOPE)
             x = F.instance_norm(x, eps=EPSILON)
         x = F.conv2d(x, self._weights[-1].to(x), stride=self._strides[-1], padding=1)

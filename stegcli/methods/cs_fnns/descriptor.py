@@ -20,7 +20,8 @@ from torch import Tensor
 from stegcli.errors import RevealError
 from stegcli.key import Key, Stream
 from stegcli.methods.cs_fnns import spectrum
-from stegcli.methods.cs_fnns.spectrum import GROUPS, Spectrum
+from stegcli.methods.cs_fnns.spectrum import FLAT, GROUPS, Spectrum
+from stegcli.nn.jpeg import BLOCK
 
 Form = Literal["picture", "bytes", "paper"]
 FORMS: tuple[Form, ...] = ("picture", "bytes", "paper")
@@ -44,7 +45,7 @@ class Descriptor:
     height: int = 0
     length: int = 0
     depth: int = 1
-    spectrum: Spectrum = Spectrum((0,) * (2 * GROUPS))
+    spectrum: Spectrum = FLAT
 
     def to_bits(self, key: Key, number: int) -> np.ndarray:
         """-> uint8 (BITS,), checked under the key."""
@@ -77,7 +78,7 @@ class Marks:
     """The directions of one receiver's descriptor in a perturbation (1, 3, h, w)."""
 
     def __init__(self, stream: Stream, height: int, width: int):
-        rows, columns = height // spectrum.BLOCK, width // spectrum.BLOCK
+        rows, columns = height // BLOCK, width // BLOCK
         self._shape = (rows, columns, LOWEST, LOWEST)
         n = math.prod(self._shape)
         self._owner = torch.from_numpy(np.arange(n) % BITS)
@@ -106,7 +107,7 @@ def _coarse(perturbation: Tensor) -> Tensor:
 def _spread(content: Tensor) -> Tensor:
     """The adjoint of `_coarse`."""
     rows, columns, _, _ = content.shape
-    coefficients = torch.zeros(3, rows, columns, spectrum.BLOCK, spectrum.BLOCK, dtype=content.dtype)
+    coefficients = torch.zeros(3, rows, columns, BLOCK, BLOCK, dtype=content.dtype)
     coefficients[0, ..., :LOWEST, :LOWEST] = content
     return spectrum.to_picture(coefficients)
 

@@ -86,4 +86,5 @@ def to_log_odds(numbers: Tensor, depth: int) -> np.ndarray:
 
 def _amplitudes(depth: int) -> Tensor:
     levels = torch.arange(2**depth) * 2.0 - (2**depth - 1)
-    return levels / levels.square().mean().sqrt()
+    found: Tensor = levels / levels.square().mean().sqrt()
+    return found

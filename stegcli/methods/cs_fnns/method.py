@@ -17,18 +17,19 @@ import functools
 import math
 import secrets as os_random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from stegcli.methods.cs_fnns.robust import search_robust
 from torch import Tensor
 
 from stegcli import ecc, image, payload
 from stegcli.errors import CapacityError, FileError, RevealError, UsageError, WeightsError
 from stegcli.image import Picture
 from stegcli.key import Key
-from stegcli.method import AS_USUAL, Cover, Draft, Drawn, PictureMethod, Revealed, Secret, Wish
+from stegcli.method import AS_USUAL, ROBUST_QUALITIES, Cover, Draft, Drawn, PictureMethod, Revealed, Secret, Wish
 from stegcli.methods.cs_fnns import cover as covers
 from stegcli.methods.cs_fnns import decoder, descriptor, evade, goals, spectrum
 from stegcli.methods.cs_fnns.cover import GRAIN, MARGIN, Generator, Ground, Textures
@@ -37,7 +38,6 @@ from stegcli.methods.cs_fnns.descriptor import BITS, SIDE_BITS, Descriptor, Form
 from stegcli.methods.cs_fnns.detector import Detector
 from stegcli.methods.cs_fnns.diffusion import DiffusionCovers
 from stegcli.methods.cs_fnns.paper import search_paper
-from stegcli.methods.cs_fnns.robust import search_robust
 from stegcli.methods.cs_fnns.search import Found, Goal, Marked, search
 from stegcli.nn.wavelet import WaveletFlow
 
@@ -53,12 +53,12 @@ TRIES = 3
 NUMBERS_TRIED = 8
 """How many numbers of messages `reveal` tries when it is told none."""
 DEPTHS = {1: ((1, 1), (2, 1), (3, 4)), 2: ((1, 1), (2, 3)), 3: ((1, 2),), 4: ((1, 4),)}
-"""Bits in each number, by the number of receivers, with the index in ecc.RATES of the weakest code that stands the wrong
-bits at PSNRS: none, none and 0.6 % for one receiver, none and 0.01 % for two, 0.01 % for three, 0.8 % for four
+"""Bits in each number, by the number of receivers, with the index in ecc.RATES of the weakest code that stands the
+wrong bits at PSNRS: none, none and 0.6 % for one receiver, none and 0.01 % for two, 0.01 % for three, 0.8 % for four
 (`python benchmarks/cs_fnns.py --bytes`)."""
 SPARSE_DEPTHS = ((1, 4),)
-ROBUST = (75, 80, 85, 90, 95)
 DIFFUSERS = "diffusers:"
+COVERS_KEPT = 4
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ class CsFnns(PictureMethod):
     survives: ClassVar[tuple[str, ...]] = ("png", "jpeg:Q")
     options: ClassVar[frozenset[str]] = frozenset(
         {"as", "size", "quality", "secret", "number", "psnr", "steps", "robust", "decoder", "generator", "prompt",
+         "generator-steps",
          "grain", "evade"}
     )  # fmt: skip
     most_receivers: ClassVar[int] = len(PSNRS)
@@ -101,6 +102,7 @@ class CsFnns(PictureMethod):
         self.g2 = WaveletFlow(**g2) if g2 else None
         self.detector = Detector(**detector) if detector else None
         self.temperature = temperature
+        self._known: dict[tuple[object, ...], Ground] = {}
 
     # -- covers
 
@@ -110,7 +112,7 @@ class CsFnns(PictureMethod):
             return self._textures
         if not named.startswith(DIFFUSERS):
             raise UsageError(f"no generator {named!r}", "textures, or diffusers:REPO")
-        return _diffusion(named.removeprefix(DIFFUSERS), drawn.prompt)
+        return _diffusion(named.removeprefix(DIFFUSERS), drawn.prompt, drawn.generator_steps)
 
     @functools.cached_property
     def _textures(self) -> Textures:
@@ -122,24 +124,15 @@ class CsFnns(PictureMethod):
         return Textures(flow.requires_grad_(False), self.temperature)
 
     def _ground(self, drawn: Drawn, key: Key, number: int, height: int, width: int) -> Ground:
-        return self._grounds(drawn.generator, drawn.prompt, key.method, key.cover_secret(), number, height, width, key)
-
-    @functools.cached_property
-    def _grounds(self) -> Any:
-        """The last few covers: what is hidden is revealed at once, to verify it."""
-        known: dict[tuple[object, ...], Ground] = {}
-
-        def ground(generator: str | None, prompt: str, method: str, shared: bytes, number: int, height: int,
-                   width: int, key: Key) -> Ground:  # fmt: skip
-            name = (generator, prompt, method, shared, number, height, width)
-            if name not in known:
-                while len(known) >= NUMBERS_TRIED // 2:
-                    known.pop(next(iter(known)), None)
-                draws = self._generator(Drawn(number, generator, prompt))
-                known[name] = covers.ground(draws, key, number, height, width)
-            return known[name]
-
-        return ground
+        """The last few are kept: what is hidden is revealed at once, to verify it."""
+        name = (replace(drawn, number=number), key.method, key.cover_secret(), height, width)
+        found = self._known.get(name)
+        if found is None:
+            found = covers.ground(self._generator(drawn), key, number, height, width)
+            if len(self._known) >= COVERS_KEPT:
+                self._known.clear()
+            self._known[name] = found
+        return found
 
     # -- how much fits
 
@@ -164,9 +157,7 @@ class CsFnns(PictureMethod):
         height, width = self._size(wish, secrets)
         psnr = _psnr(wish, len(keys))
         number, drawn, notes = self._cover(wish, keys[0], height, width, psnr)
-        sought = [
-            self._sought(s, k, wish, number, drawn, len(keys)) for s, k in zip(secrets, keys, strict=True)
-        ]
+        sought = [self._sought(s, k, wish, number, drawn, len(keys)) for s, k in zip(secrets, keys, strict=True)]
         marked = [_marked(s.descriptor, k, number, height, width) for s, k in zip(sought, keys, strict=True)]
         exact = tuple(s.exact for s in sought)
         forms = tuple(_told(s.descriptor.form) for s in sought)
@@ -190,9 +181,7 @@ class CsFnns(PictureMethod):
                 return number, found, () if not number else (f"message number {number} of this key",)
         raise UsageError(f"the cover of number {asked} might be drawn differently elsewhere", "take another --number")
 
-    def _sought(
-        self, secret: Secret, key: Key, wish: Wish, number: int, drawn: covers.Cover, receivers: int
-    ) -> Sought:
+    def _sought(self, secret: Secret, key: Key, wish: Wish, number: int, drawn: covers.Cover, receivers: int) -> Sought:
         height, width = drawn.pixels.shape[:2]
         sparse = _is_robust(wish)
         if wish.travel == "bytes" or (wish.travel == "auto" and secret.picture is None):
@@ -239,12 +228,11 @@ class CsFnns(PictureMethod):
 
     # -- revealing
 
-    def reveal(
-        self, stego: Picture, key: Key, token: np.ndarray | None = None, drawn: Drawn = AS_USUAL
-    ) -> Revealed:
+    def reveal(self, stego: Picture, key: Key, token: np.ndarray | None = None, drawn: Drawn = AS_USUAL) -> Revealed:
         found = self.opened(stego, key, drawn)
         if found.told.cover != found.cover.hash:
-            raise RevealError("the key is right, but the cover drawn here is not the sender's: another generator or version")
+            hint = "the key is right, but the cover drawn here is not the sender's: another generator or version"
+            raise RevealError(hint)
         notes = (f"message number {found.number} of this key",) if found.number else ()
         return _read(found, key, notes)
 
@@ -309,8 +297,8 @@ def decoded(told: Descriptor, perturbation: Tensor, key: Key, number: int) -> Te
 
 
 @functools.lru_cache(maxsize=1)
-def _diffusion(repo: str, prompt: str) -> DiffusionCovers:
-    return DiffusionCovers(repo, prompt, None)
+def _diffusion(repo: str, prompt: str, steps: int | None) -> DiffusionCovers:
+    return DiffusionCovers(repo, prompt, steps)
 
 
 # -- what the user wishes
@@ -332,7 +320,7 @@ def _is_robust(wish: Wish) -> bool:
 
 
 def _qualities(wish: Wish) -> tuple[int, ...]:
-    return ROBUST if wish.robust else (round(wish.survive.strength),)
+    return ROBUST_QUALITIES if wish.robust else (round(wish.survive.strength),)
 
 
 def _psnr(wish: Wish, receivers: int) -> float:

@@ -47,9 +47,7 @@ def _boxed(z: Tensor, low: Tensor, high: Tensor) -> Tensor:
     return low + (high - low) * (torch.tanh(z) + 1) / 2
 
 
-def _rounded(
-    delta: Tensor, goals: Sequence[Goal], marked: Sequence[Marked], cover: Tensor, steps: int
-) -> Found | None:
+def _rounded(delta: Tensor, goals: Sequence[Goal], marked: Sequence[Marked], cover: Tensor, steps: int) -> Found | None:
     for one in marked:
         delta = delta + one.marks.nudge(delta, one.bits, MARGIN)
     whole = torch.minimum(torch.maximum(delta.round(), -cover), 255 - cover)

@@ -67,12 +67,12 @@ class Found:
 
 
 Penalty = Callable[[Tensor], Tensor]
-"""Stego (1, 3, h, w) in grey levels -> what is to be small besides: how far detectors are from taking it for a cover."""
+"""Stego (1, 3, h, w) in grey levels -> what is to be small besides: how far detectors take it for a stego."""
 
 
 def search(
-    goals: Sequence[Goal], marked: Sequence[Marked], cover: Tensor, psnr: float, steps: int, random: np.random.Generator,
-    penalty: Penalty | None = None, enough: float = 0.0,
+    goals: Sequence[Goal], marked: Sequence[Marked], cover: Tensor, psnr: float, steps: int,
+    random: np.random.Generator, penalty: Penalty | None = None, enough: float = 0.0,
 ) -> Found | None:  # fmt: skip
     """Goals and descriptors of all receivers, cover in grey levels (1, 3, h, w) -> the best perturbation found.
 

@@ -52,6 +52,10 @@ class Spectrum:
         return (deviations.sqrt() * deviations.mean().sqrt()).float()
 
 
+FLAT = Spectrum((0,) * (2 * GROUPS))
+"""Where there is no picture."""
+
+
 def measured(picture: Tensor) -> Spectrum:
     """Picture (1, 3, h, w) in [0, 1], sides multiples of 8 -> its spectrum."""
     coefficients = to_coefficients(picture - 0.5)
@@ -114,4 +118,5 @@ def _groups() -> Tensor:
 
 def _colours(like: Tensor) -> Tensor:
     rows = torch.tensor(COLOURS, dtype=torch.float64)
-    return (rows / rows.norm(dim=1, keepdim=True)).to(like.dtype)
+    colours: Tensor = rows / rows.norm(dim=1, keepdim=True)
+    return colours.to(like.dtype)
