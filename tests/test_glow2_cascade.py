@@ -48,7 +48,7 @@ class Sent:
         known = np.broadcast_to(np.float64(r), self.z.shape)
         arrived = known * self.z + np.sqrt(1 - known**2) * rng(100 + seed).standard_normal(len(self.z))
         pads = self.pads if pads is None else pads
-        return cascade.read(arrived.astype(np.float32), known.astype(np.float32), self.used, self.ranks, pads)
+        return cascade.read(arrived.astype(np.float32), known.astype(np.float32), self.used, self.ranks, pads)[0]
 
 
 def secret(copies, seed=0):
@@ -185,6 +185,22 @@ def test_harsher_noise_costs_the_least_important_first():
     assert parts == sorted(parts)
 
 
+@pytest.mark.parametrize("copies", [1, 4])
+def test_the_deviation_is_one_where_nothing_arrived_and_small_where_all_did(copies):
+    z1, r = secret(copies), np.full(3 * SIDE * SIDE, 0.9999)
+    for band in OUTER:
+        if DEFAULT["jpeg:80"].bits(band) == 0:
+            r[band.stretch] = 0.0
+    sent = Sent(z1, copies)
+    _, deviation = cascade.read(sent.z, r, sent.used, sent.ranks, sent.pads)
+    reached = np.zeros(len(z1), bool)
+    reached[sent.ranks[np.flatnonzero(r[sent.used] > 0) % len(z1)]] = True
+    assert deviation.dtype == np.float32
+    assert np.median(deviation[reached]) < 0.05
+    assert deviation[~reached] == pytest.approx(1, abs=1e-3)
+    assert (~reached).any() == (copies == 1)
+
+
 # -- for nobody else
 
 
@@ -275,7 +291,7 @@ def test_each_receiver_finds_a_secret_of_its_own_in_one_stego():
     arrived = (0.99 * z + np.sqrt(1 - 0.99**2) * rng(70).standard_normal(len(z))).astype(np.float32)
     for z1, other, key in zip(secrets, secrets[::-1], (KEY, OTHER), strict=True):
         made, used, ranks = token_for(z, z1, key)
-        found = cascade.read(arrived, r, used, ranks, made[used].astype(np.float64))
+        found, _ = cascade.read(arrived, r, used, ranks, made[used].astype(np.float64))
         assert rms(found, z1) < 0.13
         assert abs(correlation(found, other)) < 4 / np.sqrt(len(other))
 
@@ -284,7 +300,7 @@ def test_a_token_is_worth_nothing_with_another_stego():
     z1 = secret(4)
     made, used, ranks = token_for(drawn_stego(), z1, KEY)
     other = rng(80).standard_normal(len(made))
-    found = cascade.read(other, np.full(len(other), 0.999), used, ranks, made[used].astype(np.float64))
+    found, _ = cascade.read(other, np.full(len(other), 0.999), used, ranks, made[used].astype(np.float64))
     assert abs(correlation(found, z1)) < 4 / np.sqrt(len(z1))
 
 

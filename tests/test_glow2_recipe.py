@@ -251,7 +251,7 @@ SMALL_BANDS = [f"{kind}{level}" for level in range(1, 5) for kind in "yc"] + ["b
 def test_recipes_are_the_flows_each_of_their_bands_and_the_other_parts():
     bands = {"g2": TEXTURE_BANDS, "g2-landscapes": SMALL_BANDS, "g1": SMALL_BANDS}
     expected = set(bands) | {f"{n}/{b}" for n, found in bands.items() for b in found}
-    assert set(RECIPES) == expected | {"inverse", "sr", "udm", "glow"}
+    assert set(RECIPES) == expected | {"inverse", "refiner", "sr", "sr-swin2sr", "udm", "glow"}
     assert glow2.RECIPES is RECIPES
 
 

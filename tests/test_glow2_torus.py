@@ -201,7 +201,7 @@ def read(x, r, copies=1, wrong=False, tails=None):
         dither = uniform(len(x), index)
         z, known = through(torus.write_numbers(x, dither), r, index, tails)
         total = total + torus.number_fit(z, known, uniform(len(x), 99) if wrong else dither)
-    return torus.read_numbers(total)
+    return torus.read_numbers(total)[0]
 
 
 def rms(a, b):
@@ -236,8 +236,8 @@ def test_numbers_come_back_from_what_arrives_untouched():
     dither = uniform(3000)
     fit = torus.number_fit(torus.write_numbers(x, dither), np.full(3000, EXACT), dither)
     assert fit.shape == (3000, torus.GRID)
-    found = torus.read_numbers(fit)
-    assert found.dtype == np.float32
+    found, deviation = torus.read_numbers(fit)
+    assert found.dtype == deviation.dtype == np.float32
     step = 2 * torus.MOST / (torus.GRID - 1)
     assert rms(found, x) < step / 2
     usual = np.abs(x) < 2.5
@@ -248,7 +248,7 @@ def test_numbers_beyond_the_clip_come_back_as_the_clip():
     """Neither end is taken for the other: the guard band lies between them."""
     x = np.repeat([-1e6, -5, -torus.MOST, torus.MOST, 5, 1e6], 500)
     dither = uniform(len(x))
-    found = torus.read_numbers(torus.number_fit(torus.write_numbers(x, dither), np.full(len(x), EXACT), dither))
+    found, _ = torus.read_numbers(torus.number_fit(torus.write_numbers(x, dither), np.full(len(x), EXACT), dither))
     assert found == pytest.approx(x.clip(-torus.MOST, torus.MOST), abs=0.35)
 
 
@@ -274,3 +274,23 @@ def test_what_is_read_is_a_mean_and_never_worse_than_nothing():
 def test_with_another_dither_numbers_are_nothing():
     x = numbers(10_000)
     assert abs(correlation(read(x, 0.999, wrong=True), x)) < 4 / np.sqrt(len(x))
+
+
+@pytest.mark.parametrize("r", [0.3, 0.7, 0.95, 0.99])
+def test_the_deviation_is_that_of_the_error(r):
+    x, dither = numbers(6000), uniform(6000)
+    z, known = through(torus.write_numbers(x, dither), r, tails=torus.TAILS)
+    found, deviation = torus.read_numbers(torus.number_fit(z, known, dither))
+    assert rms(found, x) == pytest.approx(np.sqrt(np.mean(deviation**2)), rel=0.1)
+    sure = deviation < np.median(deviation)
+    assert rms(found[sure], x[sure]) < rms(found[~sure], x[~sure])
+
+
+def test_the_deviation_goes_from_nothing_to_one():
+    x, dither = numbers(3000), uniform(3000)
+    z = torus.write_numbers(x, dither)
+    deviations = [torus.read_numbers(torus.number_fit(z, np.full(3000, r), dither))[1] for r in (0.0, 0.9, EXACT)]
+    assert deviations[0] == pytest.approx(np.ones(3000), abs=1e-3)
+    assert 0.1 < deviations[1].mean() < 0.9
+    assert deviations[2].mean() < 0.05
+    assert deviations[2][np.abs(x) < 2.5].max() < 0.15

@@ -1,9 +1,10 @@
 """Parts trained one by one -> one weights file.
 
-    python training/assemble.py glow2 -o OUT.safetensors [--half] [--config FILE.json] PART.safetensors...
+    python training/assemble.py glow2 -o OUT.safetensors [--half] [--config FILE.json] PART.safetensors[:NAME]...
 
-The configurations of the parts are joined; `--config` adds to them. `--half` stores float16, which the loader widens
-again: sender and receiver then have the same rounded numbers. Prints what weights.toml needs.
+The configurations of the parts are joined; `--config` adds to them. A part may be joined weights itself; with `:NAME`
+only the part of that name is taken of it, for some are trained in a file with others. `--half` stores float16, which
+the loader widens again: sender and receiver then have the same rounded numbers. Prints what weights.toml needs.
 """
 
 from __future__ import annotations
@@ -11,17 +12,20 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from stegcli import weights
 
+SUFFIX = ".safetensors"
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("method")
-    parser.add_argument("parts", nargs="+", type=Path)
+    parser.add_argument("parts", nargs="+")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--half", action="store_true")
     parser.add_argument("--config", type=Path)
@@ -36,19 +40,33 @@ def main() -> None:
     print(f'file = "{options.output.name}"\nsha256 = "{hashlib.sha256(data).hexdigest()}"\nbytes = {len(data)}')
 
 
-def join(method: str, parts: list[Path]) -> tuple[dict[str, object], dict[str, torch.Tensor], dict[str, object]]:
+def join(method: str, parts: list[str]) -> tuple[dict[str, object], dict[str, torch.Tensor], dict[str, object]]:
     """Weights files -> configuration, tensors and training facts of all together; a later one replaces an earlier."""
     config: dict[str, object] = {}
     tensors: dict[str, torch.Tensor] = {}
     training: dict[str, object] = {}
-    for path in parts:
-        found = weights.read(path)
+    for part in parts:
+        found = read(part)
         if found.method != method:
-            raise SystemExit(f"{path} is of {found.method}")
+            raise SystemExit(f"{part} is of {found.method}")
         config |= found.config
         tensors |= {n: t.contiguous() for n, t in found.tensors.items()}
-        training[str(found.training["part"])] = found.training
+        facts = found.training
+        training |= {str(facts["part"]): facts} if "part" in facts else facts
     return config, tensors, training
+
+
+def read(part: str) -> weights.Trained:
+    """FILE or FILE:NAME -> what the file holds, or the part of that name alone."""
+    path, ending, name = part.rpartition(f"{SUFFIX}:")
+    if not ending:
+        return weights.read(Path(part))
+    found = weights.read(Path(path + SUFFIX))
+    if name not in found.config:
+        raise SystemExit(f"{path}{SUFFIX} holds no {name}")
+    tensors = {n: t for n, t in found.tensors.items() if n.startswith(f"{name}.")}
+    training = found.training if "part" in found.training else {name: found.training[name]}
+    return replace(found, config={name: found.config[name]}, tensors=tensors, training=training)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
     torus, header, bits, cascade   secrets <-> latents, exactly N(0, 1) whatever they carry
     layout, descriptor             which latents carry what; what the header says of it
     noise, inverse                 a picture that arrived -> its latents, and what each is still worth
-    compress, pictures, sr         pictures <-> bytes or latents, and back to their size
+    compress, pictures             pictures <-> bytes or latents
+    refiner, sr, swin2sr           what a picture that came as latents gains afterwards
     method                         Glow2, which brings these together
     udm                            the paper's own module, to be measured against
     recipe*, measure*              how the parts are trained, what is measured of them

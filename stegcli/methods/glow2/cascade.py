@@ -12,7 +12,7 @@ stego's latents then stay correlated with the secret's, and are not independent 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -22,8 +22,11 @@ from stegcli.methods.glow2 import torus
 from stegcli.methods.glow2.layout import Share, Table, spread
 from stegcli.nn.wavelet import Band
 
-CHUNK = 2**16
-"""Places that are read at a time: each has a likelihood for every candidate number."""
+CHUNK = 2**12
+"""Places that are read at a time: each has a likelihood for every candidate number, and all these fit into a cache."""
+
+Permute = Callable[[int, int], np.ndarray]
+"""Index of a band in its order, and how many of its places are free -> a permutation of these."""
 
 
 def importance(bands: Sequence[Band]) -> np.ndarray:
@@ -34,11 +37,16 @@ def importance(bands: Sequence[Band]) -> np.ndarray:
 
 def places(bands: Sequence[Band], table: Table, share: Share, taken: np.ndarray, key: Key, nonce: int) -> np.ndarray:
     """Places of the stego's latents, the sturdiest first; within a band the key decides."""
+    return arranged(bands, table, share, taken, lambda i, n: key.stream(f"copies {i}", nonce).permutation(n))
+
+
+def arranged(bands: Sequence[Band], table: Table, share: Share, taken: np.ndarray, permute: Permute) -> np.ndarray:
+    """`places`, by any permutation: training needs no key."""
     order = sorted(bands, key=lambda b: (-table.bits(b), -b.level))
     found = []
     for index, band in enumerate(order):
         free = np.setdiff1d(share.of_band(band), taken, assume_unique=True)
-        found.append(free[key.stream(f"copies {index}", nonce).permutation(len(free))])
+        found.append(free[permute(index, len(free))])
     return np.concatenate(found)
 
 
@@ -53,15 +61,17 @@ def numbers(z1: np.ndarray, ranks: np.ndarray, n: int) -> np.ndarray:
     return carried
 
 
-def read(z: np.ndarray, r: np.ndarray, used: np.ndarray, ranks: np.ndarray, pads: np.ndarray) -> np.ndarray:
-    """Latents of the stego that arrived, and the places used -> the mean of the secret's given them, float32."""
+def read(
+    z: np.ndarray, r: np.ndarray, used: np.ndarray, ranks: np.ndarray, pads: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Latents of the stego that arrived, and the places used -> mean and deviation of the secret's, float32 each."""
     together = torch.zeros(len(ranks), torus.GRID)
     for part in np.array_split(np.arange(len(used)), max(1, len(used) // CHUNK)):
         fit = torus.number_fit(z[used[part]], r[used[part]], pads[part])
         together.index_add_(0, torch.from_numpy(part) % len(ranks), fit)
-    z1 = np.zeros(len(ranks), np.float32)
-    z1[ranks] = torus.read_numbers(together)
-    return z1
+    z1, deviation = np.zeros(len(ranks), np.float32), np.ones(len(ranks), np.float32)
+    z1[ranks], deviation[ranks] = torus.read_numbers(together)
+    return z1, deviation
 
 
 # -- several receivers of one stego

@@ -4,6 +4,7 @@ bands     correlation of the latents that arrive with those sent
 keys      what a wrong key and a perturbed one make of the cascade
 secrecy   whether stegos are draws of G2 like any other, and what they tell of their secrets without the key
 inverse   the robust inverse beside the plain one
+refiner   the cascade without the refiner and with it
 glow, udm the paper's generator and its up-and-down sampling beside ours
 
 Each is measured where the weights hold the parts that it needs.
@@ -45,6 +46,8 @@ def parts(
         found["keys"] = lambda: measure_keys.measure(method, sample)
     if method.inverse is not None:
         found["inverse"] = lambda: measure_latents.inverses(method, sample)
+    if method.refiner is not None and method.g1 is not None:
+        found["refiner"] = lambda: measure_rivals.refiner(method, sample)
     if method.glow is not None:
         found["glow"] = lambda: measure_rivals.glow(method, sample)
     if method.udm is not None and method.g1 is not None:
@@ -55,7 +58,8 @@ def parts(
 def tables(figures: dict[str, Any]) -> list[Table]:
     """The figures of all parts that were measured, for people."""
     drawn = {
-        "bands": _bands, "inverse": _inverse, "keys": _keys, "secrecy": _secrecy, "glow": _glow, "udm": _udm,
+        "bands": _bands, "inverse": _inverse, "keys": _keys, "secrecy": _secrecy, "refiner": _refiner, "glow": _glow,
+        "udm": _udm,
     }  # fmt: skip
     return [t for name, draw in drawn.items() if name in figures for t in draw(figures[name])]
 
@@ -77,6 +81,10 @@ def _bands(figures: dict[str, Any]) -> list[Table]:
 
 def _inverse(figures: dict[str, Any]) -> list[Table]:
     return [("bytes by that correlation, by either inverse", *_grid("attack", figures, 0))]
+
+
+def _refiner(figures: dict[str, Any]) -> list[Table]:
+    return [("cascade: PSNR without the refiner and with it, of the same stegos", *_grid("attack", figures, 2))]
 
 
 def _keys(figures: dict[str, Any]) -> list[Table]:

@@ -1,7 +1,8 @@
-"""The paper's own parts beside those that took their place, where weights hold them."""
+"""Where weights hold them: the paper's own parts beside those that took their place, and what the refiner gains."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,7 +14,10 @@ from torch import Tensor
 
 from stegcli import metrics
 from stegcli.channel import Channel
+from stegcli.errors import RevealError
 from stegcli.image import Picture
+from stegcli.key import Key
+from stegcli.method import Secret, Wish
 from stegcli.methods.glow2 import measure_latents, noise, pictures, recipe_flow, recipe_glow
 from stegcli.methods.glow2.measure_latents import Sample
 from stegcli.methods.glow2.measure_secrecy import MOST_STEGOS, Case, inner_side, leak, restorer
@@ -23,8 +27,46 @@ from stegcli.nn.glow import Glow
 from stegcli.nn.wavelet import squeeze
 
 MOST_SECRETS = 8
+MOST_REFINED = 16
 BEYOND = 6.0
 """Latents are cut there before the network sees them: a few wild ones would spoil their neighbours."""
+
+
+# -- the refiner
+
+
+def refiner(method: Glow2, sample: Sample) -> dict[str, dict[str, float | None]]:
+    """-> attack -> PSNR of the cascade without the refiner and with it, of the same stegos; None if none came back."""
+    return {str(a): _refined(method, sample, a) for a in sample.attacks}
+
+
+def _refined(method: Glow2, sample: Sample, attack: Channel) -> dict[str, float | None]:
+    psnrs: dict[str, list[float]] = {"without": [], "with": []}
+    wish = Wish(attack, "cascade", (sample.width, sample.height))
+    for index, secret in enumerate(sample.secrets[:MOST_REFINED]):
+        rng = sample.rng(f"refiner {attack}", index)
+        key = Key(method.name, "", rng.bytes(32))
+        draft = next(method.drafts([Secret(b"", secret)], [key], wish))
+        stego = measure_latents.arrived(draft.pixels, attack, rng)
+        with contextlib.suppress(RevealError):  # then neither finds the header
+            refined = _psnr(method, secret, stego, key)
+            with _without_refiner(method):
+                psnrs["without"].append(_psnr(method, secret, stego, key))
+            psnrs["with"].append(refined)
+    return {name: float(np.mean(p)) if p else None for name, p in psnrs.items()}
+
+
+def _psnr(method: Glow2, secret: Picture, stego: Picture, key: Key) -> float:
+    return metrics.psnr(secret.pixels, cast(Picture, method.reveal(stego, key).picture).pixels)
+
+
+@contextlib.contextmanager
+def _without_refiner(method: Glow2) -> Iterator[None]:
+    kept, method.refiner = method.refiner, None
+    try:
+        yield
+    finally:
+        method.refiner = kept
 
 
 # -- the plain Glow

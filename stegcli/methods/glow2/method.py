@@ -27,7 +27,7 @@ from stegcli.channel import parse
 from stegcli.errors import CapacityError, FileError, RevealError, UsageError, WeightsError
 from stegcli.image import Picture
 from stegcli.key import Key, Stream
-from stegcli.method import Cover, Draft, PictureMethod, Revealed, Secret, Wish
+from stegcli.method import AS_USUAL, Cover, Draft, Drawn, PictureMethod, Revealed, Secret, Wish
 from stegcli.methods.glow2 import bits, cascade, compress, header, layout, noise, pictures, torus
 from stegcli.methods.glow2.descriptor import (
     CASCADE,
@@ -45,15 +45,16 @@ from stegcli.methods.glow2.descriptor import (
 from stegcli.methods.glow2.inverse import RobustInverse
 from stegcli.methods.glow2.layout import CHANNELS, Share
 from stegcli.methods.glow2.noise import Arrived
-from stegcli.methods.glow2.sr import Upscaler
+from stegcli.methods.glow2.refiner import Refiner
+from stegcli.methods.glow2.sr import build_upscaler
 from stegcli.methods.glow2.udm import PaperUDM
+from stegcli.nn import drawing
+from stegcli.nn.drawing import acceptable as acceptable  # the measures take it from here
 from stegcli.nn.glow import Glow
 from stegcli.nn.wavelet import Band, WaveletFlow
 
 MOST_SIDE = 512
 TRIES = 8
-MOST_CLIPPED = 0.01
-"""Share of samples beyond black and white above which a draw is not used, nor given out by `sample`."""
 Normals = Callable[[int], np.ndarray]
 """How many -> standard normal numbers, float64: `Stream.normal` or a generator's `standard_normal`."""
 
@@ -74,7 +75,7 @@ class Message:
 
 
 class Glow2(PictureMethod):
-    """g1, g2, sr, inverse, udm, glow: the configuration of each part that is there.
+    """g1, g2, sr, refiner, inverse, udm, glow: the configuration of each part that is there.
 
     side: of a stego when no size is asked for. temperature: the default. tables: see `layout.tables`.
     """
@@ -90,6 +91,7 @@ class Glow2(PictureMethod):
         g1: dict[str, Any] | None = None,
         g2: dict[str, Any] | None = None,
         sr: dict[str, Any] | None = None,
+        refiner: dict[str, Any] | None = None,
         inverse: dict[str, Any] | None = None,
         udm: dict[str, Any] | None = None,
         glow: dict[str, Any] | None = None,
@@ -97,11 +99,15 @@ class Glow2(PictureMethod):
         temperature: float = 0.9,
         tables: Mapping[str, Mapping[str, object]] | None = None,
     ):
-        parts = {"g1": g1, "g2": g2, "sr": sr, "inverse": inverse, "udm": udm, "glow": glow, "tables": tables}
+        parts = {
+            "g1": g1, "g2": g2, "sr": sr, "refiner": refiner, "inverse": inverse, "udm": udm, "glow": glow,
+            "tables": tables,
+        }  # fmt: skip
         super().__init__({n: c for n, c in parts.items() if c} | {"side": side, "temperature": temperature})
         self.g1 = WaveletFlow(**g1) if g1 else None
         self.g2 = WaveletFlow(**g2) if g2 else None
-        self.sr = Upscaler(**sr) if sr else None
+        self.sr = build_upscaler(sr) if sr else None
+        self.refiner = Refiner(**refiner) if refiner else None
         self.inverse = RobustInverse(**inverse) if inverse else None
         self.udm = PaperUDM(**udm) if udm else None
         self.glow = Glow(**glow) if glow else None
@@ -122,13 +128,11 @@ class Glow2(PictureMethod):
         Draws that are not finite or too much clipped are passed over, as they are for stegos: the rule
         looks at the picture alone.
         """
-        flow = self._generator(double)
-        for _ in range(100 * TRIES):
-            z = torch.from_numpy(normals(3 * height * width)).to(flow.colour.device, _precision(double))
-            x = flow.inverse(z.view(1, 3, height, width) * (temperature or self.temperature))
-            if acceptable(x):
-                return x.clamp(0, 1)
-        raise WeightsError("the generator draws nothing but clipped pictures", "use other weights")
+        flow, heat = self._generator(double), temperature or self.temperature
+        x = drawing.draw(flow, lambda n: torch.from_numpy(normals(n)), height, width, heat, 100 * TRIES)
+        if x is None:
+            raise WeightsError("the generator draws nothing but clipped pictures", "use other weights")
+        return x
 
     def _generator(self, double: bool = False) -> WaveletFlow:
         if self.g2 is None:
@@ -265,7 +269,7 @@ class Glow2(PictureMethod):
 
     # -- revealing
 
-    def reveal(self, stego: Picture, key: Key, token: np.ndarray | None = None) -> Revealed:
+    def reveal(self, stego: Picture, key: Key, token: np.ndarray | None = None, drawn: Drawn = AS_USUAL) -> Revealed:
         height, width = stego.height, stego.width
         if not self._has_size(height, width):
             raise RevealError
@@ -331,14 +335,13 @@ class Glow2(PictureMethod):
             taken = _header_places(bands, key, share)
             used, ranks = self._cascade_places(bands, descriptor, taken, key, nonce)
             pads = cascade.pad(key, nonce, len(used))
-        latents = cascade.read(*arrived.at(descriptor.temperature), used, ranks, pads)
+        latents, deviation = cascade.read(*arrived.at(descriptor.temperature), used, ranks, pads)
         inner = _inner_side(min(stego.height, stego.width), descriptor.copies)
-        return pictures.to_picture(self.g1, self.sr, latents, inner, descriptor.width, descriptor.height)
-
-
-def acceptable(x: Tensor) -> bool:
-    """Whether a draw of G2 may be given out: finite, and hardly clipped."""
-    return bool(torch.isfinite(x).all()) and noise.clipped(x) <= MOST_CLIPPED
+        restore = None
+        if self.refiner is not None:
+            off = torch.from_numpy(deviation).view(1, 3, inner, inner).to(self.device)
+            restore = functools.partial(self.refiner.restore, self.g1, deviation=off)
+        return pictures.to_picture(self.g1, self.sr, latents, inner, descriptor.width, descriptor.height, restore)
 
 
 def build(**config: Any) -> Glow2:
@@ -351,10 +354,6 @@ def _warnings(wish: Wish) -> tuple[str, ...]:
     if wish.survive.kind == "jpeg" and wish.survive.strength < harshest.strength:
         return (f"{wish.survive} is below {harshest}, the harshest measured: tried, and verified all the same",)
     return ()
-
-
-def _precision(double: bool) -> torch.dtype:
-    return torch.float64 if double else torch.float32
 
 
 def _sides(bands: Sequence[Band]) -> tuple[int, int]:

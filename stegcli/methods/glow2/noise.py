@@ -56,11 +56,6 @@ def to_pixels(x: Tensor) -> np.ndarray:
     return np.ascontiguousarray(levels.permute(1, 2, 0).cpu().numpy())
 
 
-def clipped(x: Tensor) -> float:
-    """Share of samples outside what 8 bits hold."""
-    return ((x < 0) | (x >= 1)).float().mean().item()
-
-
 def read(flow: WaveletFlow, pixels: np.ndarray, quantisation: Quantisation | None) -> Arrived:
     """A picture that arrived, and its file's quantisation if it is a JPEG -> its latents."""
     device = next(flow.parameters()).device

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 import numpy as np
@@ -13,6 +14,9 @@ from stegcli.image import Picture
 from stegcli.methods.glow2 import noise
 from stegcli.nn.wavelet import WaveletFlow
 
+Restore = Callable[[Tensor], Tensor]
+"""Latents (1, 3, s, s) -> the picture in [0, 1]."""
+
 
 def to_latents(g1: WaveletFlow, picture: Picture, side: int) -> np.ndarray:
     """A picture, made side x side by Lanczos, which the upscaler learnt to undo -> latents (3 side side,), float32."""
@@ -23,14 +27,23 @@ def to_latents(g1: WaveletFlow, picture: Picture, side: int) -> np.ndarray:
 
 
 def to_picture(
-    g1: WaveletFlow, upscaler: nn.Module | None, z: np.ndarray, side: int, width: int, height: int
-) -> Picture:
-    """The inverse of `to_latents`, restored to width x height; if that is larger, through the upscaler first."""
-    x = g1.inverse(torch.from_numpy(z).view(1, 3, side, side).to(_device(g1)))
-    x = x.nan_to_num(0.5).clamp(0, 1)
+    g1: WaveletFlow, upscaler: nn.Module | None, z: np.ndarray, side: int, width: int, height: int,
+    restore: Restore | None = None,
+) -> Picture:  # fmt: skip
+    """The inverse of `to_latents`, brought to width x height; if that is larger, through the upscaler first.
+
+    restore: what makes the picture of latents in place of G1 alone.
+    """
+    latents = torch.from_numpy(z).view(1, 3, side, side).to(_device(g1))
+    x = inverse(g1, latents) if restore is None else restore(latents)
     if upscaler is not None and max(width, height) > side:
         x = cast(Tensor, upscaler(x))
     return Picture(image.resized(image.to_pixels(x), width, height))
+
+
+def inverse(g1: WaveletFlow, z: Tensor) -> Tensor:
+    """Latents -> pictures (b, 3, h, w) in [0, 1], whatever became of the latents on their way."""
+    return g1.inverse(z).nan_to_num(0.5).clamp(0, 1)
 
 
 def _device(flow: nn.Module) -> torch.device:

@@ -2,15 +2,19 @@
 
 g1, g2, g2-landscapes   the flows; g2/y1 and so on: one band of one
 inverse                 the robust inverse of G2 (needs --start WEIGHTS with a trained G2)
+refiner                 of what the cascade brings (needs --start WEIGHTS with trained G1 and G2)
 sr                      the upscaler of revealed pictures
+sr-swin2sr              the same with attention, to be measured against
 udm, glow               the paper's own module and generator, to be measured against
 """
 
-from stegcli.methods.glow2 import recipe_flow, recipe_glow, recipe_inverse, recipe_sr, recipe_udm
+from stegcli.methods.glow2 import recipe_flow, recipe_glow, recipe_inverse, recipe_refiner, recipe_sr, recipe_udm
 
 RECIPES = recipe_flow.RECIPES | {
     "inverse": recipe_inverse.RECIPE,
+    "refiner": recipe_refiner.RECIPE,
     "sr": recipe_sr.RECIPE,
+    "sr-swin2sr": recipe_sr.SWIN2SR,
     "udm": recipe_udm.RECIPE,
     "glow": recipe_glow.RECIPE,
 }

@@ -1,8 +1,12 @@
-"""The super-resolution module: a recovered secret at twice its size."""
+"""The super-resolution module: a recovered secret at twice its size.
+
+`Upscaler` is EDSR, which ships; `swin2sr` holds the other network that the configuration may name.
+"""
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -13,7 +17,7 @@ def bicubic(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bicubic", antialias=True)
 
 
-def _conv(inputs: int, outputs: int) -> nn.Conv2d:
+def conv(inputs: int, outputs: int) -> nn.Conv2d:
     """3x3 with the border repeated: a secret is small, and much of it lies near a border."""
     return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="replicate")
 
@@ -23,7 +27,7 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.body = nn.Sequential(_conv(width, width), nn.ReLU(), _conv(width, width))
+        self.body = nn.Sequential(conv(width, width), nn.ReLU(), conv(width, width))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + cast(Tensor, self.body(x))
@@ -40,10 +44,10 @@ class Upscaler(nn.Module):
 
     def __init__(self, blocks: int = 8, width: int = 48):
         super().__init__()
-        self.head = _conv(3, width)
-        self.body = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)), _conv(width, width))
-        self.enlarge = nn.Sequential(_conv(width, 4 * width), nn.PixelShuffle(2))
-        self.last = _conv(width, 3)
+        self.head = conv(3, width)
+        self.body = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)), conv(width, width))
+        self.enlarge = nn.Sequential(conv(width, 4 * width), nn.PixelShuffle(2))
+        self.last = conv(width, 3)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(cast(Tensor, self.last.bias))
 
@@ -51,3 +55,17 @@ class Upscaler(nn.Module):
         features = self.head(x - 0.5)
         features = features + self.body(features)
         return bicubic(x) + cast(Tensor, self.last(self.enlarge(features)))
+
+
+def build_upscaler(config: Mapping[str, Any]) -> nn.Module:
+    """The part's configuration -> an untrained network. kind: edsr, as where there is none, or swin2sr.
+
+    The rest is the network's own. Raises ValueError for another kind.
+    """
+    from stegcli.methods.glow2.swin2sr import Swin2SR  # not above: it takes `bicubic` and `conv` from here
+
+    kinds: dict[str, Callable[..., nn.Module]] = {"edsr": Upscaler, "swin2sr": Swin2SR}
+    kind, shape = config.get("kind", "edsr"), {n: v for n, v in config.items() if n != "kind"}
+    if kind not in kinds:
+        raise ValueError(f"no upscaler {kind!r}")
+    return kinds[kind](**shape)

@@ -97,11 +97,13 @@ def number_fit(z: np.ndarray, r: np.ndarray, dither: np.ndarray) -> Tensor:
     return _log_likelihood(z, r, points)
 
 
-def read_numbers(fit: Tensor) -> np.ndarray:
-    """Log-likelihoods (n, GRID), of all copies together -> the mean of the numbers given them and N(0, 1)."""
+def read_numbers(fit: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Log-likelihoods (n, GRID), of all copies together -> mean and standard deviation of the numbers given them and
+    N(0, 1), float32 (n,) each. The deviation is 1 where nothing arrived."""
     weight = torch.softmax(fit - 0.5 * grid().float().square(), dim=1)
-    mean: np.ndarray = (weight @ grid().float()).numpy()
-    return mean
+    mean = weight @ grid().float()
+    variance = (weight @ grid().float().square() - mean.square()).clamp(min=0)
+    return mean.numpy(), variance.sqrt().numpy()
 
 
 def grid() -> Tensor:
