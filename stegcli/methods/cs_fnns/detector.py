@@ -72,8 +72,8 @@ class Detector(nn.Module):
 
 def _activated(x: Tensor, index: int) -> Tensor:
     if index == 0:
-        return torch.tanh(x.abs())
-    return torch.tanh(x) if index == 1 else F.relu(x)
+        return x.abs().tanh()
+    return x.tanh() if index == 1 else x.relu()
 
 
 def _filters() -> Tensor:
@@ -81,8 +81,8 @@ def _filters() -> Tensor:
     standard deviation."""
     high = torch.stack([_kernel(k) for k in KERNELS])
     colours = torch.tensor(COLOURS)
-    colours = colours / colours.norm(dim=1, keepdim=True)
-    return (colours[:, None, :, None, None] * high[None, :, None]).flatten(0, 1)
+    lengths: Tensor = colours.norm(dim=1, keepdim=True)
+    return ((colours / lengths)[:, None, :, None, None] * high[None, :, None]).flatten(0, 1)
 
 
 def _kernel(rows: tuple[tuple[int, ...], ...]) -> Tensor:

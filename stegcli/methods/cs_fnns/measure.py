@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from stegcli import api, image, metrics
+from stegcli import image, metrics
 from stegcli.channel import Channel
 from stegcli.image import Picture
 from stegcli.key import Key
-from stegcli.method import Secret, Wish
+from stegcli.method import Draft, Secret, Wish
 from stegcli.methods.cs_fnns.method import CsFnns, Opened, decoded, to_levels
 
 PAPER = {"png": 33.01, "jpeg:90": 29.2}
@@ -58,14 +58,31 @@ def receivers(method: CsFnns, secrets: Sequence[Secret], wish: Wish, seed: int) 
     """Number of receivers -> PSNR of stego and secrets, the least of these."""
     found = {}
     for count in (2, 3, 4):
-        made = [
-            api.make([secrets[(i + j) % len(secrets)] for j in range(count)], group(seed, i, count), method, wish)
-            for i in range(len(secrets))
-        ]
-        psnrs = [p for m in made for p in m.psnrs if p is not None]
-        stego = float(np.mean([m.cover_psnr for m in made if m.cover_psnr is not None]))
-        found[str(count)] = {"stego": stego, "secret": float(np.mean(psnrs)), "least": min(psnrs)}
+        psnrs, stegos = [], []
+        for index in range(len(secrets)):
+            hidden, held = [secrets[(index + j) % len(secrets)] for j in range(count)], group(seed, index, count)
+            made = _made(method, hidden, held, wish)
+            assert made.cover is not None
+            stegos.append(metrics.psnr(made.cover, made.pixels))
+            psnrs += [_psnr(s, _read(method, made, k)) for s, k in zip(hidden, held, strict=True)]
+        found[str(count)] = {"stego": float(np.mean(stegos)), "secret": float(np.mean(psnrs)), "least": min(psnrs)}
     return found
+
+
+def _made(method: CsFnns, secrets: Sequence[Secret], held: Sequence[Key], wish: Wish) -> Draft:
+    return next(method.drafts(secrets, held, wish))
+
+
+def _read(method: CsFnns, made: Draft, key: Key) -> np.ndarray:
+    """What a receiver gets of the file, at its own size."""
+    picture = method.reveal(image.decode(image.encode(Picture(made.pixels))), key).picture
+    assert picture is not None
+    return picture.pixels
+
+
+def _psnr(secret: Secret, back: np.ndarray) -> float:
+    assert secret.picture is not None
+    return metrics.psnr(image.resized(secret.picture.pixels, back.shape[1], back.shape[0]), back)
 
 
 def strangers(method: CsFnns, secrets: Sequence[Secret], wish: Wish, seed: int) -> dict[str, Any]:
@@ -73,11 +90,11 @@ def strangers(method: CsFnns, secrets: Sequence[Secret], wish: Wish, seed: int) 
     read: dict[str, list[tuple[float, float, float]]] = {"another receiver's key": [], "a key of its own cover": []}
     for index, secret in enumerate(secrets):
         key, other = group(seed, index, 2)
-        made = api.make([secret], [key], method, wish)
-        found = method.opened(made.picture, key)
+        made = _made(method, [secret], [key], wish)
+        found = method.opened(Picture(made.pixels), key)
         stranger = Key("cs-fnns", "measured", np.random.default_rng([seed, index, 1]).bytes(32))
-        drawn = method._ground(wish.drawn, stranger, 0, made.picture.height, made.picture.width).cover(0.0).pixels
-        elsewhere = replace(found, perturbation=to_levels(made.picture.pixels) - to_levels(drawn))
+        drawn = method._ground(wish.drawn, stranger, 0, *made.pixels.shape[:2]).cover(0.0).pixels
+        elsewhere = replace(found, perturbation=to_levels(made.pixels) - to_levels(drawn))
         read["another receiver's key"].append(_alike(secret, found, other))
         read["a key of its own cover"].append(_alike(secret, elsewhere, stranger))
     return {name: _greatest(values) for name, values in read.items()}
@@ -117,16 +134,14 @@ def covers(method: CsFnns, secrets: Sequence[Secret], wish: Wish, seed: int) -> 
     found: dict[str, list[float]] = {f"{100 * s:g} %": [] for s in SHARES}
     for index, secret in enumerate(secrets):
         (key,) = group(seed, index, 1)
-        opened = method.opened(api.make([secret], [key], method, wish).picture, key)
+        opened = method.opened(Picture(_made(method, [secret], [key], wish).pixels), key)
         for share, psnrs in zip(SHARES, found.values(), strict=True):
             rng = np.random.default_rng([seed, index])
             error = (rng.integers(0, 2, opened.cover.pixels.shape) * 2 - 1) * (
                 rng.random(opened.cover.pixels.shape) < share
             )
             moved = replace(opened, perturbation=opened.perturbation - to_levels(error))
-            back = _picture(moved, key)
-            assert secret.picture is not None
-            psnrs.append(metrics.psnr(image.resized(secret.picture.pixels, back.shape[1], back.shape[0]), back))
+            psnrs.append(_psnr(secret, _picture(moved, key)))
     return {name: float(np.mean(psnrs)) for name, psnrs in found.items()}
 
 

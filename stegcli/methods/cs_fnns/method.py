@@ -22,7 +22,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from stegcli.methods.cs_fnns.robust import search_robust
 from torch import Tensor
 
 from stegcli import ecc, image, payload
@@ -38,6 +37,7 @@ from stegcli.methods.cs_fnns.descriptor import BITS, SIDE_BITS, Descriptor, Form
 from stegcli.methods.cs_fnns.detector import Detector
 from stegcli.methods.cs_fnns.diffusion import DiffusionCovers
 from stegcli.methods.cs_fnns.paper import search_paper
+from stegcli.methods.cs_fnns.robust import search_robust
 from stegcli.methods.cs_fnns.search import Found, Goal, Marked, search
 from stegcli.nn.wavelet import WaveletFlow
 

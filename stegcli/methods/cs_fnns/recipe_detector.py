@@ -28,6 +28,10 @@ PSNRS = (40.0, 50.0)
 """Range of the stegos' PSNR in training, in dB."""
 GRAINLESS, ALIKE = 0.5, 0.8
 """Share of the pairs without grain; and up to this share both have the same grain, beyond it stegos have less."""
+LEAST_GRAIN = 3.0
+"""Of covers that have any. Weaker grain is what a perturbation looks like: nobody could tell one from the other."""
+DOUBT = 0.02
+"""Share by which the truth is smoothed, so that log-odds stay near +-4: far beyond, searches would find no slope."""
 VALIDATED = (42.0, 46.0)
 ROWS = 4
 ROUNDING = 1 / 12
@@ -58,17 +62,17 @@ def random_pairs(images: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
     """Pictures in [0, 1] -> covers and stegos of random strengths."""
     kind, share, height = noise.uniform(3).unbind(1)
     psnrs = PSNRS[0] + (PSNRS[1] - PSNRS[0]) * height
-    covers = torch.where(kind < GRAINLESS, 0.0, GRAIN * share)
+    covers = torch.where(kind < GRAINLESS, 0.0, LEAST_GRAIN + (GRAIN - LEAST_GRAIN) * share)
     less = torch.tensor([strength(g, p) for g, p in zip(covers.tolist(), psnrs.tolist(), strict=True)])
     return pairs(images, noise, psnrs, covers, torch.where(kind < ALIKE, covers, less.float()))
 
 
 def detector_loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
-    """-> cross-entropy of the detector, in nats a picture; the share that it judges rightly is logged."""
+    """-> cross-entropy of the detector to the smoothed truth, in nats; the share that it judges rightly is logged."""
     covers, stegos = random_pairs(images, step.noise)
     told = cast(Detector, method.detector)(torch.cat([covers, stegos]))
-    truth = torch.cat([torch.zeros(len(covers)), torch.ones(len(stegos))]).to(told)
-    right = ((told > 0) == (truth > 0)).float().mean()
+    truth = torch.cat([torch.full((len(covers),), DOUBT), torch.full((len(stegos),), 1 - DOUBT)]).to(told)
+    right = ((told > 0) == (truth > 0.5)).float().mean()
     return {"bce": F.binary_cross_entropy_with_logits(told, truth), "_right": right}
 
 
