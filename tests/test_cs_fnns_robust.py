@@ -81,7 +81,8 @@ def test_the_perturbation_is_whole_levels_of_the_norm_inside_the_box() -> None:
     assert torch.equal(perturbation, perturbation.round())
     assert perturbation.abs().max() <= BOUND
     stego = cover() + perturbation
-    assert stego.min() >= 0 and stego.max() <= 255
+    assert stego.min() >= 0
+    assert stego.max() <= 255
     error = -20 * math.log10(float(perturbation.square().mean().sqrt()) / 255)
     assert PSNR - 0.005 <= error <= PSNR + 0.2
 
@@ -126,7 +127,8 @@ def test_bits_survive() -> None:
 def test_the_search_stops_once_the_loss_is_low_enough() -> None:
     random = np.random.default_rng(6)
     result = search_robust([goal()[2]], [marked()], cover(), PSNR, STEPS, random, (90,), enough=1.0)
-    assert result is not None and result.steps < STEPS
+    assert result is not None
+    assert result.steps < STEPS
 
 
 def test_a_penalty_is_judged_on_the_stego_before_jpeg() -> None:

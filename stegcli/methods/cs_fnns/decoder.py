@@ -7,8 +7,7 @@ every machine.
 For a quarter of the numbers, which JPEG is to leave alone, the unshuffling gives way to what JPEG itself does: the 8x8
 DCT of the luminance, frequencies weighed by how well files keep them. Colours are not looked at, whatever becomes of
 the cover's. Two random rotations of a block's 64 frequencies follow in place of the convolutions: a search then meets
-a problem in which nothing is hard to reach, and what JPEG adds is nowhere amplified. That is worth 11 dB at
-JPEG 90.
+a problem in which nothing is hard to reach, and what JPEG adds is nowhere amplified: 11 dB at JPEG 90.
 
 Reference: Cs-FNNS (Li, Li, Li, Qian, Zhang, ACM MM 2024), Fig. 2, Eq. 7. There three convolutions of width 96 with
 slopes of 0.01, Xavier-normal weights by a seed below 1e8 and a sigmoid: `PaperDecoder`, to be measured against. A third

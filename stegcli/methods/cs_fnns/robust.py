@@ -34,8 +34,8 @@ MARGIN = 12.0
 
 
 def search_robust(
-    goals: Sequence[Goal], marked: Sequence[Marked], cover: Tensor, psnr: float, steps: int, random: np.random.Generator,
-    qualities: Sequence[int], penalty: Penalty | None = None, enough: float = 0.0,
+    goals: Sequence[Goal], marked: Sequence[Marked], cover: Tensor, psnr: float, steps: int,
+    random: np.random.Generator, qualities: Sequence[int], penalty: Penalty | None = None, enough: float = 0.0,
 ) -> Found | None:  # fmt: skip
     """As `search`, but the loss noted is the worst after real JPEG files of these qualities.
 
@@ -77,9 +77,11 @@ class _Search:
 
     def _keep(self, received: Sequence[Tensor]) -> None:
         """Hold the descriptors' margins, in what was received last; the norm; the box."""
-        for one in self.marked:
-            for each in received:
-                self.at = self.at + one.marks.nudge(each, one.bits, MARGIN) / len(received)
+        change = torch.zeros_like(self.at)
+        for each in received:
+            for one in self.marked:
+                change = change + one.marks.nudge(each + change, one.bits, MARGIN)
+        self.at = self.at + change
         self.at = self.at * (self.target / self.at.round().square().mean().sqrt().clamp(min=1e-6))
         self.at = self.at.clamp(self.low, self.high)
 
