@@ -12,14 +12,12 @@ from __future__ import annotations
 
 import argparse
 import secrets
-from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from _detectors import Network, accuracy, train
+from torch import Tensor
 
 from stegcli import key as keys
 from stegcli import weights
@@ -28,33 +26,6 @@ from stegcli.data import Pictures
 from stegcli.method import Secret, Wish
 from stegcli.methods.glow2 import noise
 from stegcli.methods.glow2.method import Glow2
-
-BATCH = 32
-
-
-class Detector(nn.Module):
-    """(b, 3, h, w) in [0, 1] -> log-odds of being a stego, (b,)."""
-
-    def __init__(self, width: int = 24):
-        super().__init__()
-        edges = (
-            torch.tensor([[0, -1, 0], [-1, 4, -1], [0, -1, 0]]),
-            torch.tensor([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]]),
-        )
-        self.register_buffer("filters", torch.stack(edges).float()[:, None] / 4)
-        widths = [9, width, 2 * width, 2 * width, 3 * width, 3 * width]
-        self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths))
-        self.norms = nn.ModuleList(nn.BatchNorm2d(b) for b in widths[1:])
-        self.last = nn.Linear(widths[-1], 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        batch, _, height, width = x.shape
-        filters: Tensor = self.filters  # type: ignore[assignment]
-        high = F.conv2d(x.reshape(-1, 1, height, width), filters, padding=1).view(batch, 6, height, width)
-        x = torch.cat([x - 0.5, 8 * high], dim=1)
-        for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = F.avg_pool2d(F.silu(norm(conv(x))), 2)
-        return self.last(x.mean(dim=(2, 3)))[:, 0]  # type: ignore[no-any-return]
 
 
 @torch.no_grad()
@@ -79,42 +50,6 @@ def real(folder: Path, count: int, side: int) -> Tensor:
     return (crops * 255).round().to(torch.uint8)
 
 
-def batches(a: Tensor, b: Tensor, rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """Half of each batch from either side, flipped and turned at random alike."""
-    order_a, order_b = rng.permutation(len(a)), rng.permutation(len(b))
-    half = BATCH // 2
-    for i in range(0, min(len(a), len(b)) - half + 1, half):
-        x = torch.cat([a[order_a[i : i + half]], b[order_b[i : i + half]]]).float() / 255
-        turned = torch.stack([p.rot90(int(rng.integers(4)), (1, 2)) for p in x])
-        yield turned, torch.cat([torch.ones(half), torch.zeros(half)])
-
-
-def train(a: Tensor, b: Tensor, epochs: int, rng: np.random.Generator) -> Detector:
-    detector = Detector()
-    optimizer = torch.optim.Adam(detector.parameters(), lr=2e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
-    for epoch in range(epochs):
-        losses = []
-        for x, label in batches(a, b, rng):
-            loss = F.binary_cross_entropy_with_logits(detector(x), label)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.item())
-        schedule.step()
-        print(f"epoch {epoch + 1}: loss {np.mean(losses):.4f} (chance 0.6931)", flush=True)
-    return detector.eval()
-
-
-@torch.no_grad()
-def accuracy(detector: Detector, a: Tensor, b: Tensor) -> float:
-    def share(pictures: Tensor, positive: bool) -> float:
-        odds = torch.cat([detector(p.float() / 255) for p in pictures.split(BATCH)])
-        return ((odds > 0) == positive).float().mean().item()
-
-    return (share(a, True) + share(b, False)) / 2
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", default="default")
@@ -135,7 +70,7 @@ def main() -> None:
     learn = min(options.train, int(count * options.train / (options.train + options.test)))
     second = samples(method, count, rng)
     first, second = first[torch.from_numpy(rng.permutation(count))], second
-    detector = train(first[:learn], second[:learn], options.epochs, rng)
+    detector = train(Network(), first[:learn], second[:learn], options.epochs, rng)
     found = accuracy(detector, first[learn:], second[learn:])
     tested = 2 * (count - learn)
     print(f"accuracy {100 * found:.1f} % on {tested} pictures, trained on {2 * learn}; "

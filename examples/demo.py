@@ -1,4 +1,4 @@
-"""Hide a real file in a real photo, and a real photo in a picture that is made for it. Run by `make demo`."""
+"""Hide a real file in a real photo, and a real photo in pictures that are made for it. Run by `make demo`."""
 
 import subprocess
 import sys
@@ -54,14 +54,30 @@ def in_no_photo() -> None:
     print()
 
 
+def in_a_drawn_cover() -> None:
+    """cs-fnns: a photo in a texture that the key draws; the receiver draws it again, and what is left is the photo."""
+    Image.fromarray(data.astronaut()).resize((256, 256), Image.Resampling.LANCZOS).save(OUT / "portrait.png")
+    stego("hide", "portrait.png", "--method", "cs-fnns", "-o", "texture.png", "--force")
+    stego("reveal", "texture.png", "--key", "texture.key.npy", "-o", "revealed-portrait.png", "--force")
+    shown = [
+        Image.open(OUT / name).resize((512, 512)) for name in ("portrait.png", "texture.png", "revealed-portrait.png")
+    ]
+    Image.fromarray(np.concatenate([np.asarray(s.convert("RGB")) for s in shown], axis=1)).save(
+        OUT / "compare-cs-fnns.png"
+    )
+    print()
+
+
 def main() -> None:
     OUT.mkdir(exist_ok=True)
     in_a_photo()
     in_no_photo()
+    in_a_drawn_cover()
     print(f"in {OUT}:")
     for path in sorted(OUT.iterdir()):
         print(f"  {path.name}")
     print("compare-coset.png, compare-1bpp.png: cover, stego and the change x10")
+    print("compare-cs-fnns.png: the secret, the stego and what it reveals")
     print("compare-glow2.png: the secret; a stego and what it reveals, as PNG; the same as JPEG 90")
 
 

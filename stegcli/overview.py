@@ -78,5 +78,6 @@ def _weights_row(found: Entry) -> list[str]:
 def _source(found: Entry) -> str:
     if found.borrows:
         lender = weights.holder(found)
-        return f"of {lender.method} {lender.name}"
+        own = "in the package, and " if found.file else ""
+        return f"{own}of {lender.method} {lender.name}"
     return "none needed" if found.file is None else found.repo or "in the package"

@@ -12,10 +12,10 @@ and `training` (JSON). weights.toml says where a revision lies, which bytes it h
     sha256, bytes, licence, [..training], [..quality]
 
 A revision without `file` needs no tensors; its `config` stands in weights.toml. Or it borrows parts of another
-method's, and has no bytes of its own:
+method's, besides those of its own file if it has one:
 
     borrows = "METHOD/NAME"     the lender, a revision with a file
-    parts = ["g2"]              whose configurations and tensors are taken; `config` stands over them
+    parts = ["g2"]              whose configurations and tensors are taken; its own, and `config`, stand over them
 """
 
 from __future__ import annotations
@@ -148,15 +148,16 @@ def holder(found: Entry) -> Entry:
 
 
 def _borrowed(found: Entry) -> Trained:
-    """The parts that a revision borrows, of the lender's verified file."""
+    """The parts that a revision borrows, of the lender's verified file, and those of its own."""
     lender = holder(found)
     lent = _parse(verified_bytes(lender), lender.name)
     missing = [p for p in found.parts if p not in lent.config]
     if missing:
         raise WeightsError(f"weights {lender.method} {lender.name} have no {', '.join(missing)}", "install stego again")
-    config = {p: lent.config[p] for p in found.parts} | found.config
-    tensors = {n: t for n, t in lent.tensors.items() if n.partition(".")[0] in found.parts}
-    return Trained(found.method, config, tensors, lent.training)
+    own = _parse(verified_bytes(found), found.name) if found.file else Trained(found.method, {}, {}, lent.training)
+    config = {p: lent.config[p] for p in found.parts} | own.config | found.config
+    tensors = {n: t for n, t in lent.tensors.items() if n.partition(".")[0] in found.parts} | own.tensors
+    return Trained(own.method, config, tensors, own.training)
 
 
 def is_file_name(name: str) -> bool:

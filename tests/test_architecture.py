@@ -20,7 +20,7 @@ LAYERS = (
     ("", "errors", "nn", "metrics"),
     ("files", "console", "channel"),
     ("key", "image"),
-    ("ecc", "coset", "zkey"),
+    ("ecc", "coset", "zkey", "used"),
     ("payload",),
     ("method",),
     ("recipe",),

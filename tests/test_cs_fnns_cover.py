@@ -57,10 +57,21 @@ def test_any_number_of_threads_draws_the_same(textures):
 
 
 def test_margin_is_the_distance_to_the_next_rounding_boundary():
-    ground = Ground(np.array([[[100.2, 100.499, 3.0], [100.9, 200.0, 255.0]]]), np.zeros((1, 2, 3)))
+    ground = Ground(np.array([[[100.2, 100.499, 33.0], [100.9, 200.0, 222.0]]]), np.zeros((1, 2, 3)))
     made = ground.cover(0.0)
     assert made.margin == pytest.approx(0.001, abs=1e-9)
-    assert made.pixels.tolist() == [[[100, 100, DARKEST], [101, 200, LIGHTEST]]]
+    assert made.pixels.tolist() == [[[100, 100, 33], [101, 200, 222]]]
+
+
+def test_grain_is_never_cut(textures):
+    """Where it were, a histogram would tell covers from stegos."""
+    ground = cover.ground(textures, KEY, 0, 64, 128)
+    assert ground.texture.min() >= DARKEST
+    assert ground.texture.max() <= LIGHTEST
+    assert DARKEST > 5 * GRAIN
+    pixels = ground.cover(GRAIN).pixels
+    assert pixels.min() > 0
+    assert pixels.max() < 255
 
 
 @pytest.mark.parametrize("strength", [0.0, 2.0, 5.875])

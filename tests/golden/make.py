@@ -3,6 +3,7 @@
 python tests/golden/make.py
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from stegcli import api, weights
 from stegcli import key as keys
 from stegcli.channel import Channel
 from stegcli.image import Picture
-from stegcli.method import BitMethod, PictureMethod, Secret, Wish
+from stegcli.method import BitMethod, Drawn, PictureMethod, Secret, Wish
 
 HERE = Path(__file__).parent
 SECRET = b"What was hidden last year must reveal next year.\n"
@@ -41,14 +42,26 @@ def make_glow2(name: str) -> tuple[bytes, keys.Key]:
     return api.make([Secret(SECRET)], [key], method, wish).file, key
 
 
-MAKERS = {"lossless-inn": make_lossless, "glow2": make_glow2}
+def make_cs_fnns(name: str) -> tuple[bytes, keys.Key]:
+    key = keys.generate("cs-fnns", name)
+    method = weights.load("cs-fnns", name)
+    assert isinstance(method, PictureMethod)
+    for form, number, wish in CS_FNNS:
+        secret = Secret(SECRET, cover()) if form == "picture" else Secret(SECRET)
+        made = api.make([secret], [key], method, replace(wish, size=(128, 128), drawn=Drawn(number=number)))
+        (HERE / f"{name}-{form}.png").write_bytes(made.file)
+    return api.make([Secret(SECRET)], [key], method, Wish(size=(128, 128))).file, key
+
+
+CS_FNNS = (("picture", 1, Wish()), ("jpeg", 2, Wish(survive=Channel("jpeg", 85))))
+MAKERS = {"lossless-inn": make_lossless, "glow2": make_glow2, "cs-fnns": make_cs_fnns}
 
 
 def main() -> None:
     (HERE / "secret.txt").write_bytes(SECRET)
     for entry in weights.entries():
         path = HERE / f"{entry.name}.png"
-        if path.exists() or entry.method not in MAKERS:
+        if path.exists():
             continue
         file, key = MAKERS[entry.method](entry.name)
         path.write_bytes(file)

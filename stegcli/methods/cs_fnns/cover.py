@@ -1,16 +1,17 @@
 """Covers: drawn from the key by sender and receiver alike, the same to the last bit.
 
-    texture (h, w, 3) of a generator  +  s times standard normal grain  ->  clipped, rounded to whole levels
+    texture (h, w, 3) of a generator, within 32..223  +  s times standard normal grain  ->  rounded to whole levels
 
 Grain serves two ends. It hides the perturbation: a cover without a message has grain of a standard deviation G; one
 with a message has less, s^2 = G^2 - that of the perturbation, so that both together look like grain. And it keeps
-whoever has no key from guessing the cover by smoothing the stego.
+whoever has no key from guessing the cover by smoothing the stego. The texture keeps away from black and white so that
+grain and perturbation are never cut: where covers are cut and stegos are not, a histogram tells the two apart.
 
 A texture is drawn in float64, where machines differ by 1e-12 or so, and rounded once: a cover of which a sample lies
 within MARGIN of a rounding boundary is not used. The stego carries a hash of the cover besides.
 
-Reference: Cs-FNNS (Li et al., 2024), Eq. 8, whose covers have no grain. Why there must be some: their perturbation is
-seen by a linear classifier on residuals 97 times in 100 at 42 dB (`python benchmarks/cs_fnns_detector.py`).
+Reference: Cs-FNNS (Li et al., 2024), Eq. 8, whose covers have no grain. Why there must be some: without it a small
+network tells all stegos at 46 dB (`python benchmarks/cs_fnns_detector.py --grain 0`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -29,10 +30,10 @@ from stegcli.methods.cs_fnns.search import deviation
 from stegcli.nn import drawing
 from stegcli.nn.wavelet import WaveletFlow
 
-DARKEST, LIGHTEST = 8, 247
-"""Covers keep this far from black and white, so that perturbations are hardly ever cut."""
 GRAIN = 6.0
 """Standard deviation of the grain in grey levels, of covers without a message."""
+DARKEST, LIGHTEST = 32, 223
+"""Of textures: more than five times GRAIN from black and white."""
 GRAIN_STEP = 1 / 16
 MARGIN = 1e-9
 TRIES = 100
@@ -87,18 +88,13 @@ class Ground:
     grain: np.ndarray
 
     def cover(self, strength: float) -> Cover:
-        levels = np.clip(self.texture + strength * self.grain, DARKEST, LIGHTEST)
-        inside = (levels > DARKEST) & (levels < LIGHTEST)
-        to_boundary = np.abs(levels - np.floor(levels) - 0.5)[inside]
-        margin = float(to_boundary.min()) if inside.any() else 0.5
+        levels = np.clip(self.texture + strength * self.grain, 0, 255)
+        margin = float(np.abs(levels - np.floor(levels) - 0.5).min())
         return Cover(np.rint(levels).astype(np.uint8), margin)
 
     def strengths(self, pixels: np.ndarray) -> list[float]:
         """Stego uint8 (h, w, 3) -> how strong its grain may be, the likeliest first; last, that it has none."""
-        free = (self.texture > DARKEST + 4 * GRAIN) & (self.texture < LIGHTEST - 4 * GRAIN)
-        used = free if free.mean() > 0.1 else np.ones_like(free)
-        grain = self.grain[used]
-        found = float((pixels - self.texture)[used] @ grain / (grain @ grain))
+        found = float(((pixels - self.texture) * self.grain).sum() / np.square(self.grain).sum())
         nearest = round(found / GRAIN_STEP)
         order = (nearest, nearest - 1, nearest + 1, nearest - 2, nearest + 2)
         return list(dict.fromkeys([GRAIN_STEP * k for k in order if k >= 0] + [0.0]))
@@ -106,9 +102,14 @@ class Ground:
 
 def ground(generator: Generator, key: Key, number: int, height: int, width: int) -> Ground:
     """The ground of message `number` under a key, the same for all keys of its group."""
-    texture = generator.draw(key.cover_stream("cover", number).normal, height, width)
+    texture = within(generator.draw(key.cover_stream("cover", number).normal, height, width))
     grain = key.cover_stream("grain", number).normal(texture.size).reshape(texture.shape)
     return Ground(texture, grain)
+
+
+def within(levels: Any) -> Any:
+    """Grey levels in [0, 255], of arrays or tensors -> those of textures, DARKEST to LIGHTEST."""
+    return DARKEST + levels * ((LIGHTEST - DARKEST) / 255)
 
 
 def strength(grain: float, psnr: float) -> float:

@@ -54,7 +54,7 @@ NUMBERS_TRIED = 8
 """How many numbers of messages `reveal` tries when it is told none."""
 DEPTHS = {1: ((1, 1), (2, 1), (3, 4)), 2: ((1, 1), (2, 3)), 3: ((1, 2),), 4: ((1, 4),)}
 """Bits in each number, by the number of receivers, with the index in ecc.RATES of the weakest code that stands the
-wrong bits at PSNRS: none, none and 0.6 % for one receiver, none and 0.01 % for two, 0.01 % for three, 0.8 % for four
+wrong bits at PSNRS: 0, 0.001 and 0.65 % for one receiver, none for two and three, 0.6 % for four
 (`python benchmarks/cs_fnns.py --bytes`)."""
 SPARSE_DEPTHS = ((1, 4),)
 DIFFUSERS = "diffusers:"

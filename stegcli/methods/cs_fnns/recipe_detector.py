@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stegcli.method import Method
-from stegcli.methods.cs_fnns.cover import DARKEST, GRAIN, LIGHTEST, strength
+from stegcli.methods.cs_fnns.cover import GRAIN, strength, within
 from stegcli.methods.cs_fnns.detector import Detector
 from stegcli.methods.cs_fnns.search import deviation
 from stegcli.recipe import Noise, Recipe, Stage, Step
@@ -51,7 +51,8 @@ def pairs(images: Tensor, noise: Noise, psnrs: Tensor, covers: Tensor, stegos: T
 
 
 def _grainy(images: Tensor, grain: Tensor, strengths: Tensor) -> Tensor:
-    return (images * 255 + grain * _each(strengths, images)).clamp(DARKEST, LIGHTEST).round()
+    textures: Tensor = within(images * 255)
+    return (textures + grain * _each(strengths, images)).clamp(0, 255).round()
 
 
 def _each(values: Tensor, like: Tensor) -> Tensor:
