@@ -196,7 +196,7 @@ def test_the_size_follows_the_secret():
 
 @pytest.mark.parametrize("wish", [
     {"size": (100, 128)}, {"size": (1088, 1024)}, {"travel": "cascade"}, {"decoder": "other"},
-    {"drawn": Drawn(generator="faces")}, {"decoder": "paper", "psnr": 42.0},
+    {"drawn": Drawn(generator="faces")}, {"decoder": "paper", "psnr": 42.0}, {"robust": True, "grain": 3.0},
 ])  # fmt: skip
 def test_wishes_that_cannot_be(method, photo, wish):
     with pytest.raises(UsageError):

@@ -89,8 +89,7 @@ class CsFnns(PictureMethod):
     survives: ClassVar[tuple[str, ...]] = ("png", "jpeg:Q")
     options: ClassVar[frozenset[str]] = frozenset(
         {"as", "size", "quality", "secret", "number", "psnr", "steps", "robust", "decoder", "generator", "prompt",
-         "generator-steps",
-         "grain", "evade"}
+         "generator-steps", "grain", "evade"}
     )  # fmt: skip
     most_receivers: ClassVar[int] = len(PSNRS)
     shares_cover: ClassVar[bool] = True
@@ -222,7 +221,7 @@ class CsFnns(PictureMethod):
         if wish.evade:
             if self.detector is None:
                 raise WeightsError("these weights have no detector to evade", "train one: stego train detector")
-            penalty = evade.penalty([self.detector])
+            penalty = evade.penalty([self.detector.cpu()])
         if _is_robust(wish):
             return search_robust(sought, marked, levels, psnr, steps, random, _qualities(wish), penalty)
         return search(sought, marked, levels, psnr, steps, random, penalty)
@@ -323,6 +322,8 @@ def _check(wish: Wish, keys: Sequence[Key]) -> None:
         raise UsageError(f"no decoder {wish.decoder!r}", "own or paper")
     if wish.decoder == "paper" and (_is_robust(wish) or wish.evade or wish.psnr is not None):
         raise UsageError("the paper's decoder is searched for in the paper's way", "without --psnr, --robust, --evade")
+    if _is_robust(wish) and wish.grain:
+        raise UsageError("covers of stegos that outlive JPEG have no grain", "without --grain")
     if len({k.cover_secret() for k in keys}) > 1:
         raise UsageError("the keys draw different covers", "make the others with stego keygen --with FIRST.npy")
 
