@@ -277,9 +277,7 @@ def hide(
     from stegcli import jobs as work
 
     loaded = work.Models(named, device)(make_key()[0])
-    work.check_options(loaded, {n for n, v in wanted.items() if v is not None and v is not False})
-    _check_quality(quality, names.outputs)
-    _check_survives(loaded, survive or "png")
+    _check_wanted(loaded, wanted, survive or "png", names.outputs)
     quiet = quiet or (json and names.to_stdout)
     if loaded.carries == "image":
         wish = _wish(survive, wanted)
@@ -519,6 +517,15 @@ def _what_to_measure(method: str, covers: Path | None, secrets: Path | None, pay
             f"{method} needs --covers DIR, and takes no --secrets", "random bytes are hidden in the covers"
         )
     return covers
+
+
+def _check_wanted(method: Method, wanted: dict[str, Any], survive: str, outputs: list[str]) -> None:
+    """Whether the method takes the options of `hide` that were given, and outlives what it should."""
+    from stegcli import jobs
+
+    jobs.check_options(method, {n for n, v in wanted.items() if v is not None and v is not False})
+    _check_quality(wanted["quality"], outputs)
+    _check_survives(method, survive)
 
 
 def _check_quality(quality: int | None, outputs: list[str]) -> None:

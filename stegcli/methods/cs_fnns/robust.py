@@ -21,7 +21,7 @@ from torch import Tensor
 
 from stegcli import image
 from stegcli.image import Picture
-from stegcli.methods.cs_fnns.search import BOUND, HEADROOM, MOMENTUM, Found, Goal, Marked, Penalty, deviation
+from stegcli.methods.cs_fnns.search import BOUND, HEADROOM, Found, Goal, Marked, Nesterov, Penalty, deviation
 
 RATE, LAST_RATE = 0.6, 0.02
 """Change per step at first, as a share of the perturbation's standard deviation; grey levels in the last."""
@@ -57,7 +57,7 @@ class _Search:
         self.low, self.high = (-cover).clamp(min=-BOUND), (255 - cover).clamp(max=BOUND)
         self.at = torch.from_numpy(random.standard_normal(tuple(cover.shape), np.float32)) * self.target
         self.all_from = min(steps, round(steps * (1 - ALL)))
-        self.mean, self.square = torch.zeros_like(cover), torch.zeros_like(cover)
+        self.nesterov = Nesterov(cover, DECAY)
         self.best: Found | None = None
 
     def run(self, enough: float) -> Found | None:
@@ -107,13 +107,8 @@ class _Search:
             self.best = Found(whole, loss, step)
 
     def _step(self, gradient: Tensor, step: int) -> None:
-        """Adam with Nesterov's momentum (Dozat, 2016), under a cosine."""
-        self.mean.mul_(MOMENTUM).add_(gradient, alpha=1 - MOMENTUM)
-        self.square.mul_(DECAY).addcmul_(gradient, gradient, value=1 - DECAY)
-        ahead = self.mean * MOMENTUM + gradient * (1 - MOMENTUM)
-        spread = (self.square / (1 - DECAY ** (step + 1))).sqrt_().add_(1e-20)
-        rate = RATE * self.target * 0.5 * (1 + math.cos(math.pi * step / (self.steps + 1))) + LAST_RATE
-        self.at = self.at - ahead.div_(spread).mul_(rate / (1 - MOMENTUM ** (step + 1)))
+        cosine = 0.5 * (1 + math.cos(math.pi * step / (self.steps + 1)))
+        self.at = self.at - self.nesterov(gradient).mul_(RATE * self.target * cosine + LAST_RATE)
 
 
 def after_jpeg(cover: Tensor, perturbation: Tensor, quality: int) -> Tensor:

@@ -82,6 +82,25 @@ def search(
     return _Search(goals, marked, cover, psnr, steps, random, penalty).run(enough)
 
 
+class Nesterov:
+    """Adam with Nesterov's momentum (Dozat, 2016): gradients -> steps of about 1 for each sample.
+
+    decay: of the mean square.
+    """
+
+    def __init__(self, like: Tensor, decay: float):
+        self.mean, self.square = torch.zeros_like(like), torch.zeros_like(like)
+        self.decay, self.steps = decay, 0
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        self.steps += 1
+        self.mean.mul_(MOMENTUM).add_(gradient, alpha=1 - MOMENTUM)
+        self.square.mul_(self.decay).addcmul_(gradient, gradient, value=1 - self.decay)
+        ahead = self.mean * MOMENTUM + gradient * (1 - MOMENTUM)
+        spread = (self.square / (1 - self.decay**self.steps)).sqrt_().add_(1e-20)
+        return ahead.div_(spread).div_(1 - MOMENTUM**self.steps)
+
+
 class _Search:
     def __init__(
         self, goals: Sequence[Goal], marked: Sequence[Marked], cover: Tensor, psnr: float, steps: int,
@@ -93,7 +112,7 @@ class _Search:
         self.at = _drawn(random, cover.shape) * self.target
         self.turn = torch.from_numpy(random.random(cover.shape, np.float32))
         self.whole_from = max(1, round(steps * (1 - POLISH)))
-        self.mean, self.square = torch.zeros_like(cover), torch.zeros_like(cover)
+        self.nesterov = Nesterov(cover, DECAY)
         self.control = min(1.0, CONTROL / steps)
         self.best: Found | None = None
 
@@ -159,12 +178,7 @@ class _Search:
             self.best = Found(tried, loss, step)
 
     def _step(self, gradient: Tensor, step: int, fixed: float) -> None:
-        """Adam with Nesterov's momentum (Dozat, 2016), under a cosine."""
-        self.mean.mul_(MOMENTUM).add_(gradient, alpha=1 - MOMENTUM)
-        self.square.mul_(DECAY).addcmul_(gradient, gradient, value=1 - DECAY)
-        ahead = self.mean * MOMENTUM + gradient * (1 - MOMENTUM)
-        spread = (self.square / (1 - DECAY ** (step + 1))).sqrt_().add_(1e-20)
-        change = ahead.div_(spread).mul_(self._rate(step) / (1 - MOMENTUM ** (step + 1)))
+        change = self.nesterov(gradient).mul_(self._rate(step))
         if 0 < fixed < 1:
             change[self.turn < fixed] = 0
         self.at = self.at - change
