@@ -40,3 +40,8 @@ def test_pictures(name):
 @pytest.mark.parametrize("quality", [None, 85])
 def test_bytes_through_jpeg(name, quality):
     assert revealed(name, "-jpeg", quality).data == (GOLDEN / "secret.txt").read_bytes()
+
+
+def test_every_revision_has_its_golden_stegos():
+    files = ("{}.key.npy", "{}.png", "{}-picture.png", "{}-jpeg.png")
+    assert all((GOLDEN / f.format(name)).exists() for name in REVISIONS for f in files)
