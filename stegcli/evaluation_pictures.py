@@ -180,10 +180,11 @@ def _trial(method: PictureMethod, secret: Picture, key: keys.Key, wish: Wish, rn
     seconds = time.monotonic() - hid
     if revealed.picture is None:
         return None
-    psnr, sent = metrics.psnr(secret.pixels, revealed.picture.pixels), made.payloads[0]
+    back = image.resized(revealed.picture.pixels, secret.width, secret.height)  # it may have come back smaller
+    psnr, sent = metrics.psnr(secret.pixels, back), made.payloads[0]
     if sent is not None and (revealed.data is None or len(revealed.data) != sent or psnr != made.psnrs[0]):
         return None
-    ssim = metrics.ssim(secret.pixels, revealed.picture.pixels)
+    ssim = metrics.ssim(secret.pixels, back)
     return Trial(psnr, ssim, sent, hid - started, seconds, made.cover_psnr)
 
 

@@ -1,0 +1,64 @@
+"""What `stego evaluate cs-fnns` measures: on the shipped covers, small and quick."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage import data as samples
+
+from stegcli import evaluation_pictures, image, weights
+from stegcli.image import Picture
+from stegcli.methods.cs_fnns import measure
+
+SIZE = (128, 128)
+
+
+@pytest.fixture(scope="module")
+def figures():
+    method = weights.load("cs-fnns")
+    secrets = [Picture(image.resized(p, 64, 64)) for p in (samples.coffee(), samples.chelsea())]
+    with torch.no_grad():
+        return {name: part() for name, part in measure.parts(method, secrets, [], SIZE, 0).items()}
+
+
+def test_more_receivers_get_less(figures):
+    two, three, four = (figures["receivers"][n] for n in ("2", "3", "4"))
+    assert two["secret"] > three["secret"] > four["secret"] > measure.PAPER_RECEIVERS[4]
+    assert two["stego"] >= 40.2
+
+
+def test_strangers_get_nothing(figures):
+    for read in figures["strangers"].values():
+        assert read["psnr"] < 16
+        assert read["correlation"] < 0.2
+
+
+def test_small_errors_of_the_cover_cost_little(figures):
+    exact, *wrong = figures["covers"].values()
+    assert exact > wrong[0] > wrong[1] > wrong[2]
+    assert exact - wrong[1] < 2.5
+
+
+def test_tables_hold_every_figure(figures):
+    tables = measure.tables(figures)
+    assert [len(rows) for _, _, rows in tables] == [3, 2, 1]
+    assert all(len(row) == len(columns) for _, columns, rows in tables for row in rows)
+
+
+def test_activity_is_where_a_picture_is_busy():
+    pixels = np.full((16, 16, 3), 90, np.uint8)
+    pixels[:8, 8:] = np.random.default_rng(0).integers(0, 256, (8, 8, 1))
+    assert (measure._activity(pixels) > 0).tolist() == [[False, True], [False, False]]
+
+
+def test_secrets_that_come_back_smaller_are_compared_at_their_size(tmp_path: Path):
+    """Half the side of the stego travels; the figure is of the secret that was hidden."""
+    Image.fromarray(samples.coffee()[:256, :256]).save(tmp_path / "photo.png")
+    found = evaluation_pictures.evaluate(
+        "cs-fnns", tmp_path, weights=["covers-1"], attacks=["jpeg:90"], size=SIZE, limit=1
+    )
+    assert [row["came_back"] for row in found["rows"]] == [1.0, 1.0]
+    assert all(15 < row["psnr"] < 40 for row in found["rows"])
+    assert found["rows"][0]["cover_psnr"] >= 46
