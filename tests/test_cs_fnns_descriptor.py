@@ -12,7 +12,7 @@ from stegcli.methods.cs_fnns import descriptor
 from stegcli.methods.cs_fnns.descriptor import BITS, Descriptor, Marks
 from stegcli.methods.cs_fnns.spectrum import GROUPS, Spectrum
 
-TOLD = Descriptor("picture", True, 0xABCDEF, 300, 8191, 12345678, 2, Spectrum(tuple(range(2 * GROUPS))))
+TOLD = Descriptor("picture", True, 0xABCDEF, 300, 8191, 2, Spectrum(tuple(range(2 * GROUPS))))
 
 
 def key_of(number=0):

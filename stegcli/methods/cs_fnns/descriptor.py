@@ -25,7 +25,7 @@ from stegcli.nn.jpeg import BLOCK
 
 Form = Literal["picture", "bytes", "paper"]
 FORMS: tuple[Form, ...] = ("picture", "bytes", "paper")
-SIDE_BITS, LENGTH_BITS, LEVEL_BITS, HASH_BITS, CHECK_BITS = 13, 26, 5, 24, 32
+SIDE_BITS, LEVEL_BITS, HASH_BITS, CHECK_BITS = 13, 5, 24, 32
 LOWEST = 3
 """Frequencies of a block that carry the descriptor: LOWEST x LOWEST."""
 
@@ -34,8 +34,7 @@ LOWEST = 3
 class Descriptor:
     """form: what is carried. sparse: a quarter of the numbers, for JPEG. depth: bits in each number, of bytes.
 
-    Of a picture width and height to restore and the spectrum of its head; of bytes their number. cover: hash of the
-    cover that the sender drew.
+    Of a picture width and height to restore and the spectrum of its head. cover: hash of the one that the sender drew.
     """
 
     form: Form
@@ -43,14 +42,13 @@ class Descriptor:
     cover: int
     width: int = 0
     height: int = 0
-    length: int = 0
     depth: int = 1
     spectrum: Spectrum = FLAT
 
     def to_bits(self, key: Key, number: int) -> np.ndarray:
         """-> uint8 (BITS,), checked under the key."""
-        values = [FORMS.index(self.form), int(self.sparse), self.cover, self.width, self.height, self.length]
-        values += [self.depth, *self.spectrum.levels]
+        values = [FORMS.index(self.form), int(self.sparse), self.cover, self.width, self.height, self.depth]
+        values += self.spectrum.levels
         body = np.concatenate([_bits(v, w) for v, w in zip(values, _WIDTHS, strict=True)])
         return np.concatenate([body, _bits(_check(body, key, number), CHECK_BITS)])
 
@@ -64,13 +62,13 @@ def from_bits(bits: np.ndarray, key: Key, number: int) -> Descriptor:
     for width in _WIDTHS:
         values.append(_number(body[at : at + width]))
         at += width
-    form, sparse, cover, width, height, length, depth, *levels = values
+    form, sparse, cover, width, height, depth, *levels = values
     if form >= len(FORMS):
         raise RevealError  # of a later version
-    return Descriptor(FORMS[form], bool(sparse), cover, width, height, length, depth, Spectrum(tuple(levels)))
+    return Descriptor(FORMS[form], bool(sparse), cover, width, height, depth, Spectrum(tuple(levels)))
 
 
-_WIDTHS = (2, 1, HASH_BITS, SIDE_BITS, SIDE_BITS, LENGTH_BITS, 2, *[LEVEL_BITS] * (2 * GROUPS))
+_WIDTHS = (2, 1, HASH_BITS, SIDE_BITS, SIDE_BITS, 2, *[LEVEL_BITS] * (2 * GROUPS))
 BITS = sum(_WIDTHS) + CHECK_BITS
 
 
