@@ -13,6 +13,7 @@ from stegcli.nn.flow import (
     AffineCoupling,
     Chain,
     ContextAffine,
+    ContextNorm,
     Flow,
     PairCoupling,
     Rotation,
@@ -62,11 +63,13 @@ FLOWS = {
     "affine": (lambda: AffineCoupling(4, conv(2, 4)), (4, 4, 3), 0),
     "affine, odd, with context": (lambda: AffineCoupling(3, conv(1 + 2, 4)), (3, 4, 3), 2),
     "context": (lambda: ContextAffine(conv(2, 6)), (3, 4, 3), 2),
+    "context's moments": (lambda: ContextNorm(conv(2, 6)), (3, 4, 3), 2),
     "chain": (chain, (4, 4, 3), 0),
     "chain with context": (chain_with_context, (3, 4, 3), 2),
     "conditional glow": (lambda: ConditionalGlow(3, 3, width=4, steps=2, log_scale=-1.0), (3, 4, 3), 3),
     "wavelet-1": (lambda: WaveletFlow([4, 4], [1, 1]), (3, 4, 8), 0),
     "wavelet-2": (lambda: WaveletFlow([4, 4, 4], [1, 2, 1]), (3, 8, 8), 0),
+    "wavelet-2 with cues": (lambda: WaveletFlow([4, 4, 4], [1, 2, 1], cues=1), (3, 8, 8), 0),
 }
 
 

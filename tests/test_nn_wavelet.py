@@ -21,8 +21,9 @@ def drawn(*shape, seed=0):
     return torch.from_numpy(np.random.default_rng(seed).random(shape))
 
 
-def flow(levels=2, width=4, steps=1):
-    return settled(WaveletFlow([width] * (levels + 1), [steps] * (levels + 1))).double().requires_grad_(False)
+def flow(levels=2, width=4, steps=1, cues=0):
+    model = WaveletFlow([width] * (levels + 1), [steps] * (levels + 1), cues)
+    return settled(model).double().requires_grad_(False)
 
 
 # -- Haar
@@ -138,9 +139,10 @@ def moved_bands(model, z, other):
     return {b.name for b in model.bands(*z.shape[2:]) if (b.of(z) - b.of(other)).abs().max() > 1e-9}
 
 
-def test_coarse_latents_depend_on_coarse_content_alone():
+@pytest.mark.parametrize("cues", [0, 1])
+def test_coarse_latents_depend_on_coarse_content_alone(cues):
     """What JPEG does to fine content does not reach them."""
-    model, x = flow(), drawn(1, 3, 16, 16)
+    model, x = flow(cues=cues), drawn(1, 3, 16, 16)
     low, details = haar(x)
     changed = unhaar(low, details + 0.1 * drawn(*details.shape, seed=5))
     assert moved_bands(model, model(x)[0], model(changed)[0]) == {"y1", "c1"}
@@ -149,9 +151,10 @@ def test_coarse_latents_depend_on_coarse_content_alone():
     assert moved_bands(model, model(x)[0], model(changed)[0]) == {"y1", "c1", "y2", "c2"}
 
 
-def test_luminance_does_not_see_the_colours_of_its_level():
+@pytest.mark.parametrize("cues", [0, 1])
+def test_luminance_does_not_see_the_colours_of_its_level(cues):
     """4:2:0 destroys fine colours, and with them nothing but c1."""
-    model, x = flow(), drawn(1, 3, 16, 16)
+    model, x = flow(cues=cues), drawn(1, 3, 16, 16)
     low, details = haar(model._mix(x, model.colour))
     details[:, 3:] += 0.1 * drawn(1, 6, 8, 8, seed=5)
     changed = model._mix(unhaar(low, details), model.uncolour)
@@ -205,8 +208,9 @@ def test_buffers_are_not_in_the_weights():
 # -- where it begins
 
 
-def test_fresh_flow_brings_pictures_to_order_one():
-    model = WaveletFlow([8] * 5, [2] * 5)
+@pytest.mark.parametrize("cues", [0, 2])
+def test_fresh_flow_brings_pictures_to_order_one(cues):
+    model = WaveletFlow([8] * 5, [2] * 5, cues)
     x = to_tensor(samples.astronaut()[:128, 128:256])
     with torch.no_grad():
         z, _ = model(x)
@@ -228,6 +232,26 @@ def test_band_flows_start_at_their_usual_spread():
     for name, spread in (("y1", 0.05), ("y2", 0.05 * 1.7), ("c1", 0.01), ("c2", 0.01 * 1.7)):
         start = model.flow(name).chain.flows[0].log_scale
         assert start.exp().flatten().tolist() == pytest.approx([spread] * len(start))
+
+
+@torch.no_grad()
+def test_fresh_flow_with_cues_takes_off_the_colours_that_follow_luminance():
+    """Where colours are luminance times one colour, only the estimate's floor and its tempering are left of them."""
+    colour = torch.tensor([0.9, 0.5, 0.2], dtype=torch.float64).view(3, 1, 1)
+    x = colour * (0.3 + 0.4 * drawn(1, 1, 128, 128))
+    plain, cued = (WaveletFlow([4, 4], [1, 1], c).double()(x)[0] for c in (0, 1))
+    band = WaveletFlow([4, 4], [1, 1]).bands(128, 128)[1]
+    assert band.name == "c1"
+    assert band.of(cued).std() < 0.25 * band.of(plain).std()
+
+
+@torch.no_grad()
+def test_analysis_of_one_band_is_that_of_all():
+    model, x = flow(cues=1), drawn(1, 3, 16, 16)
+    for name, content, context in model.analyse(x):
+        alone = {n: (a, b) for n, a, b in model.analyse(x, name)}[name]
+        assert torch.equal(alone[0], content)
+        assert context is None or torch.equal(alone[1], context)
 
 
 @torch.no_grad()

@@ -18,6 +18,12 @@ def bounded(raw: Tensor, bound: float = BOUND) -> Tensor:
     return bound * torch.tanh(raw / bound)
 
 
+def _pair(both: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+    """What a net tells, stacked -> its halves, in the precision of what they act on: nets may be trained in less."""
+    first, second = both.to(like.dtype).chunk(2, dim=1)
+    return first, second
+
+
 class Flow(nn.Module, abc.ABC):
     """A bijection x <-> z given c.
 
@@ -116,7 +122,8 @@ class Rotation(Flow):
         return cast(Tensor, torch.linalg.matrix_exp(self.generator - self.generator.T))
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return torch.einsum("ij,bjhw->bihw", self._matrix(), x), x.new_zeros(x.shape[0])
+        with torch.autocast(x.device.type, enabled=False):
+            return torch.einsum("ij,bjhw->bihw", self._matrix(), x), x.new_zeros(x.shape[0])
 
     def inverse(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         return torch.einsum("ji,bjhw->bihw", self._matrix(), z)
@@ -143,7 +150,7 @@ class AffineCoupling(Flow):
         return torch.cat([a, (b - shift) * (-log_scale).exp()], dim=1)
 
     def _scale_and_shift(self, a: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
-        raw, shift = self.net(a if c is None else torch.cat([a, c], dim=1)).chunk(2, dim=1)
+        raw, shift = _pair(self.net(a if c is None else torch.cat([a, c], dim=1)), a)
         return bounded(raw), shift
 
 
@@ -155,10 +162,30 @@ class ContextAffine(Flow):
         self.net = net
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        raw, shift = self.net(c).chunk(2, dim=1)
+        raw, shift = _pair(self.net(c), x)
         log_scale = bounded(raw)
         return x * log_scale.exp() + shift, log_scale.flatten(1).sum(1)
 
     def inverse(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         raw, shift = self.net(c).chunk(2, dim=1)
         return cast(Tensor, (z - shift) * (-bounded(raw)).exp())
+
+
+class ContextNorm(Flow):
+    """x -> (x - t) exp(-s): `net` tells log-spread s, bounded, and mean t, stacked, from c alone."""
+
+    def __init__(self, net: nn.Module, bound: float = 3.0):
+        super().__init__()
+        self.net, self.bound = net, bound
+
+    def forward(self, x: Tensor, c: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        log_spread, mean = self._moments(c, x)
+        return (x - mean) * (-log_spread).exp(), -log_spread.flatten(1).sum(1)
+
+    def inverse(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        log_spread, mean = self._moments(c, z)
+        return z * log_spread.exp() + mean
+
+    def _moments(self, c: Tensor | None, like: Tensor) -> tuple[Tensor, Tensor]:
+        raw, mean = _pair(self.net(c), like)
+        return bounded(raw, self.bound), mean

@@ -13,7 +13,7 @@ own luminance: an orthonormal one mixes in what the subsampling of colours destr
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -21,10 +21,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stegcli.nn.flow import ActNorm, AffineCoupling, Chain, ContextAffine, Flow, Rotation
+from stegcli.nn.cues import CUES, PREDICTED, cues, predicted
+from stegcli.nn.flow import ActNorm, AffineCoupling, Chain, ContextAffine, ContextNorm, Flow, Rotation
 
 YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 """RGB -> Y, Cb, Cr (JFIF 1.02, without the offset of 128)."""
+COLOUR_DETAILS = 6
 BASE_CHANNELS = 12
 FEATURES = 16
 Y_SPREAD, C_SPREAD, GROWTH = 0.05, 0.01, 1.7
@@ -108,21 +110,27 @@ def _coupling_net(inputs: int, outputs: int, width: int) -> nn.Sequential:
     )
 
 
-def _context_net(inputs: int, width: int) -> nn.Sequential:
-    return nn.Sequential(
-        _conv(inputs, width), nn.SiLU(), _conv(width, width), nn.SiLU(), nn.Conv2d(width, FEATURES, 1), nn.SiLU()
-    )
+def _context_net(inputs: int, width: int, depth: int = 2) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for before in (inputs, *([width] * (depth - 1))):
+        layers += [_conv(before, width), nn.SiLU()]
+    return nn.Sequential(*layers, nn.Conv2d(width, FEATURES, 1), nn.SiLU())
 
 
 def _steps(channels: int, features: int, width: int, steps: int, log_scale: float) -> Chain:
     flows: list[Flow] = [ActNorm(channels, log_scale)]
     if features:
         flows.append(ContextAffine(_zeroed(nn.Conv2d(features, 2 * channels, 1))))
+    return Chain([*flows, *_couplings(channels, features, width, steps)])
+
+
+def _couplings(channels: int, features: int, width: int, steps: int) -> list[Flow]:
+    flows: list[Flow] = []
     for _ in range(steps):
         changed = channels - channels // 2
         net = _coupling_net(channels // 2 + features, 2 * changed, width)
         flows += [Rotation(channels), AffineCoupling(channels, net), ActNorm(channels)]
-    return Chain(flows)
+    return flows
 
 
 class ConditionalGlow(Flow):
@@ -140,18 +148,62 @@ class ConditionalGlow(Flow):
         return self.chain.inverse(z, self.context(c))
 
 
+class CuedGlow(Flow):
+    """A level's details of colours <-> z, given pictures, cues and, last, PREDICTED predictions of these very details.
+
+    Predictions are subtracted and the spread that the cues tell of is divided out before any coupling, so that
+    couplings work on details of one scale on whatever surface.
+    """
+
+    def __init__(self, seen: int, width: int, steps: int, depth: int, log_scale: float):
+        super().__init__()
+        self.context = _context_net(seen, min(width, 48), depth)
+        moments = _zeroed(nn.Conv2d(FEATURES + seen, 2 * COLOUR_DETAILS, 1))
+        _begin_with_predictions(moments)
+        self.first = Chain([ActNorm(COLOUR_DETAILS, log_scale), ContextNorm(moments)])
+        self.chain = Chain(_couplings(COLOUR_DETAILS, FEATURES, width, steps))
+
+    def forward(self, x: Tensor, c: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        features, both = self._read(c)
+        x, first = self.first(x, both)
+        x, second = self.chain(x, features)
+        return x, first + second
+
+    def inverse(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        features, both = self._read(c)
+        return self.first.inverse(self.chain.inverse(z, features), both)
+
+    def _read(self, c: Tensor | None) -> tuple[Tensor, Tensor]:
+        features = self.context(c)
+        return features, torch.cat([features, cast(Tensor, c)], dim=1)
+
+
+def _begin_with_predictions(moments: nn.Conv2d) -> None:
+    """The mean of each channel starts as that of its predictions, one from each window."""
+    with torch.no_grad():
+        for channel in range(COLOUR_DETAILS):
+            of_windows = moments.weight[COLOUR_DETAILS + channel, channel - PREDICTED :: COLOUR_DETAILS]
+            of_windows.fill_(COLOUR_DETAILS / PREDICTED)
+
+
+WEIGHTS = (4.0, 12.0, 12.0)
+"""Luminance and colours of a low band are multiplied by these to be of order 1."""
+
+
 class WaveletFlow(Flow):
     """Pictures (b, 3, h, w) in [0, 1] <-> z of the same shape, which holds the bands one after the other.
 
-    widths, steps: of the coupling nets, one for each level from the finest, and the base's last.
+    widths, steps: of the coupling nets, one for each level from the finest, and the base's last. cues: 3x3 layers of
+    the nets that read what the colours are conditioned on, with cues; 0: two layers, and no cues.
     Height and width must be multiples of `side`.
     """
 
     colour: Tensor
     uncolour: Tensor
 
-    def __init__(self, widths: Sequence[int], steps: Sequence[int]):
+    def __init__(self, widths: Sequence[int], steps: Sequence[int], cues: int = 0):
         super().__init__()
+        self.cued = cues > 0
         self.levels = len(widths) - 1
         self.side: int = 2 ** (self.levels + 1)
         matrix = torch.tensor(YCBCR, dtype=torch.float64)
@@ -162,8 +214,13 @@ class WaveletFlow(Flow):
         for level in range(1, self.levels + 1):
             size = widths[level - 1], steps[level - 1]
             growth = GROWTH ** (level - 1)
+            scale = math.log(C_SPREAD * growth)
             flows[f"y{level}"] = ConditionalGlow(3, 3, *size, log_scale=math.log(Y_SPREAD * growth))
-            flows[f"c{level}"] = ConditionalGlow(6, 6, *size, log_scale=math.log(C_SPREAD * growth))
+            flows[f"c{level}"] = (
+                CuedGlow(6 + CUES + PREDICTED, *size, cues, scale)
+                if self.cued
+                else ConditionalGlow(COLOUR_DETAILS, 6, *size, log_scale=scale)
+            )
         spread = math.log(0.1 * 2**self.levels)
         flows["base"] = _steps(BASE_CHANNELS, 0, widths[-1], steps[-1], spread)
         self.flows = nn.ModuleDict(flows)
@@ -190,30 +247,38 @@ class WaveletFlow(Flow):
         for level in range(self.levels, 0, -1):
             seen = self._seen(low, level)
             y = self.flow(f"y{level}").inverse(parts[f"y{level}"], seen)
-            context = torch.cat([seen, self._normal(y, level)], dim=1)
-            colours = self.flow(f"c{level}").inverse(parts[f"c{level}"], context)
+            colours = self.flow(f"c{level}").inverse(parts[f"c{level}"], self._around_colours(seen, y, level))
             low = unhaar(low, torch.cat([y, colours], dim=1))
         return self._mix(low, self.uncolour) + 0.5
 
-    def analyse(self, x: Tensor) -> list[tuple[str, Tensor, Tensor | None]]:
-        """Pictures -> for each band its name, its content and what its flow is conditioned on."""
+    def analyse(self, x: Tensor, only: str = "") -> Iterator[tuple[str, Tensor, Tensor | None]]:
+        """Pictures -> for each band its name, its content and what its flow is conditioned on; or of one band only."""
         low = self._mix(x - 0.5, self.colour)
-        found: list[tuple[str, Tensor, Tensor | None]] = []
         for level in range(1, self.levels + 1):
             low, details = haar(low)
+            if only not in ("", f"y{level}", f"c{level}"):
+                continue
             y, colours = details[:, :3], details[:, 3:]
             seen = self._seen(low, level)
-            found.append((f"y{level}", y, seen))
-            found.append((f"c{level}", colours, torch.cat([seen, self._normal(y, level)], dim=1)))
-        return [*found, ("base", squeeze(low), None)]
+            yield f"y{level}", y, seen
+            yield f"c{level}", colours, self._around_colours(seen, y, level)
+        yield "base", squeeze(low), None
 
     def _seen(self, low: Tensor, level: int) -> Tensor:
         """The low band as a context: of order 1, luminance and colours alike."""
-        weights = low.new_tensor([4.0, 12.0, 12.0]).view(3, 1, 1)
-        return low * weights / 2.0**level
+        return low * low.new_tensor(WEIGHTS).view(3, 1, 1) / 2.0**level
 
-    def _normal(self, y: Tensor, level: int) -> Tensor:
-        return y / (Y_SPREAD * GROWTH ** (level - 1))
+    def _around_colours(self, seen: Tensor, y: Tensor, level: int) -> Tensor:
+        """What the details of colours are conditioned on: the low band, the details of luminance, and cues if any."""
+        growth = GROWTH ** (level - 1)
+        context = [seen, y / (Y_SPREAD * growth)]
+        if self.cued:
+            told, factors = cues(seen)
+            # Factors relate what is seen, where colours weigh more. Predictions are in units of the details' spread.
+            unit = WEIGHTS[0] / WEIGHTS[1] / (C_SPREAD * growth)
+            context += [told, predicted(y * unit, factors)]
+        return torch.cat(context, dim=1)
 
     def _mix(self, x: Tensor, matrix: Tensor) -> Tensor:
-        return torch.einsum("ij,bjhw->bihw", matrix.to(x.dtype), x)
+        with torch.autocast(x.device.type, enabled=False):
+            return torch.einsum("ij,bjhw->bihw", matrix.to(x.dtype), x)

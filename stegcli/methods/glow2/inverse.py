@@ -69,13 +69,15 @@ class UNet(nn.Module):
 class RobustInverse(nn.Module):
     """What arrived (b, 3, h, w), as the flow's own input in (0, 1), QF (b,) in [1, 100] -> latents (b, 3, h, w).
 
-    widths, steps: G2's own, so that its weights fit (`adopt`); features: the widths of the U-Net.
+    widths, steps, cues: G2's own, so that its weights fit (`adopt`); features: the widths of the U-Net.
     Until it is trained it reads what G2 reads, to the bit.
     """
 
-    def __init__(self, widths: Sequence[int], steps: Sequence[int], features: Sequence[int] = (24, 32, 48)):
+    def __init__(
+        self, widths: Sequence[int], steps: Sequence[int], cues: int = 0, features: Sequence[int] = (24, 32, 48)
+    ):
         super().__init__()
-        self.flow = WaveletFlow(widths, steps)
+        self.flow = WaveletFlow(widths, steps, cues)
         self.restore = UNet(features)
 
     def adopt(self, g2: WaveletFlow) -> None:
