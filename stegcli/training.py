@@ -3,9 +3,10 @@
     crops -> loss terms -> gradients (averaged over processes) -> clip -> Adam -> average of the weights (EMA)
 
 A budget is given in minutes or steps; the learning rate follows the share of it that is spent: a short warm-up, then
-half a cosine. A step whose gradient is not finite is skipped; after several in a row the last good state
-comes back at half the rate. A checkpoint holds all that decides what comes next, so that a resumed run
-and an uninterrupted one end in the same bits (given a budget in steps; minutes are not repeatable).
+half a cosine. A step whose loss or gradient is not finite is skipped; after several in a row, and when the loss has
+exploded though finite (`guard`), the last good state comes back at half the rate. A checkpoint holds all that decides
+what comes next, so that a resumed run and an uninterrupted one end in the same bits (given a budget in steps; minutes
+are not repeatable).
 
 Devices, precision and processes are accelerate's: `accelerate launch -m stegcli train ...`.
 """
@@ -20,7 +21,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -35,12 +36,14 @@ from torch import Tensor, nn
 from stegcli import files, image, methods, weights
 from stegcli.data import Pictures
 from stegcli.errors import FileError, UsageError
+from stegcli.guard import Guard
 from stegcli.method import Method
 from stegcli.recipe import Noise, Recipe, Stage, Step
 
 WARMUP = 0.01  # share of a stage
 FLOOR = 0.01  # of the rate, at the end
 BAD_STEPS = 5  # in a row, before the last good state comes back
+KEEP_STEPS = 200  # after so many the state is kept to come back to, if the loss is calm
 LOG_SECONDS = 120.0
 log = logging.getLogger(__name__)
 
@@ -63,6 +66,14 @@ class Progress:
     seconds: float = 0.0  # spent in the stage
     scale: float = 1.0  # of the rate, halved by each roll-back
     skipped: int = 0
+    bad: int = 0  # of these, in a row just now
+    guard: Guard = field(default_factory=Guard)  # of the stage's loss
+
+    @classmethod
+    def of(cls, text: str) -> Progress:
+        """JSON of `asdict` -> the progress. Raises ValueError, TypeError."""
+        facts = json.loads(text)
+        return cls(**facts | {"guard": Guard(**facts.get("guard", {}))})
 
 
 def train(
@@ -179,6 +190,7 @@ class _Run:
         self.progress = Progress()
         self.interrupted = False
         self.optimizer_state: dict[str, Tensor] = {}
+        self.good: dict[str, Tensor] = {}  # the state of this stage to come back to
         self._optimizer: torch.optim.Optimizer | None = None
         self._names: list[str] = []
 
@@ -188,13 +200,13 @@ class _Run:
         for index in range(self.progress.stage, len(self.recipe.stages)):
             if index > self.progress.stage:
                 self.progress.stage, self.progress.step, self.progress.seconds = index, 0, 0.0
-                self.optimizer_state = {}
+                self.progress.bad, self.progress.guard = 0, Guard()
+                self.optimizer_state, self.good = {}, {}
             self._run_stage(self.recipe.stages[index])
 
     def _run_stage(self, stage: Stage) -> None:
         losses, optimizer = self._prepare(stage)
-        good = self._snapshot(optimizer)
-        bad = 0
+        self.good = self.good or self._snapshot(optimizer)
         logged = time.monotonic()
         for images, step in self._batches(stage):
             started = time.monotonic()
@@ -202,24 +214,17 @@ class _Run:
             total, terms = losses(images, step)
             self.accelerator.backward(total)
             norm = self.accelerator.clip_grad_norm_(self._trained(stage), stage.clip)
-            finite = bool(torch.isfinite(cast(Tensor, norm)))
+            loss = self._mean(total)
+            finite = math.isfinite(loss) and bool(torch.isfinite(cast(Tensor, norm)))
             if finite or self.accelerator.scaler is not None:
                 optimizer.step()  # fp16's scaler passes over such a step itself, and lowers its scale there
             if finite:
                 self._update_average()
-                bad = 0
-            else:
-                bad += 1
-                self.progress.skipped += 1
-                if bad == BAD_STEPS:
-                    self._roll_back(good, optimizer)
-                    bad = 0
             optimizer.zero_grad(set_to_none=True)
             self.progress.step += 1
             self.progress.total += 1
+            self._keep_or_roll_back(loss, finite, optimizer)
             self.progress.seconds += time.monotonic() - started
-            if finite and self.progress.step % 200 == 0:
-                good = self._snapshot(optimizer)
             if self._on_any_process(self.interrupted):
                 raise KeyboardInterrupt
             if time.monotonic() - logged > LOG_SECONDS or self.progress.step == 1:
@@ -254,6 +259,10 @@ class _Run:
         mine = torch.tensor([value], dtype=torch.float32, device=self.accelerator.device)
         return float(cast(Tensor, self.accelerator.gather(mine)).max())
 
+    def _mean(self, loss: Tensor) -> float:
+        """Over all processes, which must agree on when to go back."""
+        return float(cast(Tensor, self.accelerator.gather(loss.detach().float().reshape(1))).mean())
+
     def _on_any_process(self, flag: bool) -> bool:
         return flag if self.accelerator.num_processes == 1 else self._highest(float(flag)) > 0
 
@@ -287,11 +296,24 @@ class _Run:
         state |= {f"adam.{n}": t for n, t in _adam_state(optimizer, self._names).items()}
         return {n: t.detach().clone() for n, t in state.items()}
 
-    def _roll_back(self, good: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
+    def _keep_or_roll_back(self, loss: float, finite: bool, optimizer: torch.optim.Optimizer) -> None:
+        """After a step: is this a state to come back to, or time to come back?"""
+        progress = self.progress
+        progress.bad = 0 if finite else progress.bad + 1
+        progress.skipped += not finite
+        if progress.bad == BAD_STEPS:
+            progress.bad = 0
+            self._roll_back(f"not finite {BAD_STEPS} times", optimizer)
+        elif finite and progress.guard.explodes(loss):
+            self._roll_back(f"loss exploded to {loss:.3g}", optimizer)
+        elif finite and progress.step % KEEP_STEPS == 0 and progress.guard.calm:
+            self.good = self._snapshot(optimizer)
+
+    def _roll_back(self, why: str, optimizer: torch.optim.Optimizer) -> None:
         self.progress.scale /= 2
-        self._load_state(good)
+        self._load_state(self.good)
         _restore_adam(optimizer, self._names, self.optimizer_state)
-        self.report(f"gradient not finite {BAD_STEPS} times: back to the last good state, rate halved")
+        self.report(f"{why}: back to the last good state, rate halved")
 
     def _load_state(self, state: dict[str, Tensor]) -> None:
         self.method.load_state_dict(_under("model.", state))
@@ -336,19 +358,20 @@ class _Run:
             with safe_open(str(self._checkpoint), "pt") as file:
                 facts = file.metadata()
                 state = {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118 (not a dict)
-            progress, config = Progress(**json.loads(facts["progress"])), facts["config"]
+            progress, config = Progress.of(facts["progress"]), facts["config"]
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
             raise FileError(f"{self._checkpoint} is not a checkpoint of stego, or is damaged") from error
         if config != self._identity():
             raise UsageError(f"{self._checkpoint} was trained with another part, seed or configuration")
         self._load_state(state)
-        self.progress = progress
+        self.good, self.progress = _under("good.", state), progress
 
     def save(self) -> None:
         """Write the checkpoint and the averaged weights, whole or not at all."""
         if not self.accelerator.is_main_process:
             return
         state = self._snapshot(self._optimizer) if self._optimizer else {}
+        state |= {f"good.{n}": t for n, t in self.good.items()}
         facts = {"progress": json.dumps(asdict(self.progress)), "config": self._identity()}
         if state:
             files.write(self._checkpoint, to_safetensors(_on_cpu(state), facts), force=True)

@@ -20,7 +20,7 @@ from PIL import Image as Pillow
 from safetensors.torch import load_file
 from torch import Tensor
 
-from stegcli import cli, methods, training, weights
+from stegcli import cli, guard, methods, training, weights
 from stegcli.errors import FileError, UsageError, WeightsError
 from stegcli.method import Method
 from stegcli.recipe import Loss, Noise, Recipe, Stage, Step
@@ -329,7 +329,8 @@ def test_many_of_them_bring_back_the_last_good_state_at_half_the_rate(
     watched = small(spoilt=frozenset(range(3, 3 + training.BAD_STEPS)))
     out = tmp_path / "w.safetensors"
     train(pictures, out, steps=3 + training.BAD_STEPS, report=said.append)
-    start = {f"{prefix}.{n}": t for prefix in ("model", "average") for n, t in watched.states[0].items()}
+    prefixes = ("model", "average", "good.model", "good.average")
+    start = {f"{prefix}.{n}": t for prefix in prefixes for n, t in watched.states[0].items()}
     assert same(load_file(out.with_suffix(".ckpt")), start)  # and nothing is left of Adam's moments
     progress = progress_of(out)
     assert (progress["scale"], progress["skipped"]) == (0.5, training.BAD_STEPS)
@@ -341,6 +342,88 @@ def test_after_a_roll_back_it_goes_on(pictures: Path, tmp_path: Path, small: Pre
     train(pictures, tmp_path / "w.safetensors", steps=10)
     assert not same(watched.states[6], watched.states[7])
     assert np.isfinite(watched.values[6:]).all()
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard's measures for runs of some ten steps."""
+    monkeypatch.setattr(guard, "BLIND", 10)
+    monkeypatch.setattr(guard, "PATIENCE", 5)
+    monkeypatch.setattr(training, "KEEP_STEPS", 10)
+
+
+EDGE = 0.017
+
+
+def cliff_loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
+    """Falls while a bias grows, by the rate in each step, and is a hundred times as much once it is beyond EDGE."""
+    grown = dict(method.named_parameters())["net.couplings.0.net_a.layers.1.bias"].mean()
+    return {"bits": 1 - grown + 100 * float(grown > EDGE)}
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_loss_that_explodes_and_stays_finite_brings_back_a_state_from_before(
+    pictures: Path, tmp_path: Path, small: Prepare
+) -> None:
+    said: list[str] = []
+    watched = small(loss=cliff_loss, lr=1e-3)
+    out = tmp_path / "w.safetensors"
+    train(pictures, out, steps=40, report=said.append)
+    fell = next(i for i, value in enumerate(watched.values) if value > 50)
+    assert 20 < fell < 30
+    back = fell + 5
+    assert min(watched.values[fell:back]) > 50
+    assert same(watched.states[back], watched.states[20])
+    assert max(watched.values[back : back + 5]) < 1.1
+    assert sum("loss exploded to 101" in line for line in said) == 1
+    assert progress_of(out)["scale"] == 0.5
+
+
+@pytest.mark.usefixtures("hasty")
+def test_noise_brings_nothing_back(pictures: Path, tmp_path: Path, small: Prepare) -> None:
+    def noisy_loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
+        falling = cliff_loss(method, images, step)["bits"]
+        return {"bits": falling * step.noise.normal(1).mean().exp() - 3}
+
+    said: list[str] = []
+    small(loss=noisy_loss, lr=1e-5)
+    out = tmp_path / "w.safetensors"
+    train(pictures, out, steps=150, report=said.append)
+    assert progress_of(out)["scale"] == 1
+    assert not any("rate halved" in line for line in said)
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("after", [18, 27, 33])
+def test_an_explosion_and_a_resumed_run_end_in_the_same_bits(
+    pictures: Path, tmp_path: Path, small: Prepare, after: int
+) -> None:
+    """Interrupted before it, while the guard counts, and after the roll-back."""
+    calls = 0
+
+    def exploding(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
+        terms = RECIPE.stages[0].loss(method, images, step)
+        return terms | {"bits": terms["bits"] * (1000 if 25 <= calls < 30 else 1)}
+
+    small(loss=exploding)
+    whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
+
+    def count(done: float, left: float) -> None:
+        nonlocal calls
+        calls += 1
+
+    expected = train(pictures, whole, steps=40, tick=count)
+    assert progress_of(whole)["scale"] == 0.5
+    calls, stop = 0, Stop(after, "raise")
+
+    def count_and_stop(done: float, left: float) -> None:
+        stop(done, left)
+        count(done, left)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(pictures, parts, steps=40, tick=count_and_stop)
+    assert same(train(pictures, parts, steps=40, tick=count, resume=True), expected)
+    assert same(load_file(parts.with_suffix(".ckpt")), load_file(whole.with_suffix(".ckpt")))
 
 
 def test_a_failure_leaves_the_output_as_it_was(tmp_path: Path, small: Prepare) -> None:
