@@ -36,6 +36,8 @@ STDIO = "-"
 INTERRUPTED = 130
 DEFAULT_METHOD = "glow2"
 DEFAULT_METHOD_WITH_COVER = "lossless-inn"
+CODERS = ("coset", "network")
+"""Of lossless-inn, the default first. Each is an alias in weights.toml too."""
 DETECTOR = "detector"
 DETECTOR_IS = ("cs-fnns", DETECTOR)
 """The method and the part of it that `stego train detector` trains."""
@@ -48,6 +50,7 @@ OneMethodArgument = Annotated[str | None, typer.Argument(help="One method only."
 OneMethodOption = Annotated[str | None, typer.Option(help="One method only.")]
 KeyOption = Annotated[str | None, typer.Option(help="The key file; else the one that STEGO_KEY names.")]
 WeightsOption = Annotated[str | None, typer.Option(help="Weights by name or alias (`stego weights list`), or a file.")]
+CoderOption = Annotated[str | None, typer.Option(help=f"Of lossless-inn: {CODERS[0]} (default) or {CODERS[1]}.")]
 DeviceOption = Annotated[str, typer.Option(envvar="STEGO_DEVICE", help="auto, cpu or cuda.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object (a line each in a batch).")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
@@ -191,6 +194,7 @@ def keygen(
     method: KeyMethodOption = None,
     output: KeyOutputOption = "key.npy",
     weights: WeightsOption = None,
+    coder: CoderOption = None,
     domain: DomainOption = None,
     first: WithOption = None,
     passphrase_file: PassphraseOption = None,
@@ -204,7 +208,7 @@ def keygen(
 
     if salt is not None and passphrase_file is None:
         raise UsageError("--salt goes with --passphrase-file")
-    if first is not None and any(o is not None for o in (weights, domain, passphrase_file)):
+    if first is not None and any(o is not None for o in (weights, coder, domain, passphrase_file)):
         raise UsageError("--with takes method and weights of the other key", "leave the other options out")
     if output != STDIO:
         files.check_writable([Path(output)], force)
@@ -212,7 +216,8 @@ def keygen(
         key = _key_beside(first, method)
     else:
         chosen = method or DEFAULT_METHOD_WITH_COVER
-        key = _new_key(chosen, _weights_of_domain(chosen, domain, weights), passphrase_file, salt)
+        named = _weights_of_coder(chosen, coder, _weights_of_domain(chosen, domain, weights))
+        key = _new_key(chosen, named, passphrase_file, salt)
     with stdout_errors():
         files.write(output, key.to_bytes(), force, mode=0o600)
     if output != STDIO:
@@ -236,6 +241,7 @@ def hide(
     output: OutOption = None,
     receivers: SecretOption = None,
     weights: WeightsOption = None,
+    coder: CoderOption = None,
     survive: SurviveOption = None,
     robust: RobustOption = False,
     travel: AsOption = None,
@@ -265,7 +271,7 @@ def hide(
         "as": travel, "size": size, "temperature": temperature, "redundancy": redundancy, "quality": quality,
         "secret": receivers, "key-out": key_out, "number": number, "psnr": psnr, "steps": steps, "robust": robust,
         "decoder": decoder, "generator": generator, "prompt": prompt, "generator-steps": generator_steps,
-        "grain": grain, "evade": evade,
+        "grain": grain, "evade": evade, "coder": coder,
     }  # fmt: skip
     names = _names_of_hide(secret, receivers, key, key_out, cover, output)
     held = _load_keys(names.keys)
@@ -273,6 +279,8 @@ def hide(
     if not names.batch:
         _refuse_early(names, key_out, force, _writes_lossy(chosen, names.outputs[0]))
     named = _weights_of_domain(chosen, domain, weights)
+    if not held:
+        named = _weights_of_coder(chosen, coder, named)
     make_key = _key_maker(held, method, chosen, named)
     from stegcli import jobs as work
 
@@ -384,6 +392,7 @@ def evaluate(
     covers: CoversOption = None,
     secrets: SecretsOption = None,
     weights: SeveralWeightsOption = None,
+    coder: CoderOption = None,
     payload: PayloadOption = None,
     attack: AttackOption = None,
     limit: LimitOption = None,
@@ -395,7 +404,8 @@ def evaluate(
 ) -> None:
     """Measure a method: beside plain LSB replacement and the limit, or beside its paper."""
     folder = _what_to_measure(method, covers, secrets, payload)
-    common: Any = {"weights": weights, "attacks": attack, "limit": limit, "size": _size(size), "seed": seed,
+    named = _weights_to_measure(method, coder, weights)
+    common: Any = {"weights": named, "attacks": attack, "limit": limit, "size": _size(size), "seed": seed,
                    "device": device}  # fmt: skip
     from stegcli import evaluation, evaluation_pictures
 
@@ -524,6 +534,7 @@ def _check_wanted(method: Method, wanted: dict[str, Any], survive: str, outputs:
     from stegcli import jobs
 
     jobs.check_options(method, {n for n, v in wanted.items() if v is not None and v is not False})
+    _check_coder(method, wanted["coder"], "the key is", "leave --coder out, or make a key with stego keygen --coder")
     _check_quality(wanted["quality"], outputs)
     _check_survives(method, survive)
 
@@ -582,6 +593,44 @@ def _weights_of_domain(method: str, domain: str | None, weights: str | None) -> 
         hint = f"domains: {', '.join(dict.fromkeys(domains))}" if domains else f"{method} takes no --domain"
         raise UsageError(f"{method} has no domain {domain!r}", hint)
     return store.aliases(method)[domain]
+
+
+def _weights_of_coder(method: str, coder: str | None, weights: str | None) -> str | None:
+    """--coder is another name for the coder's default weights; other weights that are named must be of that coder."""
+    if coder is None:
+        return weights
+    from stegcli import jobs, methods
+    from stegcli import weights as store
+
+    _check_method(method)
+    jobs.check_options(methods.get(method).METHOD, {"coder"})
+    if coder not in CODERS:
+        raise UsageError(f"no coder {coder!r}", " or ".join(CODERS))
+    if weights is None:
+        return coder
+    _check_coder(store.load(method, weights), coder, f"--weights {weights} are", "leave one of the two out")
+    return weights
+
+
+def _check_coder(method: Method, coder: str | None, what: str, hint: str) -> None:
+    """Whether a method that was loaded has the coder that was asked for. what: that which named its weights."""
+    if coder is not None and coder != method.config["coder"]:
+        raise UsageError(f"{what} for the coder {method.config['coder']}, not for {coder}", hint)
+
+
+def _weights_to_measure(method: str, coder: str | None, weights: list[str] | None) -> list[str] | None:
+    """The weights that were named, which must be of that coder, or all that are."""
+    if coder is None:
+        return weights
+    from stegcli import weights as store
+
+    if weights is None:
+        _weights_of_coder(method, coder, None)
+        named = [e.name for e in store.entries(method)]
+        return [n for n in named if store.load(method, n).config["coder"] == coder]
+    for name in weights:
+        _weights_of_coder(method, coder, name)
+    return weights
 
 
 def _wish(survive: str | None, wanted: dict[str, Any]) -> Wish:

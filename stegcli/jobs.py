@@ -388,7 +388,7 @@ def check_key(key: Key, wanted: str | None) -> None:
         )
 
 
-def check_options(method: Method, asked: set[str]) -> None:
+def check_options(method: Method | type[Method], asked: set[str]) -> None:
     """An option that means nothing to the method is refused, and who takes it is named. Raises UsageError."""
     for option in sorted(asked - method.options):
         takers = [n for n in methods.names() if option in methods.get(n).METHOD.options]

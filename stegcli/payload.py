@@ -91,6 +91,9 @@ class Planes(Protocol):
 
     def __len__(self) -> int: ...
 
+    def share(self, bits: int, slots: int) -> int:
+        """Message bits, the slots for them -> the part that the upper plane should carry, in 256ths. Asked first."""
+
     def plane(self, index: int, lower: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """-> the bits that cost least, uint8 (n,), and what each costs to flip, float32 (n,).
 
@@ -102,7 +105,7 @@ def write_coset(data: bytes, key: Key, planes: Planes) -> Plan:
     """Data -> what the slots are to carry, bits (2, n), in the coset layout. Raises CapacityError."""
     n, split = len(planes), COSET_HEADER_SLOTS
     _check_room(data, n, "coset", 0)
-    share = _upper_share(8 * (len(data) + TAG_BYTES), n - split)
+    share = planes.share(8 * (len(data) + TAG_BYTES), n - split)
     header, body = _seal(data, key, share)
     low = len(body) - _upper_bits(len(body), share)
     order = key.stream("slots").permutation(n)
@@ -165,8 +168,8 @@ def _upper_bits(bits: int, share: int) -> int:
     return bits * share // 256
 
 
-def _upper_share(bits: int, slots: int) -> int:
-    """Message bits and slots -> the part that the upper plane should carry, in 256ths.
+def upper_share(bits: int, slots: int) -> int:
+    """Message bits and slots -> the part that the upper plane should carry, in 256ths, where both ways cost the same.
 
     If the lower plane changes a share p of the slots, it carries H(p) bits a slot, and the directions of these
     changes p more. p solves H(p) + p = bits / slots.

@@ -17,7 +17,7 @@ ROOT = Path(stegcli.__file__).parent
 # From the ground up. A module imports from lower lines only; those of one line do not know each other.
 # A folder counts as one: its own modules may import each other. A new module takes its place here.
 LAYERS = (
-    ("", "errors", "nn", "metrics"),
+    ("", "errors", "nn", "metrics", "guard"),
     ("files", "console", "channel"),
     ("key", "image"),
     ("ecc", "coset", "zkey", "used"),

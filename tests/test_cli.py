@@ -172,7 +172,7 @@ def test_json_of_hide() -> None:
     figures = ok("hide", "secret.txt", "--cover", "cover.png", "-o", "out.png", "--json").json
     assert list(figures) == HIDE_FIELDS
     assert figures["method"] == "lossless-inn"
-    assert figures["weights"] == "coset-1"
+    assert figures["weights"] == "coset-2"
     assert (figures["output"], figures["key"]) == ("out.png", "out.key.npy")
     assert (figures["width"], figures["height"]) == (96, 96)
     assert figures["bpp"] == pytest.approx(8 * len(SECRET) / 96**2)
@@ -429,7 +429,7 @@ def test_keygen_writes_a_private_key_once() -> None:
 
 def test_keygen_json() -> None:
     made = ok("keygen", "-o", "k.npy", "--json").json
-    assert made == {"method": "lossless-inn", "weights": "coset-1", "output": "k.npy", "salt": None}
+    assert made == {"method": "lossless-inn", "weights": "coset-2", "output": "k.npy", "salt": None}
 
 
 def test_a_passphrase_and_its_salt_make_the_key_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -459,6 +459,62 @@ def test_a_passphrase_and_its_salt_make_the_key_again(monkeypatch: pytest.Monkey
 def test_keygen_refuses(status: int, argv: tuple[str, ...], says: str) -> None:
     Path("empty").write_bytes(b"\nsecond line")
     refused(status, "keygen", "-o", "k.npy", *argv, says=says)
+
+
+# -- the coders of lossless-inn
+
+
+@pytest.mark.parametrize(
+    ("argv", "named"),
+    [
+        (("--coder", "coset"), "coset-2"),
+        (("--coder", "network"), "blind-1bpp-1"),
+        (("--coder", "network", "--weights", "3bpp"), "blind-3bpp-1"),
+        (("--coder", "coset", "--weights", "coset-1"), "coset-1"),
+    ],
+)
+def test_a_coder_names_the_weights_of_a_fresh_key(argv: tuple[str, ...], named: str) -> None:
+    ok("keygen", "-o", "k.npy", *argv)
+    assert keys.load("k.npy").weights == named
+    ok(*HIDE, "-o", "out.png", *argv)
+    assert keys.load("out.key.npy").weights == named
+    assert ok("reveal", "out.png", "--key", "out.key.npy").out == SECRET
+
+
+def test_a_key_that_has_the_coder_is_taken() -> None:
+    ok("keygen", "-o", "3.npy", "--weights", "3bpp")
+    ok(*HIDE, "-o", "out.png", "--key", "3.npy", "--coder", "network")
+    assert ok("reveal", "out.png", "--key", "3.npy").out == SECRET
+
+
+@pytest.mark.parametrize(
+    ("argv", "says", "hint"),
+    [
+        (("--coder", "coset", "--weights", "1bpp"), "--weights 1bpp are for the coder network", "leave one of the two"),
+        (("--coder", "haar"), "no coder 'haar'", "coset or network"),
+        (("--coder", "coset", "--method", "glow2"), "--coder means nothing to glow2", "lossless-inn"),
+    ],
+)
+def test_coders_are_refused_with_a_hint(argv: tuple[str, ...], says: str, hint: str) -> None:
+    for command in (("keygen", "-o", "k.npy"), (*HIDE, "-o", "out.png")):
+        assert hint in refused(2, *command, *argv, says=says).err.splitlines()[1]
+
+
+def test_a_key_of_the_other_coder_is_refused() -> None:
+    result = refused(
+        2, *HIDE, "-o", "out.png", "--key", "key.npy", "--coder", "network", says="the key is for the coder coset"
+    )
+    assert "stego keygen --coder" in result.err.splitlines()[1]
+    refused(2, "keygen", "-o", "k.npy", "--with", "key.npy", "--coder", "coset", says="--with takes method and weights")
+
+
+def test_evaluate_measures_one_coder() -> None:
+    argv = ("evaluate", "lossless-inn", "--covers", ".", "--payload", "0.1", "--size", "64x64", "--json")
+    names = {e.name for e in weights.entries("lossless-inn")}
+    for coder in ("coset", "network"):
+        measured = {row["weights"] for row in ok(*argv, "--coder", coder).json["rows"]}
+        assert measured == {n for n in names if weights.load("lossless-inn", n).config["coder"] == coder} != set()
+    refused(2, *argv, "--coder", "coset", "--weights", "3bpp", says="--weights 3bpp are for the coder network")
 
 
 # -- overviews

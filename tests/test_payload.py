@@ -28,6 +28,9 @@ class Planes:
     def __len__(self) -> int:
         return self.bits.shape[1]
 
+    def share(self, bits: int, slots: int) -> int:
+        return payload.upper_share(bits, slots)
+
     def plane(self, index: int, lower: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         assert (lower is None) == (index == 0)
         return self.bits[index], np.ones(len(self), np.float32)

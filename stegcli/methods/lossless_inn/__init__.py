@@ -12,6 +12,7 @@ TINY = [
     {"coder": "network", "message": 1, "blocks": 1, "growth": 4, "depth": 2, "periods": [4, 8]},
     {"coder": "network", "message": 3, "blocks": 1, "growth": 4, "depth": 2, "periods": [4, 8]},
     {"coder": "coset"},
+    {"coder": "coset", "costs": "density", "width": 2, "side": 3},
 ]
 
 __all__ = ["METHOD", "RECIPES", "TINY", "build"]

@@ -3,7 +3,8 @@
     network   the paper's INN, trained blind: one or three slots per pixel, read by the network from the stego alone.
               The sender sees the whole channel: what the network reads wrongly is mended, the code corrects the rest.
     coset     three slots per pixel, the samples themselves; a syndrome-trellis code finds the few to change by
-              one, and in which direction, where it shows least. The receiver needs integers and the key, no network.
+              one, and in which direction, where it shows least. The receiver needs integers and the key, no network;
+              the sender takes costs from a filter (HILL) or from a learned density.
 
 Which is better, measured side by side: `stego evaluate lossless-inn`.
 """
@@ -21,8 +22,10 @@ from stegcli.errors import RevealError, WeightsError
 from stegcli.key import Key
 from stegcli.method import BitMethod, Cover
 from stegcli.methods.lossless_inn import costs, mending
+from stegcli.methods.lossless_inn.density import Density
+from stegcli.methods.lossless_inn.directed import DirectedPlanes, distances
 from stegcli.methods.lossless_inn.net import COLOURS, SHARPNESS, BlindNet, run_tiled
-from stegcli.payload import Layout
+from stegcli.payload import Layout, upper_share
 
 
 def build(coder: str, **config: Any) -> BitMethod:
@@ -43,7 +46,7 @@ Z_ROUNDS, Z_MARGIN = 16, 0.25  # corrections of z, and how far from doubt they b
 class LosslessInn(BitMethod):
     name: ClassVar[str] = "lossless-inn"
     cover: ClassVar[Cover] = "given"
-    options: ClassVar[frozenset[str]] = frozenset({"key-out"})
+    options: ClassVar[frozenset[str]] = frozenset({"coder", "key-out"})
 
 
 class NetworkCoder(LosslessInn):
@@ -144,13 +147,19 @@ class NetworkCoder(LosslessInn):
 class CosetCoder(LosslessInn):
     """Slots are the samples, in the order of a (3, h, w) array; a slot holds its sample modulo 4.
 
-    Nearly every sample that changes at all changes by one.
+    Nearly every sample that changes at all changes by one. costs: "hill", or "density", whose configuration follows.
+    Receivers need neither: stegos of either are read alike.
     """
 
     layout: Layout = "coset"
 
-    def __init__(self) -> None:
-        super().__init__({"coder": "coset"})
+    def __init__(self, costs: str = "hill", **config: Any) -> None:
+        if costs not in ("hill", "density"):
+            raise WeightsError(f"this stego has no costs {costs!r} of lossless-inn", "install a newer stego")
+        if costs == "hill" and config:
+            raise TypeError(f"HILL costs take no {', '.join(config)}")
+        super().__init__({"coder": "coset"} if costs == "hill" else {"coder": "coset", "costs": costs} | config)
+        self.density = Density(**config) if costs == "density" else None
 
     def capacity(self, height: int, width: int) -> int:
         return COLOURS * height * width
@@ -159,12 +168,14 @@ class CosetCoder(LosslessInn):
         samples = _samples(stego)
         return np.stack([samples & 1, samples >> 1 & 1]).astype(np.float32) * 2 - 1
 
-    def planes(self, cover: Tensor) -> SamplePlanes:
-        return SamplePlanes(_samples(cover), costs.hill(_levels(cover)))
+    def planes(self, cover: Tensor) -> SamplePlanes | DirectedPlanes:
+        if self.density is None:
+            return SamplePlanes(_samples(cover), costs.hill(_levels(cover)))
+        return DirectedPlanes(_samples(cover), *costs.of_density(self.density, _levels(cover)))
 
     def hide(self, bits: np.ndarray, used: np.ndarray, cover: Tensor, key: Key) -> Tensor:
         samples = _samples(cover)
-        down, up = _distances(samples, bits[0] | bits[1] << 1)
+        down, up = distances(samples, bits[0] | bits[1] << 1)
         coin = key.stream("direction").bits(len(samples)).astype(bool)
         rise = (up < down) | ((up == down) & coin)
         changed = samples + np.where(rise, up, -down)
@@ -180,6 +191,9 @@ class SamplePlanes:
     def __len__(self) -> int:
         return len(self.samples)
 
+    def share(self, bits: int, slots: int) -> int:
+        return upper_share(bits, slots)
+
     def plane(self, index: int, lower: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         if index == 0 or lower is None:
             return (self.samples & 1).astype(np.uint8), self.costs
@@ -190,20 +204,9 @@ class SamplePlanes:
         return natural, np.abs(zero - one).astype(np.float32) * self.costs
 
 
-FORBIDDEN = 64  # a distance no sample moves by: past 0 or 255
-
-
-def _distances(samples: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Samples and what they must be modulo 4 -> how far it is down, and up, int16; FORBIDDEN past the range."""
-    up = (wanted - samples) & 3
-    down = (samples - wanted) & 3
-    up = np.where(samples + up > 255, FORBIDDEN, up)
-    return np.where(samples - down < 0, FORBIDDEN, down), up
-
-
 def _cheapest(samples: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """The squared change of the nearer of the two ways."""
-    nearer: np.ndarray = np.minimum(*_distances(samples, wanted)).astype(np.int16)
+    nearer: np.ndarray = np.minimum(*distances(samples, wanted)).astype(np.int16)
     squared: np.ndarray = nearer * nearer
     return squared
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from stegcli.image import quantise
 from stegcli.method import Method
+from stegcli.methods.lossless_inn import recipe_density
 from stegcli.methods.lossless_inn.net import BlindNet
 from stegcli.metrics import psnr_of_mse
 from stegcli.recipe import Noise, Recipe, Stage, Step
@@ -99,4 +100,5 @@ RECIPES = {
         headroom=4,
         stages=(_stage("write", 8_000, lr=1e-3, clip=10.0, weight=(0.0005, 0.01)),),
     ),
+    "density": recipe_density.RECIPE,
 }

@@ -1,0 +1,151 @@
+"""Ways to hide random bits in covers, for benchmarks of detection: covers and net bits each -> stegos.
+
+The coset coder is run as `hide` runs it, header and tag counted, but for many covers in one trellis: twelve blocks side
+by side take as long as sixty. What it writes is random bits in place of sealed ones, which look the same.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import conseal
+import numpy as np
+import torch
+from torch import Tensor
+
+from stegcli import coset, payload
+from stegcli.key import Key
+from stegcli.methods.lossless_inn.directed import DirectedPlanes
+from stegcli.methods.lossless_inn.method import CosetCoder, SamplePlanes
+
+Embed = Callable[[np.ndarray, int], np.ndarray]
+"""Covers uint8 (n, h, w, 3) of one size, net bits in each -> stegos."""
+TOGETHER = 10
+"""Covers per trellis. Their slots must be whole blocks: those of 128x128 are 12 each."""
+NEVER = 1e10  # a cost, conseal's
+AT_ONCE = 250  # covers in memory
+OVERHEAD = payload.HEADER_BITS + 8 * payload.TAG_BYTES
+
+
+def lsb_matching(covers: np.ndarray, bits: int) -> np.ndarray:
+    """Random places; where the lowest bit is wrong, one up or down at random."""
+    return np.stack([_lsb_matching(c, bits, np.random.default_rng(i)) for i, c in enumerate(covers)])
+
+
+def _lsb_matching(cover: np.ndarray, bits: int, rng: np.random.Generator) -> np.ndarray:
+    samples = cover.reshape(-1).astype(np.int16)
+    message = rng.integers(0, 2, bits)
+    places = rng.permutation(len(samples))[:bits]
+    chosen = samples[places]
+    step = np.where(chosen == 0, 1, np.where(chosen == 255, -1, rng.integers(0, 2, bits) * 2 - 1))
+    samples[places] = np.where((chosen & 1) != message, chosen + step, chosen)
+    return samples.astype(np.uint8).reshape(cover.shape)
+
+
+def flat(covers: np.ndarray, bits: int) -> np.ndarray:
+    """Every change costs the same; simulated at the bound, without a code's loss."""
+    return np.stack([_simulated(c, bits, i, *_inside(c, *np.ones((2, *c.shape)))) for i, c in enumerate(covers)])
+
+
+def hill(covers: np.ndarray, bits: int) -> np.ndarray:
+    """conseal's HILL: its costs of each colour, one payload over all three, simulated at the bound."""
+    return np.stack([_simulated(c, bits, i, *_hill_costs(c)) for i, c in enumerate(covers)])
+
+
+def _hill_costs(cover: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    planes = [conseal.hill.compute_cost_adjusted(x0=np.ascontiguousarray(cover[..., c])) for c in range(3)]
+    up, down = (np.stack(one, axis=-1) for one in zip(*planes, strict=True))
+    return up, down
+
+
+def _inside(cover: np.ndarray, up: np.ndarray, down: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Costs of moves by one; past 0 and 255 there is no way."""
+    return np.where(cover == 255, NEVER, up), np.where(cover == 0, NEVER, down)
+
+
+def _simulated(cover: np.ndarray, bits: int, seed: int, up: np.ndarray, down: np.ndarray) -> np.ndarray:
+    """What a perfect code would do: each sample moves by one with the probability that its costs leave it."""
+    moved = conseal.simulate.ternary(rhos=(up, down), alpha=bits / cover.size, n=cover.size, seed=seed)
+    return (cover.astype(np.int16) + moved).astype(np.uint8)
+
+
+def bound_of(method: CosetCoder) -> Embed:
+    """The costs that a method with a density has, simulated at the bound like HILL's."""
+    return lambda covers, bits: np.stack(
+        [_simulated(c, bits, i, *_inside(c, *_density_costs(method, c))) for i, c in enumerate(covers)]
+    )
+
+
+def _density_costs(method: CosetCoder, cover: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    planes = method.planes(_image(cover))
+    assert isinstance(planes, DirectedPlanes)
+    height, width, colours = cover.shape
+    up, down = (a.reshape(colours, height, width).transpose(1, 2, 0) for a in (planes.up, planes.down))
+    return up, down
+
+
+def _image(cover: np.ndarray) -> Tensor:
+    return torch.from_numpy(cover).permute(2, 0, 1)[None].float() / 255
+
+
+def coset_of(method: CosetCoder) -> Embed:
+    """The coset coder with the costs that the method has."""
+    return partial(_coset, method)
+
+
+def _coset(method: CosetCoder, covers: np.ndarray, bits: int) -> np.ndarray:
+    return np.concatenate([_some(method, covers, bits, first) for first in range(0, len(covers), AT_ONCE)])
+
+
+def _some(method: CosetCoder, covers: np.ndarray, bits: int, first: int) -> np.ndarray:
+    """The stegos of AT_ONCE covers, from `first` on. Those whose upper planes carry as much share their trellises."""
+    whole, last = bits + OVERHEAD, min(first + AT_ONCE, len(covers))
+    carriers = [_Carrier.of(method, covers[i], whole, i) for i in range(first, last)]
+    for high, alike in itertools.groupby(sorted(carriers, key=lambda c: c.high), lambda c: c.high):
+        for group in _batches(list(alike)):
+            _carry(group, whole - high, high)
+    return np.stack([c.stego(method) for c in carriers])
+
+
+@dataclass
+class _Carrier:
+    """A cover about to carry. high: bits of its upper plane. order: of its slots. found: the bits of both planes."""
+
+    index: int
+    image: Tensor
+    planes: SamplePlanes | DirectedPlanes
+    high: int
+    order: np.ndarray
+    found: np.ndarray
+
+    @classmethod
+    def of(cls, method: CosetCoder, cover: np.ndarray, bits: int, index: int) -> _Carrier:
+        image = _image(cover)
+        planes = method.planes(image)
+        high = payload._upper_bits(bits, planes.share(bits, len(planes)))
+        order = np.random.default_rng(index).permutation(len(planes))
+        return cls(index, image, planes, high, order, np.empty((2, len(planes)), np.uint8))
+
+    def stego(self, method: CosetCoder) -> np.ndarray:
+        key = Key(method.name, "detector", self.index.to_bytes(32))
+        levels = method.hide(self.found, np.ones_like(self.found, bool), self.image, key) * 255
+        return levels[0].round().to(torch.uint8).permute(1, 2, 0).numpy()
+
+
+def _carry(group: Sequence[_Carrier], low: int, high: int) -> None:
+    """Random bits into covers that all carry as many in either plane: one trellis run for each plane."""
+    for index, bits in enumerate((low, high)):
+        pairs = [c.planes.plane(index, c.found[0] if index else None) for c in group]
+        x, cost = (np.concatenate([p[i][c.order] for p, c in zip(pairs, group, strict=True)]) for i in (0, 1))
+        code = coset.Code(len(x), bits * len(group))
+        message = np.random.default_rng([index, group[0].index]).integers(0, 2, code.bits, np.uint8)
+        found = coset.embed(code, x, cost, message).reshape(len(group), -1)
+        for carrier, y in zip(group, found, strict=True):
+            carrier.found[index, carrier.order] = y
+
+
+def _batches(carriers: list[_Carrier]) -> list[list[_Carrier]]:
+    return [carriers[i : i + TOGETHER] for i in range(0, len(carriers), TOGETHER)]

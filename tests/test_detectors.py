@@ -1,0 +1,74 @@
+"""What the benchmarks of detection are made of: schemes that hide, and networks that tell."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("conseal")
+pytest.importorskip("sklearn")
+sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
+detectors, schemes = pytest.importorskip("_detectors"), pytest.importorskip("_schemes")
+
+from stegcli.methods import lossless_inn  # noqa: E402 (after what may be missing)
+
+BITS = 6000
+
+
+@pytest.fixture(scope="module")
+def covers():
+    rng = np.random.default_rng(0)
+    smooth = np.add.outer(np.arange(128), np.arange(128))[None, ..., None] // 2 + np.array([10, 40, 70])
+    return (smooth + rng.integers(-4, 5, (2, 128, 128, 3))).astype(np.uint8)
+
+
+DENSITY = {"coder": "coset", "costs": "density", "width": 2, "side": 3}
+
+
+def coset(config):
+    torch.manual_seed(0)
+    return schemes.coset_of(lossless_inn.build(**config).requires_grad_(False))
+
+
+@pytest.mark.parametrize(
+    ("embed", "most"),
+    [
+        (schemes.lsb_matching, 0.55),
+        (schemes.flat, 0.2),
+        (schemes.hill, 0.3),
+        (coset({"coder": "coset"}), 0.4),
+        (coset(DENSITY), 0.5),
+    ],
+)
+def test_schemes_change_few_samples_by_one(covers, embed, most):
+    """most: changes per bit. The best possible is some 0.15 here, LSB matching makes 0.5."""
+    stegos = embed(covers, BITS)
+    steps = np.abs(stegos.astype(int) - covers)
+    assert stegos.dtype == np.uint8
+    assert stegos.shape == covers.shape
+    for step in steps:
+        assert 0.05 * BITS < (step > 0).sum() < most * BITS
+        assert (step > 1).sum() < 0.01 * BITS
+
+
+@pytest.mark.parametrize("config", [{"coder": "coset"}, DENSITY])
+def test_covers_that_share_a_trellis_carry_their_own_message(covers, config):
+    method = lossless_inn.build(**config).requires_grad_(False)
+    carriers = [schemes._Carrier.of(method, c, BITS, i) for i, c in enumerate(covers)]
+    high = carriers[0].high
+    schemes._carry(carriers, BITS - high, high)
+    for index, bits in enumerate((BITS - high, high)):
+        message = np.random.default_rng([index, 0]).integers(0, 2, 2 * bits, np.uint8)
+        slots = np.concatenate([c.found[index, c.order] for c in carriers])
+        assert np.array_equal(schemes.coset.extract(schemes.coset.Code(len(slots), 2 * bits), slots), message)
+
+
+def test_the_network_learns_what_shows():
+    rng = np.random.default_rng(0)
+    covers = torch.from_numpy(rng.integers(90, 92, (48, 3, 32, 32), np.uint8))
+    stegos = covers + torch.from_numpy(rng.integers(0, 2, covers.shape, np.uint8)) * 2
+    torch.manual_seed(0)
+    network = detectors.learn_pairs(detectors.Residuals(4), stegos, covers, 8, rng, 32, 1e-2)
+    assert detectors.accuracy(network, stegos, covers) > 0.9

@@ -1,0 +1,184 @@
+"""lossless-inn: the density that gives the coset coder its costs, and changes that cost more one way than the other."""
+
+import numpy as np
+import pytest
+import torch
+from skimage import data as samples
+
+from stegcli import api, coset, image, payload, weights
+from stegcli import key as keys
+from stegcli.errors import WeightsError
+from stegcli.image import Picture
+from stegcli.methods import lossless_inn
+from stegcli.methods.lossless_inn import costs, recipe_density
+from stegcli.methods.lossless_inn.density import Density, log_likelihood
+from stegcli.methods.lossless_inn.directed import DirectedPlanes
+from stegcli.recipe import Noise, Step
+
+SMALL = {"coder": "coset", "costs": "density", "width": 4, "side": 5}
+
+
+@pytest.fixture(scope="module")
+def net():
+    torch.manual_seed(0)
+    net = Density(width=4, side=5)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    return net.requires_grad_(False)
+
+
+@pytest.fixture
+def levels():
+    return torch.randint(0, 256, (1, 3, 20, 24), generator=torch.Generator().manual_seed(1)).float()
+
+
+# -- the density
+
+
+def test_a_sample_does_not_see_itself_but_the_other_colours_of_its_place(net, levels):
+    changed = levels.clone()
+    changed[0, 1, 10, 12] = (levels[0, 1, 10, 12] + 100) % 256
+    for before, after in zip(net(levels), net(changed), strict=True):
+        moved = (before - after).abs()[0, :, 10, 12]
+        assert moved[1] < 1e-3
+        assert min(moved[0], moved[2]) > 1e-2
+
+
+def test_reach_is_what_is_seen(net, levels):
+    changed = levels.clone()
+    changed[0, :, 10, 12] += 50
+    moved = sum((a - b).abs().sum((0, 1)) for a, b in zip(net(levels), net(changed), strict=True)) > 1e-3
+    rows, columns = moved.nonzero().T
+    assert (rows.min(), rows.max()) == (10 - net.reach, 10 + net.reach)
+    assert (columns.min(), columns.max()) == (12 - net.reach, 12 + net.reach)
+
+
+def test_brightness_moves_the_mean_along(net, levels):
+    mean, scale = net(levels)
+    brighter_mean, same_scale = net(levels + 9)
+    assert torch.allclose(brighter_mean, mean + 9, atol=1e-2)
+    assert torch.allclose(same_scale, scale, rtol=1e-3)
+
+
+def test_likelihood_of_all_levels_is_one():
+    mean, scale = torch.tensor([[127.3], [100.0]]), torch.tensor([[0.05], [6.0]])
+    mass = log_likelihood(torch.arange(-200.0, 500.0)[None], mean, scale).exp().sum(1)
+    assert torch.allclose(mass, torch.ones(2), atol=1e-4)
+
+
+def test_training_makes_photos_likelier():
+    torch.manual_seed(0)
+    method = lossless_inn.build(**SMALL)
+    crop = np.ascontiguousarray(samples.coffee()[100:164, 200:264])
+    images = image.to_tensor(crop)
+    step = Step(Noise.of(0, 0, range(1)), 0.0)
+    optimizer = torch.optim.Adam(method.parameters(), lr=1e-2)
+    seen = []
+    for _ in range(40):
+        loss = sum(recipe_density.likelihood_loss(method, images, step).values())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        seen.append(loss.item())
+    assert seen[-1] < seen[0] - 0.5
+    assert set(recipe_density.validate(method, images)) == {"nats", "nats_halved"}
+    assert recipe_density.sample(method, images).shape == (3, 3, 64, 64)
+
+
+# -- costs
+
+
+class Expects:
+    """A density around 100 of scale 1, whatever it is shown."""
+
+    see = torch.zeros(1)
+    reach = 1
+
+    def __call__(self, levels):
+        return torch.full_like(levels, 100.0), torch.ones_like(levels)
+
+
+def test_the_way_to_the_likely_is_cheap_and_the_way_back_dear():
+    levels = torch.full((1, 3, 8, 8), 100.0)
+    levels[..., :4] = 97
+    up, down = (c.reshape(3, 8, 8) for c in costs.of_density(Expects(), levels))
+    assert up.dtype == np.float32
+    assert (up[..., :4] == costs.LEAST).all()
+    assert (down[..., :4] > costs.LEAST).all()
+    assert np.allclose(up[..., 4:], down[..., 4:], rtol=1e-4)
+
+
+def test_costs_do_not_depend_on_tiles(net, levels, monkeypatch):
+    whole = costs.of_density(net, levels)
+    monkeypatch.setattr(costs, "TILE", 8)
+    assert np.allclose(whole, costs.of_density(net, levels), atol=1e-3)
+
+
+# -- directed changes
+
+
+def carried(planes, bits):
+    """Random bits through both planes, as the coset layout does it -> the two planes, and the message of each."""
+    n = len(planes)
+    high = bits * planes.share(bits, n) // 256
+    found, messages = [], []
+    for index, count in enumerate((bits - high, high)):
+        x, cost = planes.plane(index, found[0] if index else None)
+        code = coset.Code(n, count)
+        messages.append(np.random.default_rng(index).integers(0, 2, count, np.uint8))
+        found.append(coset.embed(code, x, cost, messages[-1]))
+        assert np.array_equal(coset.extract(code, found[-1]), messages[-1])
+    return found[0], found[1]
+
+
+def test_samples_move_the_cheap_way():
+    rng = np.random.default_rng(0)
+    levels = rng.integers(0, 256, 8192).astype(np.int16)
+    rises = rng.integers(0, 2, 8192).astype(bool)
+    cheap, dear = np.full(8192, 0.5, np.float32), np.full(8192, 3.0, np.float32)
+    planes = DirectedPlanes(levels, np.where(rises, cheap, dear), np.where(rises, dear, cheap))
+    low, high = carried(planes, 1000)
+    step = ((low | high << 1) - levels + 1 & 3) - 1
+    moved = np.abs(step) == 1
+    assert 0 < moved.mean() < 0.06
+    assert ((step > 0) == rises)[moved].mean() > 0.95
+    assert (step == 2).sum() < 5
+
+
+@pytest.mark.parametrize("bits", [300, 3000, 8000])
+def test_equal_ways_give_the_share_that_is_known_for_them(bits):
+    ones = np.ones(8192, np.float32)
+    planes = DirectedPlanes(np.full(8192, 100, np.int16), ones, ones)
+    assert planes.share(bits, 8192) == pytest.approx(payload.upper_share(bits, 8192), abs=2)
+
+
+def test_no_sample_leaves_the_range():
+    levels = np.repeat(np.array([0, 255], np.int16), 4096)
+    ones = np.ones(8192, np.float32)
+    low, high = carried(DirectedPlanes(levels, ones, ones), 4000)
+    method = lossless_inn.build(**SMALL)
+    cover = torch.from_numpy(levels[: 3 * 32 * 64].reshape(1, 3, 32, 64)).float() / 255
+    bits = np.stack([low, high])[:, : 3 * 32 * 64]
+    stego = method.hide(bits, np.ones_like(bits, bool), cover, keys.generate("lossless-inn", "test")) * 255
+    assert (stego.round() - cover * 255).abs().max() <= 3
+
+
+# -- the method
+
+
+def test_whoever_reveals_needs_no_density():
+    torch.manual_seed(0)
+    method = lossless_inn.build(**SMALL).requires_grad_(False)
+    cover = Picture(np.ascontiguousarray(samples.coffee()[:64, :96]))
+    key = keys.generate("lossless-inn", "test")
+    hidden = api.hide_bytes(b"costs are the sender's", cover, key, method)
+    plain = weights.load("lossless-inn", "coset-1")
+    assert api.reveal_bytes(image.decode(hidden.file), key, plain) == b"costs are the sender's"
+
+
+def test_unknown_costs_are_told():
+    with pytest.raises(WeightsError, match="no costs"):
+        lossless_inn.build(coder="coset", costs="nonesuch")
+    with pytest.raises(TypeError, match="width"):
+        lossless_inn.build(coder="coset", width=4)
