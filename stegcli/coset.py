@@ -13,7 +13,9 @@ ChaCha20 stream in place of the authors' searched tables.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +25,7 @@ from torch import Tensor
 from stegcli.key import Stream
 
 BLOCK = 4096  # slots per trellis
-TOGETHER = 64  # trellises per array operation: 2^HEIGHT * TOGETHER floats stay in the processor's cache
+TOGETHER = 32  # trellises per array operation: 2^HEIGHT * TOGETHER floats stay in the processor's cache
 LARGE = 6_000_000  # slots from which a lower trellis keeps the time bearable
 HEIGHT, HEIGHT_LARGE = 10, 7
 
@@ -89,12 +91,24 @@ def embed(code: Code, slots: np.ndarray, costs: np.ndarray, message: np.ndarray)
     padded[: code.bits] = message
     rows = padded.reshape(code.blocks, code.rows).T  # (rows, blocks)
     y = np.empty_like(x)
-    for first in range(0, code.blocks, TOGETHER):
-        group = slice(first, first + TOGETHER)
-        y[:, group] = _viterbi(code, *(np.ascontiguousarray(a[:, group]) for a in (x, rho, rows)))
+    with _one_thread():
+        for first in range(0, code.blocks, TOGETHER):
+            group = slice(first, first + TOGETHER)
+            y[:, group] = _viterbi(code, *(np.ascontiguousarray(a[:, group]) for a in (x, rho, rows)))
     result = slots.copy()
     result[:used] = y.T.reshape(-1)
     return result
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """The steps of a trellis are many and short: threads wait for each other longer than they work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def extract(code: Code, slots: np.ndarray) -> np.ndarray:

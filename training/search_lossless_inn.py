@@ -394,7 +394,7 @@ def lsb(covers: list[Picture], bpp: float) -> str:
 
 MENDED = by(1, mend=True)  # at rate 31/32, where mending has most to do
 UNTRAINED = {
-    "coset": shipped(revision="coset"),
+    "coset": shipped(revision="coset-1"),
     "LSB": lsb,
     "1bpp": shipped(),
     "3bpp": shipped(revision="3bpp"),
