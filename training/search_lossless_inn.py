@@ -402,6 +402,7 @@ UNTRAINED = {
     **{f"rate {api.ecc.RATES[c]}, mended": shipped(by(c, mend=True)) for c in range(5)},
     **{f"rate {api.ecc.RATES[c]}, not mended": shipped(by(c, mend=False)) for c in range(1, 5)},
     **{f"rounds {n}": shipped(MENDED, ROUNDS=n) for n in (3, 12)},
+    "step 2": shipped(MENDED, STEP=2),
     **{f"window {n}": shipped(MENDED, WINDOW=n) for n in (3, 7)},
     **{f"margin {m}": shipped(MENDED, MARGIN=m) for m in (0.1, 0.5, 1.0)},
 }

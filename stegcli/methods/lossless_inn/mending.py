@@ -24,6 +24,8 @@ SWEEPS = 2
 ROUNDS = 6
 MARGIN = 0.25
 """Log-odds that every slot must reach: far more than another processor's rounding (about 1e-4) can take away."""
+STEP = 1
+"""Grey levels by which a sample moves in a round."""
 WINDOW = 5
 """Side of the neighbourhood in which a slot may move a sample, in pixels."""
 
@@ -83,8 +85,8 @@ def _pull(net: BlindNet, levels: Tensor, target: Tensor, watched: Tensor) -> tup
 
 
 def _move(levels: Tensor, pull: Tensor, wrong: Tensor, inside: Tensor, greed: Tensor) -> Tensor:
-    """Each doubtful slot moves the sample in its window with the strongest pull, weighed by `greed`, by one level."""
-    step = pull.sign()
+    """Each doubtful slot moves the sample in its window with the strongest pull, weighed by `greed`, by STEP."""
+    step = STEP * pull.sign()
     allowed = inside & (levels + step >= 0) & (levels + step <= 255)
     strength = pull.abs() * greed * allowed
     around = wrong.any(dim=1, keepdim=True).float()
