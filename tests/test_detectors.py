@@ -10,9 +10,11 @@ import torch
 pytest.importorskip("conseal")
 pytest.importorskip("sklearn")
 sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
-detectors, schemes = pytest.importorskip("_detectors"), pytest.importorskip("_schemes")
 
-from stegcli.methods import lossless_inn  # noqa: E402 (after what may be missing)
+import _detectors as detectors
+import _schemes as schemes
+
+from stegcli.methods import lossless_inn
 
 BITS = 6000
 
