@@ -36,7 +36,7 @@ from stegcli.methods.cs_fnns import cover
 from stegcli.methods.cs_fnns.cover import Textures
 from stegcli.methods.cs_fnns.detector import Detector
 from stegcli.methods.cs_fnns.method import CsFnns
-from stegcli.nn.wavelet import WaveletFlow
+from stegcli.nn.wavelet import Pyramid
 
 EVERY = 100
 """Stegos from one word of progress to the next."""
@@ -69,7 +69,7 @@ class Maker:
     def __init__(self, method: CsFnns, photos: Sequence[Path], wish: Wish):
         self.method, self.photos, self.wish = method, photos, wish
         self.grain = cover.GRAIN if wish.grain is None else wish.grain
-        self.textures = Textures(copy.deepcopy(cast(WaveletFlow, method.g2)), method.temperature)
+        self.textures = Textures(copy.deepcopy(cast(Pyramid, method.g2)), method.temperature)
 
     def pictures(self, first: int, count: int, same_keys: bool) -> Pictures:
         """Stegos of photos from `first` on; covers of the very keys, or of others."""

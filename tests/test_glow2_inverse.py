@@ -24,6 +24,7 @@ from stegcli.methods.glow2.recipe_inverse import (
     through,
     validate,
 )
+from stegcli.nn import generators
 from stegcli.nn.wavelet import WaveletFlow
 from stegcli.recipe import Noise, Step
 
@@ -46,7 +47,7 @@ class Carrier(nn.Module):
     def __init__(self):
         super().__init__()
         self.g2 = disturbed(WaveletFlow(**SHAPE), 0.05).requires_grad_(False)
-        self.inverse = RobustInverse(**SHAPE, features=[4, 6, 8])
+        self.inverse = RobustInverse(SHAPE, features=[4, 6, 8])
         self.inverse.adopt(self.g2)
 
 
@@ -200,5 +201,5 @@ def test_recipe_is_for_the_g2_that_ships_trained():
     assert RECIPE.config["g2"] == recipe_flow.RECIPES["g2"].config["g2"]
     assert recipe_flow.TEMPERATURE == TEMPERATURE
     built = RobustInverse(**RECIPE.config["inverse"])
-    built.adopt(WaveletFlow(**RECIPE.config["g2"]))
+    built.adopt(generators.build(RECIPE.config["g2"]))
     assert RECIPE.stages[0].crop % built.flow.side == 0

@@ -185,7 +185,7 @@ def test_code_takes_all_there_is_but_never_beyond_the_strongest():
 
 def test_what_matters_most_is_the_base_then_luminance_from_the_coarsest():
     found = bands(64, 64, LEVELS)
-    spread = {b.name: layout.spread(b) for b in found}
+    spread = {b.name: b.spread for b in found}
     assert spread["base"] == max(spread.values())
     for level in range(1, LEVELS):
         assert spread[f"y{level}"] < spread[f"y{level + 1}"]

@@ -19,6 +19,7 @@ from stegcli.nn.flow import (
     Rotation,
     bounded,
 )
+from stegcli.nn.grouped import GroupedFlow
 from stegcli.nn.nets import DenseBlock, periodic_features
 from stegcli.nn.wavelet import ConditionalGlow, WaveletFlow
 
@@ -67,6 +68,7 @@ FLOWS = {
     "chain": (chain, (4, 4, 3), 0),
     "chain with context": (chain_with_context, (3, 4, 3), 2),
     "conditional glow": (lambda: ConditionalGlow(3, 3, width=4, steps=2, log_scale=-1.0), (3, 4, 3), 3),
+    "grouped": (lambda: GroupedFlow(3, 0.5, 3, width=4, features=3, reach=1), (3, 4, 3), 3),
     "wavelet-1": (lambda: WaveletFlow([4, 4], [1, 1]), (3, 4, 8), 0),
     "wavelet-2": (lambda: WaveletFlow([4, 4, 4], [1, 2, 1]), (3, 8, 8), 0),
     "wavelet-2 with cues": (lambda: WaveletFlow([4, 4, 4], [1, 2, 1], cues=1), (3, 8, 8), 0),

@@ -3,7 +3,8 @@
     python training/assemble.py glow2 -o OUT.safetensors [--half] [--config FILE.json] PART.safetensors[:NAME]...
 
 The configurations of the parts are joined; `--config` adds to them. A part may be joined weights itself; with `:NAME`
-only the part of that name is taken of it, for some are trained in a file with others. `--half` stores float16, which
+only the tensors whose names begin so are taken of it, a part or a part's bands: for some are trained in a file with
+others. `--half` stores float16, which
 the loader widens again: sender and receiver then have the same rounded numbers. Prints what weights.toml needs.
 """
 
@@ -57,16 +58,17 @@ def join(method: str, parts: list[str]) -> tuple[dict[str, object], dict[str, to
 
 
 def read(part: str) -> weights.Trained:
-    """FILE or FILE:NAME -> what the file holds, or the part of that name alone."""
+    """FILE or FILE:NAME -> what the file holds, or only the tensors whose names begin so."""
     path, ending, name = part.rpartition(f"{SUFFIX}:")
     if not ending:
         return weights.read(Path(part))
     found = weights.read(Path(path + SUFFIX))
-    if name not in found.config:
+    part = name.split(".")[0]
+    if part not in found.config:
         raise SystemExit(f"{path}{SUFFIX} holds no {name}")
-    tensors = {n: t for n, t in found.tensors.items() if n.startswith(f"{name}.")}
-    training = found.training if "part" in found.training else {name: found.training[name]}
-    return replace(found, config={name: found.config[name]}, tensors=tensors, training=training)
+    tensors = {n: t for n, t in found.tensors.items() if n.startswith(name)}
+    training = found.training if "part" in found.training else {part: found.training[part]}
+    return replace(found, config={part: found.config[part]}, tensors=tensors, training=training)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from stegcli import weights
 from stegcli.data import Pictures
 from stegcli.methods.glow2 import recipe_flow
 from stegcli.nn.flow import Chain
-from stegcli.nn.wavelet import FEATURES, WaveletFlow, _context_net, _couplings, squeeze
+from stegcli.nn.wavelet import FEATURES, Pyramid, _context_net, _couplings, squeeze
 from stegcli.recipe import Noise
 
 MOST = 5.0  # of a normal number: beyond it 1 - u is lost in float32
@@ -60,7 +60,7 @@ def within_levels(images: Tensor) -> Tensor:
     return torch.cat(told, dim=1)
 
 
-def bound(flow: WaveletFlow, images: Tensor, u: Tensor, log_q: Tensor | float) -> Tensor:
+def bound(flow: Pyramid, images: Tensor, u: Tensor, log_q: Tensor | float) -> Tensor:
     """-> bits per dimension."""
     x = (images * 255 + u) / recipe_flow.LEVELS
     losses = recipe_flow.nll(flow, x)
@@ -70,7 +70,7 @@ def bound(flow: WaveletFlow, images: Tensor, u: Tensor, log_q: Tensor | float) -
     return nats / (3 * height * width) / math.log(2) + math.log2(recipe_flow.LEVELS)
 
 
-def train(flow: WaveletFlow, data: Path, side: int, minutes: float, batch: int = 6, rate: float = 3e-3) -> Dequantiser:
+def train(flow: Pyramid, data: Path, side: int, minutes: float, batch: int = 6, rate: float = 3e-3) -> Dequantiser:
     torch.manual_seed(0)
     made, pictures = Dequantiser(), Pictures(data)
     optimizer = torch.optim.Adam(made.parameters(), lr=rate, betas=(0.9, 0.99))
@@ -94,7 +94,7 @@ def train(flow: WaveletFlow, data: Path, side: int, minutes: float, batch: int =
 
 
 @torch.no_grad()
-def measure(flow: WaveletFlow, made: Dequantiser | None, val: Path, side: int) -> float:
+def measure(flow: Pyramid, made: Dequantiser | None, val: Path, side: int) -> float:
     """-> bits per dimension over all pictures of the folder; without a dequantiser, by the uniform one."""
     pictures = Pictures(val).centres(10_000, side)
     total = 0.0
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     o = parser.parse_args()
     torch.set_num_threads(1)
-    flow: WaveletFlow = getattr(weights.load("glow2", o.weights), o.part).requires_grad_(False)
+    flow: Pyramid = getattr(weights.load("glow2", o.weights), o.part).requires_grad_(False)
     print(f"uniform: {measure(flow, None, o.val, o.side):.4f} bits per dimension", flush=True)
     if o.minutes > 0:
         made = train(flow, o.data, 64, o.minutes)

@@ -1,6 +1,7 @@
 """One candidate for one band of a flow: trained for some minutes, then its nats per dimension on unseen pictures.
 
     python training/search_glow2.py --data TEXTURES --val TEXTURES-VAL --band c1 [--minutes 1.5] [--variant NAME] [...]
+    python training/search_glow2.py --kind blocks --width 64 --data TEXTURES --val TEXTURES-VAL --band y4 [...]
 
 Bands share no parameters and their losses add, so that a candidate can be judged band by band. Minutes are those of one
 core's work. The table that came of it: training/SEARCH-glow2.md.
@@ -19,11 +20,18 @@ from torch import Tensor, nn
 
 from stegcli.data import Pictures
 from stegcli.methods.glow2 import recipe_flow
+from stegcli.nn import blocks
 from stegcli.nn import flow as flows
-from stegcli.nn.wavelet import WaveletFlow
+from stegcli.nn.blocks import BlockFlow
+from stegcli.nn.mixture import Mixture
+from stegcli.nn.wavelet import Pyramid, WaveletFlow
 from stegcli.recipe import Noise
 
-VARIANTS = ("as shipped", "additive", "zeros at the border", "not turned", "brightness", "sizes mixed", "scale jitter")
+VARIANTS = (
+    "as shipped", "additive", "zeros at the border", "not turned", "brightness", "sizes mixed", "scale jitter",
+    "blocks moved", "no energies", "no groups", "no groups, no energies", "context of 5 layers",
+)  # fmt: skip
+"""The last five are of the block flow. "blocks moved": pictures cut anywhere, so that blocks are not those of JPEG."""
 
 
 def options() -> argparse.Namespace:
@@ -32,6 +40,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--more", type=Path, help="a second folder to train on")
     parser.add_argument("--share", type=float, default=0.3, help="of the batches that come from it")
     parser.add_argument("--val", type=Path, required=True)
+    parser.add_argument("--kind", choices=("wavelet", "blocks"), default="wavelet")
+    parser.add_argument("--components", type=int, default=blocks.COMPONENTS)
+    parser.add_argument("--features", type=int, default=48)
     parser.add_argument("--band", default="c1")
     parser.add_argument("--minutes", type=float, default=1.5)
     parser.add_argument("--variant", choices=VARIANTS, default="as shipped")
@@ -53,24 +64,73 @@ def main() -> None:
     flow = build(o)
     steps = train(flow, o)
     count = sum(p.numel() for p in flow.flow(o.band).parameters())
-    print(f"{o.band}  {o.variant}  cues {o.cues}  width {o.width}  steps {o.steps}  rate {o.rate:g}  batch {o.batch}  "
+    shape = f"cues {o.cues}  width {o.width}  steps {o.steps}"
+    if o.kind == "blocks":
+        shape = f"width {o.width}  features {o.features}  components {o.components}"
+    print(f"{o.band}  {o.variant}  {shape}  rate {o.rate:g}  batch {o.batch}  "
           f"ema {o.ema:g}  {o.precision}  {'' if o.more is None else o.share}: {steps} steps, {count} parameters, "
           f"{validate(flow, o):.4f} nats", flush=True)  # fmt: skip
 
 
-def build(o: argparse.Namespace) -> WaveletFlow:
-    """A flow whose only real band is the one in question."""
+def build(o: argparse.Namespace) -> Pyramid:
+    """A flow whose band in question is as asked for."""
+    return build_blocks(o) if o.kind == "blocks" else build_wavelet(o)
+
+
+def build_blocks(o: argparse.Namespace) -> BlockFlow:
+    scales = [-0.4 if i != o.components // 2 else -1.6 for i in range(o.components)]
+    blocks.COMPONENTS, blocks.LOG_SCALES = o.components, tuple(scales)
+    blocks.OFFSETS = tuple(torch.linspace(-0.3, 0.3, o.components).tolist()) if o.components > 1 else (0.0,)
+    flow = BlockFlow(o.width, o.features)
+    ring = flow.flow(o.band)
+    assert isinstance(ring, blocks.RingFlow)
+    if "no energies" in o.variant:
+        blocks.energies = lambda x, floor, known=None: [torch.zeros_like(x)] * 2
+    if "no groups" in o.variant:
+        whole = ring._mixture
+        ring._mixture = lambda i, u, known, told: whole(i, 0 * u, 0 * known, told)  # type: ignore[method-assign]
+    if o.variant == "context of 5 layers":
+        more = [layer for _ in range(3) for layer in (blocks._around(o.width, o.width), nn.SiLU())]
+        ring.context = nn.Sequential(*ring.context[:4], *more, ring.context[4])
+    if o.variant == "zeros at the border":
+        _zero_borders(flow)
+    if o.variant == "additive":
+        _make_scales_fixed(ring)
+    return flow.to(memory_format=torch.channels_last)
+
+
+def _make_scales_fixed(ring: blocks.RingFlow) -> None:
+    """Nets tell weights and means, each channel has scales of its own: what is left of affine when it is additive."""
+    own = nn.ParameterList(nn.Parameter(torch.zeros(half, 1, 1, blocks.COMPONENTS)) for half in ring.halves)
+    ring.own = own
+    whole = ring._mixture
+
+    def mixture(index: int, u: Tensor, known: Tensor, told: Tensor) -> Mixture:
+        found = whole(index, u, known, told)
+        scales = (own[index // 2] + ring.log_scales).expand_as(found.log_scales)
+        return Mixture(found.log_weights, found.means, scales)
+
+    ring._mixture = mixture  # type: ignore[method-assign]
+
+
+def build_wavelet(o: argparse.Namespace) -> WaveletFlow:
     levels = int(math.log2(o.side)) - 2
     place = levels if o.band == "base" else int(o.band[1]) - 1
     widths, steps = [8] * (levels + 1), [1] * (levels + 1)
     widths[place], steps[place] = o.width, o.steps
     flow = WaveletFlow(widths, steps, cues=o.cues)
+    if o.variant == "zeros at the border":
+        _zero_borders(flow)
     for module in flow.modules():
-        if o.variant == "zeros at the border" and isinstance(module, nn.Conv2d):
-            module.padding_mode = "zeros"
         if o.variant == "additive" and isinstance(module, flows.AffineCoupling):
             _make_additive(module)
     return flow.to(memory_format=torch.channels_last)
+
+
+def _zero_borders(flow: Pyramid) -> None:
+    for module in flow.modules():
+        if isinstance(module, nn.Conv2d):
+            module.padding_mode = "zeros"
 
 
 def _make_additive(coupling: flows.AffineCoupling) -> None:
@@ -78,7 +138,7 @@ def _make_additive(coupling: flows.AffineCoupling) -> None:
     coupling._scale_and_shift = lambda a, c: (torch.zeros_like((told := both(a, c))[0]), told[1])  # type: ignore[method-assign]
 
 
-def train(flow: WaveletFlow, o: argparse.Namespace) -> int:
+def train(flow: Pyramid, o: argparse.Namespace) -> int:
     folders = [Pictures(d) for d in (o.data, o.more) if d is not None]
     parameters = list(flow.flow(o.band).parameters())
     optimizer = torch.optim.Adam(parameters, lr=o.rate, betas=(0.9, 0.99))
@@ -102,12 +162,14 @@ def train(flow: WaveletFlow, o: argparse.Namespace) -> int:
     return step
 
 
-def loss_of(flow: WaveletFlow, folders: list[Pictures], step: int, o: argparse.Namespace) -> Tensor:
+def loss_of(flow: Pyramid, folders: list[Pictures], step: int, o: argparse.Namespace) -> Tensor:
     noise = Noise.of(0, step, range(o.batch))
     draw = noise.generators[0]
     folder = folders[1] if len(folders) > 1 and draw.random() < o.share else folders[0]
     side = o.side // 2 if o.variant == "sizes mixed" and draw.random() < 0.5 else o.side
     x = folder.batch(noise, side)
+    if o.variant == "blocks moved":
+        x = x.roll((int(draw.integers(8)), int(draw.integers(8))), (2, 3))
     if o.variant == "scale jitter":
         x = _scaled(x, draw.uniform(0.8, 1.25), flow.side)
     if o.variant == "brightness":
@@ -126,7 +188,7 @@ def _scaled(x: Tensor, factor: float, multiple: int) -> Tensor:
 
 
 @torch.no_grad()
-def validate(flow: WaveletFlow, o: argparse.Namespace) -> float:
+def validate(flow: Pyramid, o: argparse.Namespace) -> float:
     pictures = Pictures(o.val).centres(500, o.side)
     noise = Noise.of(1, 0, range(len(pictures)))
     total = 0.0

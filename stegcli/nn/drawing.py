@@ -11,14 +11,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from stegcli.nn.wavelet import WaveletFlow
+from stegcli.nn.wavelet import Pyramid
 
 MOST_CLIPPED = 0.01
 """Share of samples beyond black and white above which a draw is not used."""
 
 
 def draw(
-    flow: WaveletFlow, normals: Callable[[int], Tensor], height: int, width: int, temperature: float, tries: int
+    flow: Pyramid, normals: Callable[[int], Tensor], height: int, width: int, temperature: float, tries: int
 ) -> Tensor | None:
     """The first acceptable of so many draws, (1, 3, h, w) in [0, 1], not rounded; None if there is none.
 

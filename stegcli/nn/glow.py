@@ -90,7 +90,7 @@ class Glow(Flow):
         start = 0
         for level in range(1, self.levels + 1):
             channels = 3 * 2**level * (2 if level == self.levels else 1)
-            found.append(Band(f"level{level}", level, channels, height >> level, width >> level, start))
+            found.append(Band(f"level{level}", level, channels, height >> level, width >> level, start, level))
             start += found[-1].size
         return found
 

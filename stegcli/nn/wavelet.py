@@ -12,6 +12,7 @@ own luminance: an orthonormal one mixes in what the subsampling of colours destr
 
 from __future__ import annotations
 
+import abc
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -35,7 +36,11 @@ Y_SPREAD, C_SPREAD, GROWTH = 0.05, 0.01, 1.7
 
 @dataclass(frozen=True)
 class Band:
-    """A stretch of the flattened z: `channels` planes of `height` x `width`. Level 1 is the finest."""
+    """A stretch of the flattened z: `channels` planes of `height` x `width`. Level 1 is the finest.
+
+    octave: 1 for what halving a picture loses, 2 for what halving it again does, and so on. spread: the usual one of
+    the band's content; the base is all that is left.
+    """
 
     name: str
     level: int
@@ -43,6 +48,8 @@ class Band:
     height: int
     width: int
     start: int
+    octave: int
+    spread: float = math.inf
 
     @property
     def size(self) -> int:
@@ -57,17 +64,30 @@ class Band:
         return z.flatten(1)[:, self.stretch].reshape(-1, self.channels, self.height, self.width)
 
 
+def spread(kind: str, octave: int) -> float:
+    """The usual spread of Haar details of luminance (y) or colours (c)."""
+    return float((Y_SPREAD if kind == "y" else C_SPREAD) * GROWTH ** (octave - 1))
+
+
 def bands(height: int, width: int, levels: int) -> list[Band]:
     """The bands of a picture, in the order of z: y1, c1, y2, c2, ..., base."""
     found: list[Band] = []
-    start = 0
-    for level in range(1, levels + 1):
-        for name, channels in (("y", 3), ("c", 6)):
-            band = Band(f"{name}{level}", level, channels, height >> level, width >> level, start)
-            start += band.size
-            found.append(band)
-    top = levels + 1
-    return [*found, Band("base", top, BASE_CHANNELS, height >> top, width >> top, start)]
+    append_haar(found, height, width, range(1, levels + 1))
+    return found
+
+
+def append_haar(found: list[Band], height: int, width: int, octaves: range) -> None:
+    """Add to the bands of a picture those of Haar details of some octaves, and the base."""
+    start = found[-1].stretch.stop if found else 0
+    level = found[-1].level if found else 0
+    for octave in octaves:
+        level += 1
+        for kind, channels in (("y", 3), ("c", COLOUR_DETAILS)):
+            size = height >> octave, width >> octave
+            found.append(Band(f"{kind}{level}", level, channels, *size, start, octave, spread(kind, octave)))
+            start += found[-1].size
+    top = octaves.stop
+    found.append(Band("base", level + 1, BASE_CHANNELS, height >> top, width >> top, start, top))
 
 
 def haar(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,6 +153,11 @@ def _couplings(channels: int, features: int, width: int, steps: int) -> list[Flo
     return flows
 
 
+def base_flow(octaves: int, width: int, steps: int) -> Chain:
+    """The flow of what is left above so many octaves."""
+    return _steps(BASE_CHANNELS, 0, width, steps, math.log(0.1 * 2**octaves))
+
+
 class ConditionalGlow(Flow):
     """A band's details <-> z, given the pictures that its context net sees (already of order 1)."""
 
@@ -190,43 +215,37 @@ WEIGHTS = (4.0, 12.0, 12.0)
 """Luminance and colours of a low band are multiplied by these to be of order 1."""
 
 
-class WaveletFlow(Flow):
-    """Pictures (b, 3, h, w) in [0, 1] <-> z of the same shape, which holds the bands one after the other.
+class Pyramid(Flow, abc.ABC):
+    """Pictures (b, 3, h, w) in [0, 1] <-> z of the same shape, which holds bands one after the other.
 
-    widths, steps: of the coupling nets, one for each level from the finest, and the base's last. cues: 3x3 layers of
-    the nets that read what the colours are conditioned on, with cues; 0: two layers, and no cues.
-    Height and width must be multiples of `side`.
+    Each band has a flow of its own, given coarser bands alone. From `octaves.start` on bands are Haar details, two for
+    each octave, and the base; what is finer a subclass adds. Height and width must be multiples of `side`.
+
+    flows: of all bands, by name. cued: whether the colours are given cues. finer: how many levels a subclass adds.
     """
 
     colour: Tensor
     uncolour: Tensor
 
-    def __init__(self, widths: Sequence[int], steps: Sequence[int], cues: int = 0):
+    def __init__(self, octaves: range, flows: dict[str, Flow], cued: bool, finer: int = 0):
         super().__init__()
-        self.cued = cues > 0
-        self.levels = len(widths) - 1
-        self.side: int = 2 ** (self.levels + 1)
+        self.octaves, self.cued, self.finer = octaves, cued, finer
+        self.side: int = 2**octaves.stop
         matrix = torch.tensor(YCBCR, dtype=torch.float64)
         self.register_buffer("colour", matrix, persistent=False)
         self.register_buffer("uncolour", torch.linalg.inv(matrix), persistent=False)
         self.ladj_of_colour = float(torch.linalg.slogdet(matrix).logabsdet)
-        flows: dict[str, Flow] = {}
-        for level in range(1, self.levels + 1):
-            size = widths[level - 1], steps[level - 1]
-            growth = GROWTH ** (level - 1)
-            scale = math.log(C_SPREAD * growth)
-            flows[f"y{level}"] = ConditionalGlow(3, 3, *size, log_scale=math.log(Y_SPREAD * growth))
-            flows[f"c{level}"] = (
-                CuedGlow(6 + CUES + PREDICTED, *size, cues, scale)
-                if self.cued
-                else ConditionalGlow(COLOUR_DETAILS, 6, *size, log_scale=scale)
-            )
-        spread = math.log(0.1 * 2**self.levels)
-        flows["base"] = _steps(BASE_CHANNELS, 0, widths[-1], steps[-1], spread)
         self.flows = nn.ModuleDict(flows)
 
-    def bands(self, height: int, width: int) -> list[Band]:
-        return bands(height, width, self.levels)
+    @abc.abstractmethod
+    def bands(self, height: int, width: int) -> list[Band]: ...
+
+    @abc.abstractmethod
+    def analyse(self, x: Tensor, only: str = "") -> Iterator[tuple[str, Tensor, Tensor | None]]:
+        """Pictures -> for each band its name, its content and what its flow is conditioned on.
+
+        only: bands whose name does not begin so may be left out.
+        """
 
     def flow(self, name: str) -> Flow:
         """The flow of the band of that name."""
@@ -241,44 +260,84 @@ class WaveletFlow(Flow):
             ladj = ladj + step
         return torch.cat(parts, dim=1).view_as(x), ladj
 
-    def inverse(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        parts = {b.name: b.of(z) for b in self.bands(z.shape[2], z.shape[3])}
-        low = F.pixel_shuffle(self.flow("base").inverse(parts["base"]), 2)
-        for level in range(self.levels, 0, -1):
-            seen = self._seen(low, level)
-            y = self.flow(f"y{level}").inverse(parts[f"y{level}"], seen)
-            colours = self.flow(f"c{level}").inverse(parts[f"c{level}"], self._around_colours(seen, y, level))
-            low = unhaar(low, torch.cat([y, colours], dim=1))
-        return self._mix(low, self.uncolour) + 0.5
+    def _parts(self, z: Tensor) -> dict[str, Tensor]:
+        return {b.name: b.of(z) for b in self.bands(z.shape[2], z.shape[3])}
 
-    def analyse(self, x: Tensor, only: str = "") -> Iterator[tuple[str, Tensor, Tensor | None]]:
-        """Pictures -> for each band its name, its content and what its flow is conditioned on; or of one band only."""
-        low = self._mix(x - 0.5, self.colour)
-        for level in range(1, self.levels + 1):
+    def _name(self, kind: str, octave: int) -> str:
+        return f"{kind}{octave - self.octaves.start + 1 + self.finer}"
+
+    def _analyse_haar(self, low: Tensor, only: str) -> Iterator[tuple[str, Tensor, Tensor | None]]:
+        for octave in self.octaves:
             low, details = haar(low)
-            if only not in ("", f"y{level}", f"c{level}"):
+            names = self._name("y", octave), self._name("c", octave)
+            if not any(n.startswith(only) for n in names):
                 continue
             y, colours = details[:, :3], details[:, 3:]
-            seen = self._seen(low, level)
-            yield f"y{level}", y, seen
-            yield f"c{level}", colours, self._around_colours(seen, y, level)
+            seen = self._seen(low, octave)
+            yield names[0], y, self._around_luminance(seen)
+            yield names[1], colours, self._around_colours(seen, y, octave)
         yield "base", squeeze(low), None
 
-    def _seen(self, low: Tensor, level: int) -> Tensor:
-        """The low band as a context: of order 1, luminance and colours alike."""
-        return low * low.new_tensor(WEIGHTS).view(3, 1, 1) / 2.0**level
+    def _invert_haar(self, parts: dict[str, Tensor]) -> Tensor:
+        low = F.pixel_shuffle(self.flow("base").inverse(parts["base"]), 2)
+        for octave in reversed(self.octaves):
+            of_y, of_c = self._name("y", octave), self._name("c", octave)
+            seen = self._seen(low, octave)
+            y = self.flow(of_y).inverse(parts[of_y], self._around_luminance(seen))
+            colours = self.flow(of_c).inverse(parts[of_c], self._around_colours(seen, y, octave))
+            low = unhaar(low, torch.cat([y, colours], dim=1))
+        return low
 
-    def _around_colours(self, seen: Tensor, y: Tensor, level: int) -> Tensor:
+    def _seen(self, low: Tensor, octave: int) -> Tensor:
+        """The low band as a context: of order 1, luminance and colours alike."""
+        return low * low.new_tensor(WEIGHTS).view(3, 1, 1) / 2.0**octave
+
+    def _around_luminance(self, seen: Tensor) -> Tensor:
+        """What the details of luminance are conditioned on."""
+        return seen
+
+    def _around_colours(self, seen: Tensor, y: Tensor, octave: int) -> Tensor:
         """What the details of colours are conditioned on: the low band, the details of luminance, and cues if any."""
-        growth = GROWTH ** (level - 1)
-        context = [seen, y / (Y_SPREAD * growth)]
+        context = [seen, y / spread("y", octave)]
         if self.cued:
             told, factors = cues(seen)
             # Factors relate what is seen, where colours weigh more. Predictions are in units of the details' spread.
-            unit = WEIGHTS[0] / WEIGHTS[1] / (C_SPREAD * growth)
+            unit = WEIGHTS[0] / WEIGHTS[1] / spread("c", octave)
             context += [told, predicted(y * unit, factors)]
         return torch.cat(context, dim=1)
 
     def _mix(self, x: Tensor, matrix: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
             return torch.einsum("ij,bjhw->bihw", matrix.to(x.dtype), x)
+
+
+class WaveletFlow(Pyramid):
+    """The pyramid of Haar details alone.
+
+    widths, steps: of the coupling nets, one for each level from the finest, and the base's last. cues: 3x3 layers of
+    the nets that read what the colours are conditioned on, with cues; 0: two layers, and no cues.
+    """
+
+    def __init__(self, widths: Sequence[int], steps: Sequence[int], cues: int = 0):
+        levels = len(widths) - 1
+        flows: dict[str, Flow] = {}
+        for level, size in enumerate(zip(widths[:-1], steps[:-1], strict=True), start=1):
+            scale = math.log(spread("c", level))
+            flows[f"y{level}"] = ConditionalGlow(3, 3, *size, log_scale=math.log(spread("y", level)))
+            flows[f"c{level}"] = (
+                CuedGlow(6 + CUES + PREDICTED, *size, cues, scale)
+                if cues
+                else ConditionalGlow(COLOUR_DETAILS, 6, *size, log_scale=scale)
+            )
+        flows["base"] = base_flow(levels, widths[-1], steps[-1])
+        super().__init__(range(1, levels + 1), flows, cued=cues > 0)
+        self.levels = levels
+
+    def bands(self, height: int, width: int) -> list[Band]:
+        return bands(height, width, self.levels)
+
+    def inverse(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        return self._mix(self._invert_haar(self._parts(z)), self.uncolour) + 0.5
+
+    def analyse(self, x: Tensor, only: str = "") -> Iterator[tuple[str, Tensor, Tensor | None]]:
+        return self._analyse_haar(self._mix(x - 0.5, self.colour), only)

@@ -28,7 +28,7 @@ from stegcli.errors import WeightsError
 from stegcli.key import Key
 from stegcli.methods.cs_fnns.search import deviation
 from stegcli.nn import drawing
-from stegcli.nn.wavelet import WaveletFlow
+from stegcli.nn.wavelet import Pyramid
 
 GRAIN = 6.0
 """Standard deviation of the grain in grey levels, of covers without a message."""
@@ -53,7 +53,7 @@ class Generator(Protocol):
 class Textures:
     """A wavelet flow in float64 as a generator."""
 
-    def __init__(self, flow: WaveletFlow, temperature: float):
+    def __init__(self, flow: Pyramid, temperature: float):
         self.flow, self.temperature = flow.double(), temperature
         self.step = max(64, flow.side)
 

@@ -39,7 +39,7 @@ from stegcli.methods.cs_fnns.diffusion import DiffusionCovers
 from stegcli.methods.cs_fnns.paper import search_paper
 from stegcli.methods.cs_fnns.robust import search_robust
 from stegcli.methods.cs_fnns.search import Found, Goal, Marked, search
-from stegcli.nn.wavelet import WaveletFlow
+from stegcli.nn import generators
 
 MOST_SIDE = 1024
 USUAL_SIDES = (256, 512)
@@ -99,7 +99,7 @@ class CsFnns(PictureMethod):
     ):
         parts = {"g2": g2, "detector": detector}
         super().__init__({n: c for n, c in parts.items() if c} | {"temperature": temperature})
-        self.g2 = WaveletFlow(**g2) if g2 else None
+        self.g2 = generators.build(g2) if g2 else None
         self.detector = Detector(**detector) if detector else None
         self.temperature = temperature
         self._known: dict[tuple[object, ...], Ground] = {}
@@ -119,7 +119,7 @@ class CsFnns(PictureMethod):
         """Always on the CPU and in float64: covers must be the same everywhere."""
         if self.g2 is None:
             raise WeightsError("these weights have no generator of covers", "use --weights textures, or --generator")
-        flow = WaveletFlow(**self.config["g2"])  # type: ignore[arg-type]
+        flow = generators.build(self.config["g2"])  # type: ignore[arg-type]
         flow.load_state_dict(self.g2.state_dict())
         return Textures(flow.requires_grad_(False), self.temperature)
 

@@ -19,7 +19,7 @@ import torch
 
 from stegcli.key import Key
 from stegcli.methods.glow2 import torus
-from stegcli.methods.glow2.layout import Share, Table, spread
+from stegcli.methods.glow2.layout import Share, Table
 from stegcli.nn.wavelet import Band
 
 CHUNK = 2**12
@@ -31,7 +31,7 @@ Permute = Callable[[int, int], np.ndarray]
 
 def importance(bands: Sequence[Band]) -> np.ndarray:
     """Places of the secret's latents, those that matter most first."""
-    order = sorted(bands, key=lambda b: -spread(b))
+    order = sorted(bands, key=lambda b: -b.spread)
     return np.concatenate([np.arange(b.start, b.start + b.size) for b in order])
 
 

@@ -7,15 +7,16 @@ G2's own shape and so begins with its weights, reads what it has restored: the Q
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stegcli.nn.wavelet import WaveletFlow, squeeze
+from stegcli.nn import generators
+from stegcli.nn.wavelet import Pyramid, squeeze
 
 CONTRAST = 4.0
 """Brings pictures around 0, in [-1/2, 1/2], to order 1."""
@@ -69,18 +70,16 @@ class UNet(nn.Module):
 class RobustInverse(nn.Module):
     """What arrived (b, 3, h, w), as the flow's own input in (0, 1), QF (b,) in [1, 100] -> latents (b, 3, h, w).
 
-    widths, steps, cues: G2's own, so that its weights fit (`adopt`); features: the widths of the U-Net.
+    flow: G2's own configuration, so that its weights fit (`adopt`); features: the widths of the U-Net.
     Until it is trained it reads what G2 reads, to the bit.
     """
 
-    def __init__(
-        self, widths: Sequence[int], steps: Sequence[int], cues: int = 0, features: Sequence[int] = (24, 32, 48)
-    ):
+    def __init__(self, flow: Mapping[str, Any], features: Sequence[int] = (24, 32, 48)):
         super().__init__()
-        self.flow = WaveletFlow(widths, steps, cues)
+        self.flow = generators.build(flow)
         self.restore = UNet(features)
 
-    def adopt(self, g2: WaveletFlow) -> None:
+    def adopt(self, g2: Pyramid) -> None:
         """Begin as G2's inverse. Algorithm 1, line 3."""
         self.flow.load_state_dict(g2.state_dict())
 

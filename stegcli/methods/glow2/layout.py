@@ -16,7 +16,7 @@ import numpy as np
 
 from stegcli.channel import Channel, parse
 from stegcli.errors import UsageError
-from stegcli.nn.wavelet import C_SPREAD, GROWTH, Y_SPREAD, Band
+from stegcli.nn.wavelet import Band
 
 CHANNELS = ("png", "jpeg:95", "jpeg:90", "jpeg:80", "jpeg:70", "jpeg:60", "jpeg:50", "jpeg:40")
 """From the mildest to the harshest. A header tells a channel by its index."""
@@ -84,16 +84,9 @@ class Share:
         return np.arange(first, band.start + band.size, self.of)
 
 
-def spread(band: Band) -> float:
-    """How much a band's latents matter to the picture: the usual spread of its content."""
-    if band.name == "base":
-        return float("inf")
-    return (Y_SPREAD if band.name[0] == "y" else C_SPREAD) * float(GROWTH ** (band.level - 1))
-
-
 def header_pool(bands: Sequence[Band], share: Share) -> list[np.ndarray]:
     """The latents from which a header's are taken, band by band: all channels let them through; least sturdy first."""
-    sturdy = [b for b in bands if b.name == "base" or (b.name[0] == "y" and b.level > 1)]
+    sturdy = [b for b in bands if b.name == "base" or (b.name[0] == "y" and b.octave > 1)]
     return [share.of_band(b) for b in sturdy]
 
 

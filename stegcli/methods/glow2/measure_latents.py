@@ -18,7 +18,7 @@ from stegcli.methods.glow2.method import TRIES, Glow2, acceptable
 from stegcli.methods.glow2.noise import from_pixels, to_pixels
 from stegcli.methods.glow2.recipe_flow import capacity
 from stegcli.nn.glow import Glow
-from stegcli.nn.wavelet import WaveletFlow
+from stegcli.nn.wavelet import Pyramid
 
 DRAWS = 3
 """Pictures that are drawn to measure what arrives."""
@@ -39,7 +39,7 @@ class Sample:
 
 
 def drawn(
-    flow: WaveletFlow | Glow, height: int, width: int, temperature: float, rng: np.random.Generator
+    flow: Pyramid | Glow, height: int, width: int, temperature: float, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     """-> latents (1, 3, h, w), and the picture that a sender would make of them."""
     device = next(flow.parameters()).device
@@ -58,7 +58,7 @@ def arrived(pixels: np.ndarray, attack: Channel, rng: np.random.Generator) -> Pi
     return image.decode(image.encode(Picture(attack(pixels, rng))))
 
 
-def read(flow: WaveletFlow | Glow, picture: Picture) -> Tensor:
+def read(flow: Pyramid | Glow, picture: Picture) -> Tensor:
     """A picture that arrived -> its latents by the plain inverse, (1, 3, h, w), at temperature 1."""
     return cast(Tensor, flow(_middle(flow, picture))[0])
 
@@ -80,7 +80,7 @@ def correlation(a: Tensor, b: Tensor) -> float:
     return float(((a * b).sum() / (a.square().sum() * b.square().sum()).sqrt()).nan_to_num())
 
 
-def bands(flow: WaveletFlow | Glow, sample: Sample, temperature: float) -> dict[str, dict[str, float]]:
+def bands(flow: Pyramid | Glow, sample: Sample, temperature: float) -> dict[str, dict[str, float]]:
     """-> attack -> band -> correlation of the latents that arrive with those sent, the mean of a few draws."""
     stretches = flow.bands(sample.height, sample.width)
     found: dict[str, dict[str, list[float]]] = {str(a): {b.name: [] for b in stretches} for a in sample.attacks}

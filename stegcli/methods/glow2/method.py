@@ -48,10 +48,10 @@ from stegcli.methods.glow2.noise import Arrived
 from stegcli.methods.glow2.refiner import Refiner
 from stegcli.methods.glow2.sr import build_upscaler
 from stegcli.methods.glow2.udm import PaperUDM
-from stegcli.nn import drawing
+from stegcli.nn import drawing, generators
 from stegcli.nn.drawing import acceptable as acceptable  # the measures take it from here
 from stegcli.nn.glow import Glow
-from stegcli.nn.wavelet import Band, WaveletFlow
+from stegcli.nn.wavelet import Band, Pyramid
 
 MOST_SIDE = 512
 TRIES = 8
@@ -104,8 +104,8 @@ class Glow2(PictureMethod):
             "tables": tables,
         }  # fmt: skip
         super().__init__({n: c for n, c in parts.items() if c} | {"side": side, "temperature": temperature})
-        self.g1 = WaveletFlow(**g1) if g1 else None
-        self.g2 = WaveletFlow(**g2) if g2 else None
+        self.g1 = generators.build(g1) if g1 else None
+        self.g2 = generators.build(g2) if g2 else None
         self.sr = build_upscaler(sr) if sr else None
         self.refiner = Refiner(**refiner) if refiner else None
         self.inverse = RobustInverse(**inverse) if inverse else None
@@ -134,13 +134,13 @@ class Glow2(PictureMethod):
             raise WeightsError("the generator draws nothing but clipped pictures", "use other weights")
         return x
 
-    def _generator(self, double: bool = False) -> WaveletFlow:
+    def _generator(self, double: bool = False) -> Pyramid:
         if self.g2 is None:
             raise WeightsError("these weights have no generator", "train one: stego train glow2 --part g2")
         return self._doubled if double else self.g2
 
     @functools.cached_property
-    def _doubled(self) -> WaveletFlow:
+    def _doubled(self) -> Pyramid:
         return copy.deepcopy(self._generator()).double()
 
     # -- how much fits
@@ -231,7 +231,7 @@ class Glow2(PictureMethod):
         latents = pictures.to_latents(self._secrets_flow(), picture, _inner_side(side, copies))
         return Message(replace(descriptor, copies=copies, width=width, height=height), None, latents, note)
 
-    def _secrets_flow(self) -> WaveletFlow:
+    def _secrets_flow(self) -> Pyramid:
         if self.g1 is None:
             raise WeightsError("these weights have no G1 for pictures", "use --as compressed")
         return self.g1
@@ -358,7 +358,8 @@ def _warnings(wish: Wish) -> tuple[str, ...]:
 
 def _sides(bands: Sequence[Band]) -> tuple[int, int]:
     """Height and width of the picture that has these bands."""
-    return 2 * bands[0].height, 2 * bands[0].width
+    base = bands[-1]
+    return base.height << base.octave, base.width << base.octave
 
 
 def _inner_side(side: int, copies: int) -> int:

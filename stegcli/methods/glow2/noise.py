@@ -17,7 +17,7 @@ from torch import Tensor
 
 from stegcli.image import Quantisation
 from stegcli.nn import jpeg
-from stegcli.nn.wavelet import YCBCR, Band, WaveletFlow
+from stegcli.nn.wavelet import YCBCR, Band, Pyramid
 
 LEVELS = 256
 PROBES = 6
@@ -56,7 +56,7 @@ def to_pixels(x: Tensor) -> np.ndarray:
     return np.ascontiguousarray(levels.permute(1, 2, 0).cpu().numpy())
 
 
-def read(flow: WaveletFlow, pixels: np.ndarray, quantisation: Quantisation | None) -> Arrived:
+def read(flow: Pyramid, pixels: np.ndarray, quantisation: Quantisation | None) -> Arrived:
     """A picture that arrived, and its file's quantisation if it is a JPEG -> its latents."""
     device = next(flow.parameters()).device
     middle = from_pixels(pixels)
@@ -72,7 +72,7 @@ def read(flow: WaveletFlow, pixels: np.ndarray, quantisation: Quantisation | Non
 def _smooth(square: Tensor, band: Band, halved: bool) -> Tensor:
     """One square is a poor estimate of a variance: it is averaged with its neighbours'. Halved colours have no finest
     details at all."""
-    if halved and band.name == "c1":
+    if halved and band.name[0] == "c" and band.octave == 1:
         return torch.full_like(band.of(square), UNKNOWN)
     return F.avg_pool2d(band.of(square), 3, 1, 1, count_include_pad=False)
 

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from stegcli import image
 from stegcli.image import Picture
 from stegcli.methods.glow2 import noise
-from stegcli.nn.wavelet import WaveletFlow
+from stegcli.nn.wavelet import Pyramid
 
 Restore = Callable[[Tensor], Tensor]
 """Latents (1, 3, s, s) -> the picture in [0, 1]."""
 
 
-def to_latents(g1: WaveletFlow, picture: Picture, side: int) -> np.ndarray:
+def to_latents(g1: Pyramid, picture: Picture, side: int) -> np.ndarray:
     """A picture, made side x side by Lanczos, which the upscaler learnt to undo -> latents (3 side side,), float32."""
     x = noise.from_pixels(image.resized(picture.pixels, side, side))
     z, _ = g1(x.to(_device(g1)))
@@ -27,7 +27,7 @@ def to_latents(g1: WaveletFlow, picture: Picture, side: int) -> np.ndarray:
 
 
 def to_picture(
-    g1: WaveletFlow, upscaler: nn.Module | None, z: np.ndarray, side: int, width: int, height: int,
+    g1: Pyramid, upscaler: nn.Module | None, z: np.ndarray, side: int, width: int, height: int,
     restore: Restore | None = None,
 ) -> Picture:  # fmt: skip
     """The inverse of `to_latents`, brought to width x height; if that is larger, through the upscaler first.
@@ -41,7 +41,7 @@ def to_picture(
     return Picture(image.resized(image.to_pixels(x), width, height))
 
 
-def inverse(g1: WaveletFlow, z: Tensor) -> Tensor:
+def inverse(g1: Pyramid, z: Tensor) -> Tensor:
     """Latents -> pictures (b, 3, h, w) in [0, 1], whatever became of the latents on their way."""
     return g1.inverse(z).nan_to_num(0.5).clamp(0, 1)
 

@@ -17,7 +17,8 @@ from torch import Tensor
 from stegcli.channel import Channel
 from stegcli.method import Method
 from stegcli.methods.glow2.noise import LEVELS, from_pixels, to_pixels
-from stegcli.nn.wavelet import Band, WaveletFlow
+from stegcli.nn.blocks import RINGS
+from stegcli.nn.wavelet import Band, Pyramid
 from stegcli.recipe import Noise, Recipe, Stage, Step
 
 WINDOW = 32
@@ -48,11 +49,12 @@ def _window(noise: Noise, *maps: Tensor | None) -> list[Tensor | None]:
     return [None if m is None else cut(m) for m in maps]
 
 
-def nll(flow: WaveletFlow, x: Tensor, noise: Noise | None = None, only: str = "") -> dict[str, Tensor]:
-    """Pictures with a density -> for each band, nats per dimension; of windows, if there is noise to choose them by."""
+def nll(flow: Pyramid, x: Tensor, noise: Noise | None = None, only: str = "") -> dict[str, Tensor]:
+    """Pictures with a density -> for each band whose name begins with `only`, nats per dimension; of windows, if there
+    is noise to choose them by."""
     found = {}
     for name, content, context in flow.analyse(x, only):
-        if only not in ("", name):
+        if not name.startswith(only):
             continue
         if noise is not None:
             windows = _window(noise, content, context)
@@ -63,7 +65,7 @@ def nll(flow: WaveletFlow, x: Tensor, noise: Noise | None = None, only: str = ""
     return found
 
 
-def bits_per_dimension(flow: WaveletFlow, losses: dict[str, Tensor], height: int, width: int) -> float:
+def bits_per_dimension(flow: Pyramid, losses: dict[str, Tensor], height: int, width: int) -> float:
     """Nats per dimension of each band -> bits per dimension of 8-bit pictures of that size."""
     sizes = {b.name: b.size for b in flow.bands(height, width)}
     total = sum(losses[n].item() * s for n, s in sizes.items()) - flow.ladj_of_colour * height * width
@@ -77,7 +79,7 @@ def turn(x: Tensor, noise: Noise) -> Tensor:
 
 def flow_loss(part: str, turned: bool, only: str) -> Callable[[Method, Tensor, Step], dict[str, Tensor]]:
     def loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
-        flow = cast(WaveletFlow, getattr(method, part))
+        flow = cast(Pyramid, getattr(method, part))
         flow.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster, on CPUs too
         x = dequantise(images, step.noise.uniform(*images.shape[1:], device=images.device))
         return nll(flow, turn(x, step.noise) if turned else x, step.noise, only)
@@ -102,7 +104,7 @@ def through(pictures: Tensor, qualities: Sequence[int | None], noise: Noise) -> 
     return torch.cat([from_pixels(way(to_pixels(p[None]), g)) for p, way, g in items]).to(pictures)
 
 
-def _carried(flow: WaveletFlow, side: int, quality: int | None) -> float:
+def _carried(flow: Pyramid, side: int, quality: int | None) -> float:
     """Mean bytes that the latents of a few draws carry past a file."""
     noise = Noise.of(2, 0, range(DRAWS))
     z = noise.normal(3, side, side, device=flow.colour.device)
@@ -110,13 +112,15 @@ def _carried(flow: WaveletFlow, side: int, quality: int | None) -> float:
     return capacity(flow.bands(side, side), z, flow(received)[0])
 
 
-def _validate(part: str, side: int) -> Callable[[Method, Tensor], dict[str, float]]:
+def _validate(part: str, side: int, only: str) -> Callable[[Method, Tensor], dict[str, float]]:
     def validate(method: Method, images: Tensor) -> dict[str, float]:
-        flow = cast(WaveletFlow, getattr(method, part))
+        flow = cast(Pyramid, getattr(method, part))
         noise = Noise.of(1, 0, range(len(images))).uniform(*images.shape[1:], device=images.device)
-        losses = nll(flow, dequantise(images, noise))
-        figures = {"bpd": bits_per_dimension(flow, losses, side, side)}
-        figures |= {f"v_{n}": v.item() for n, v in losses.items()}
+        losses = nll(flow, dequantise(images, noise), only=only)
+        figures = {f"v_{n}": v.item() for n, v in losses.items()}
+        if only:
+            return figures
+        figures["bpd"] = bits_per_dimension(flow, losses, side, side)
         for name, quality in (("png", None), ("q90", 90), ("q80", 80), ("q40", 40)):
             figures[f"bytes_{name}"] = _carried(flow, side, quality)
         return figures
@@ -126,7 +130,7 @@ def _validate(part: str, side: int) -> Callable[[Method, Tensor], dict[str, floa
 
 def _sample(part: str, side: int) -> Callable[[Method, Tensor], Tensor]:
     def sample(method: Method, images: Tensor) -> Tensor:
-        flow = cast(WaveletFlow, getattr(method, part))
+        flow = cast(Pyramid, getattr(method, part))
         z = Noise.of(2, 0, range(9)).normal(3, side, side, device=images.device)
         return flow.inverse(TEMPERATURE * z).clamp(0, 1)
 
@@ -147,25 +151,29 @@ class Subject:
     more: dict[str, object] = field(default_factory=dict)
 
     def recipe(self, only: str = "") -> Recipe:
-        """only: the name of one band, if that alone is to be trained."""
+        """only: how the names of the bands begin, if these alone are to be trained."""
         part, side = self.part, self.side
         stage = Stage(
-            "likelihood", flow_loss(part, self.turned, only), 20_000, lr=5e-3, batch=6, crop=side, clip=50.0,
+            "likelihood", flow_loss(part, self.turned, only), 20_000, lr=3e-3, batch=6, crop=side, clip=50.0,
             trains=f"{part}.flows.{only}" if only else part,
         )  # fmt: skip
         config = {part: self.shape} | self.more
-        return Recipe(config, (stage,), _validate(part, side), _sample(part, side), ema=0.998, pictures=100, side=side)
+        return Recipe(
+            config, (stage,), _validate(part, side, only), _sample(part, side), ema=0.998, pictures=100, side=side
+        )
 
     def band_names(self) -> list[str]:
-        levels = range(1, len(self.shape["widths"]))
-        return [f"{kind}{level}" for level in levels for kind in "yc"] + ["base"]
+        """All of luminance, all of colours, and each band."""
+        levels = len(RINGS) + self.shape["octaves"] if "octaves" in self.shape else len(self.shape["widths"]) - 1
+        return ["y", "c", *(f"{kind}{level}" for level in range(1, levels + 1) for kind in "yc"), "base"]
 
 
-TEXTURES = {"widths": [48, 64, 64, 64, 48, 48], "steps": [6, 6, 8, 8, 6, 8], "cues": 3}
+TEXTURES = {"kind": "blocks", "octaves": 4}
+LANDSCAPES = {"kind": "blocks", "octaves": 3}
 SMALL = {"widths": [48, 64, 64, 64, 64], "steps": [6, 6, 8, 8, 8]}
 SUBJECTS = {
     "g2": Subject("g2", TEXTURES, 128, turned=True),
-    "g2-landscapes": Subject("g2", SMALL, 64, more={"side": 64}),
+    "g2-landscapes": Subject("g2", LANDSCAPES, 64, more={"side": 64}),
     "g1": Subject("g1", SMALL, 64),
 }
 RECIPES = {name: subject.recipe() for name, subject in SUBJECTS.items()} | {

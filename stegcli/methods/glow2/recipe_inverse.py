@@ -16,7 +16,7 @@ from torch import Tensor
 from stegcli.method import Method
 from stegcli.methods.glow2.inverse import RobustInverse
 from stegcli.methods.glow2.recipe_flow import TEMPERATURE, TEXTURES, capacity, through
-from stegcli.nn.wavelet import Band, WaveletFlow
+from stegcli.nn.wavelet import Band, Pyramid
 from stegcli.recipe import Noise, Recipe, Stage, Step
 
 QUALITIES = (95, 90, 80, 70, 60, 50, 40)
@@ -27,7 +27,7 @@ DRAWS = 4
 
 
 @torch.no_grad()
-def generate(g2: WaveletFlow, z: Tensor) -> Tensor:
+def generate(g2: Pyramid, z: Tensor) -> Tensor:
     """Latents (b, 3, h, w) -> the sender's pictures, neither rounded nor clipped."""
     return g2.inverse(TEMPERATURE * z)
 
@@ -37,7 +37,7 @@ def inverse_loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor
     inverse = cast(RobustInverse, method.inverse)
     z = _latents(step.noise, images)
     qualities = [int(g.choice(QUALITIES)) for g in step.noise.generators]
-    received = through(generate(cast(WaveletFlow, method.g2), z), qualities, step.noise)
+    received = through(generate(cast(Pyramid, method.g2), z), qualities, step.noise)
     found = inverse(received, torch.tensor(qualities, device=z.device)) / TEMPERATURE
     bands = inverse.flow.bands(*z.shape[2:])
     return {b.name: _weight(b) * (b.of(found) - b.of(z)).square().mean() for b in bands}
@@ -54,7 +54,7 @@ def _weight(band: Band) -> float:
 @torch.no_grad()
 def validate(method: Method, images: Tensor) -> dict[str, float]:
     """-> bytes at each QF by the plain inverse and by the robust one, of the same few pictures each time."""
-    g2, inverse = cast(WaveletFlow, method.g2), cast(RobustInverse, method.inverse)
+    g2, inverse = cast(Pyramid, method.g2), cast(RobustInverse, method.inverse)
     noise = Noise.of(3, 0, range(DRAWS))
     z = _latents(noise, images)
     stego, bands = generate(g2, z), g2.bands(*z.shape[2:])
@@ -71,14 +71,14 @@ def sample(method: Method, images: Tensor) -> Tensor:
     """-> rows of a stego, what JPEG 40 leaves of it, and ten times what the U-Net adds to that."""
     noise = Noise.of(3, 0, range(DRAWS))
     z = _latents(noise, images)
-    stego = generate(cast(WaveletFlow, method.g2), z).clamp(0, 1)
+    stego = generate(cast(Pyramid, method.g2), z).clamp(0, 1)
     received = through(stego, [40] * DRAWS, noise)
     added = cast(RobustInverse, method.inverse).restore(received, z.new_full((DRAWS,), 40))
     return torch.stack([stego, received, (10 * added + 0.5).clamp(0, 1)], dim=1).flatten(0, 1)
 
 
 RECIPE = Recipe(
-    config={"g2": TEXTURES, "inverse": {**TEXTURES, "features": [24, 32, 48]}},
+    config={"g2": TEXTURES, "inverse": {"flow": TEXTURES, "features": [24, 32, 48]}},
     stages=(Stage("latents", inverse_loss, 4_000, lr=2e-4, batch=8, crop=128, clip=10.0, trains="inverse"),),
     validate=validate,
     sample=sample,

@@ -23,7 +23,7 @@ from stegcli.methods.glow2.method import Glow2
 from stegcli.methods.glow2.recipe_flow import SMALL, TEXTURES, dequantise
 from stegcli.methods.glow2.recipe_sr import mean_psnr
 from stegcli.methods.glow2.refiner import PAIRS, Guess, Refiner, guess
-from stegcli.nn.wavelet import Band, WaveletFlow
+from stegcli.nn.wavelet import Band, Pyramid
 from stegcli.recipe import Noise, Recipe, Stage, Step
 
 CHANNELS = ("png", "jpeg:95", "jpeg:90", "jpeg:80", "jpeg:60", "jpeg:40")
@@ -47,7 +47,7 @@ class Sent:
 
 
 @functools.lru_cache(maxsize=512)
-def sent(flow: WaveletFlow, temperature: float, side: int, channel: str, number: int) -> Sent:
+def sent(flow: Pyramid, temperature: float, side: int, channel: str, number: int) -> Sent:
     """The stego of that number, drawn from G2 and through that channel; those from DRAWS on are for validation."""
     rng = np.random.default_rng([number, side, *channel.encode()])
     z, x = measure_latents.drawn(flow, side, side, temperature, rng)
@@ -69,7 +69,7 @@ def through(
 @torch.no_grad()
 def revealed(method: Glow2, images: Tensor, ways: list[tuple[str, int]], drawn: Noise) -> Guess:
     """Secrets (b, 3, s, s) on the 8-bit grid; channel and number of the stego of each -> what comes back of them."""
-    g1, g2, side = cast(WaveletFlow, method.g1), method._generator(), images.shape[-1]
+    g1, g2, side = cast(Pyramid, method.g1), method._generator(), images.shape[-1]
     ranks, bands = cascade.importance(g1.bands(side, side)), g2.bands(side, side)
     latents = g1(dequantise(images, torch.tensor(0.5)))[0].flatten(1).cpu().numpy()
     read = [

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from stegcli.methods.glow2 import pictures
 from stegcli.methods.glow2.sr import ResidualBlock
-from stegcli.nn.wavelet import WaveletFlow, bands
+from stegcli.nn.wavelet import Pyramid, bands
 
 PAIRS = 4
 """How often all latents are moved to and fro."""
@@ -44,7 +44,7 @@ class Guess:
     deviation: Tensor
 
 
-def guess(g1: WaveletFlow, z: Tensor, deviation: Tensor, signs: Tensor) -> Guess:
+def guess(g1: Pyramid, z: Tensor, deviation: Tensor, signs: Tensor) -> Guess:
     """Means and deviations of latents (b, 3, h, w), signs (b, PAIRS, 3, h, w) -> pictures that fit them.
 
     With signs every deviation counts in full in every pair, where normal numbers would add noise of their own.
@@ -104,6 +104,6 @@ class Refiner(nn.Module):
         found = [b.of(deviation).mean(1, keepdim=True) for b in bands(height, width, self.levels)]
         return torch.cat([F.interpolate(m, size=(height // 2, width // 2)) for m in found], dim=1)
 
-    def restore(self, g1: WaveletFlow, z: Tensor, deviation: Tensor) -> Tensor:
+    def restore(self, g1: Pyramid, z: Tensor, deviation: Tensor) -> Tensor:
         """Means and deviations of latents (1, 3, h, w) -> the picture in [0, 1], the same at every receiver."""
         return cast(Tensor, self(guess(g1, z, deviation, fixed_signs(z)))).clamp(0, 1)

@@ -1,0 +1,174 @@
+"""The block flow: JPEG's own coefficients, where its latents lie, and what depends on what."""
+
+import numpy as np
+import pytest
+import torch
+from flow_helpers import settled
+from scipy.fft import dctn
+from skimage import data as samples
+
+from stegcli.image import to_tensor
+from stegcli.nn import blocks
+from stegcli.nn.blocks import BLOCK, HALF, RINGS, BlockFlow, coarser, ring
+
+SIZES = [(8, 8), (16, 24), (32, 8)]
+SMALL = {"width": 6, "features": 4, "coarse_width": 6, "coarse_features": 4, "base_width": 4, "base_steps": 1}
+
+
+def flow(octaves=1):
+    return settled(BlockFlow(octaves, **SMALL), 0.1).double().requires_grad_(False)
+
+
+def photo(height, width, top=0):
+    return to_tensor(samples.astronaut()[top : top + height, 192 : 192 + width]).double()
+
+
+# -- frequencies
+
+
+def test_rings_and_the_half_size_picture_have_every_frequency_once():
+    found = [i for k in RINGS for i in ring(k)] + coarser(HALF)
+    assert sorted(found) == list(range(BLOCK * BLOCK))
+    for k in RINGS:
+        assert all(max(divmod(i, BLOCK)) == k for i in ring(k))
+        assert len(ring(k)) == 2 * k + 1
+        assert sorted(coarser(k) + ring(k)) == sorted(coarser(k + 1))
+
+
+def test_halves_of_a_ring_are_the_two_directions():
+    """The first half changes faster down the rows than along them: transposed, it is the second but for the corner."""
+    for k in RINGS:
+        first, second = ring(k)[:k], ring(k)[k:]
+        assert [(v * BLOCK + u) for u, v in (divmod(i, BLOCK) for i in first)] == second[:-1]
+
+
+def test_coefficients_are_scipys():
+    x = photo(16, 24)
+    found = blocks._to_blocks(x, blocks._basis(BLOCK))
+    for row in range(2):
+        for column in range(3):
+            block = x[0, 1, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8].numpy()
+            assert np.allclose(found[0, 1, :, row, column].view(8, 8), dctn(block, norm="ortho"))
+    assert torch.allclose(blocks._from_blocks(found, blocks._basis(BLOCK)), x)
+
+
+def test_the_half_size_picture_is_the_picture_made_smaller():
+    """Of twice the scale, as the low band of Haar is: in each block the energy of its frequencies stays."""
+    model = BlockFlow(1, **SMALL).double()
+    smooth = torch.linspace(0.2, 0.7, 32, dtype=torch.float64).expand(1, 3, 32, 32)
+    seen = {name: context for name, _, context in model.analyse(smooth)}["y5"]
+    rows = seen[0, 0].mean(0)
+    assert (rows.diff() > 0).all()
+    flat = {n: c for n, c, _ in model.analyse(torch.full((1, 3, 16, 16), 0.75, dtype=torch.float64))}
+    assert torch.allclose(flat["base"][:, :4], torch.tensor(0.25 * 4, dtype=torch.float64))
+    assert all(content.abs().max() < 1e-12 for name, content in flat.items() if name != "base")
+
+
+# -- bands
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_bands_cover_z_once_in_order(size):
+    found = flow().bands(*size)
+    assert [b.name for b in found] == [f"{n}{i}" for i in range(1, 6) for n in "yc"] + ["base"]
+    assert [b.start for b in found] == [0, *(b.stretch.stop for b in found[:-1])]
+    assert found[-1].stretch.stop == 3 * size[0] * size[1]
+    assert [b.octave for b in found] == [1] * 8 + [2, 2, 3]
+    for kind in "yc":
+        spreads = [b.spread for b in found if b.name[0] == kind and b.octave == 1]
+        assert spreads == sorted(spreads)
+    base = found[-1]
+    assert (base.height << base.octave, base.width << base.octave) == size
+
+
+def test_flow_puts_every_band_where_it_says():
+    model, x = flow(), photo(16, 8)
+    z, _ = model(x)
+    for name, content, context in model.analyse(x):
+        band = next(b for b in model.bands(16, 8) if b.name == name)
+        assert torch.allclose(band.of(z), model.flow(name)(content, context)[0])
+
+
+def test_one_kind_of_band_may_be_asked_for():
+    model, x = flow(), photo(16, 16)
+    whole = {n: (v, c) for n, v, c in model.analyse(x)}
+    for only in ("y", "c", "y2", "c5", "base"):
+        found = {n: (v, c) for n, v, c in model.analyse(x, only) if n.startswith(only)}
+        assert set(found) == {n for n in whole if n.startswith(only)}
+        for name, (content, context) in found.items():
+            assert torch.equal(content, whole[name][0])
+            assert context is None or torch.equal(context, whole[name][1])
+
+
+# -- the flow
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_inverse_undoes_forward(size):
+    model, x = flow(), photo(*size)
+    z, ladj = model(x)
+    assert z.shape == x.shape
+    assert ladj.shape == (1,)
+    assert torch.allclose(model.inverse(z), x, atol=1e-10)
+    z = torch.from_numpy(np.random.default_rng(3).standard_normal(x.shape))
+    assert torch.allclose(model(model.inverse(z))[0], z, atol=1e-7)
+
+
+def test_single_precision_is_enough():
+    """As it runs: a hundredth of a grey level."""
+    model, x = flow(2).float(), photo(64, 64).float()
+    assert (model.inverse(model(x)[0]) - x).abs().max() < 0.01 / 255
+
+
+def test_log_determinant_is_the_jacobians():
+    model, x = flow(), photo(8, 16)
+    _, ladj = model(x)
+    jacobian = torch.autograd.functional.jacobian(lambda v: model(v)[0], x).reshape(x.numel(), -1)
+    assert torch.allclose(ladj[0], torch.linalg.slogdet(jacobian).logabsdet, atol=1e-7)
+
+
+def test_items_of_a_batch_do_not_meet():
+    model, x = flow(), torch.cat([photo(16, 16, top) for top in (0, 40, 80)])
+    z, ladj = model(x)
+    for i in range(3):
+        alone, own = model(x[i : i + 1])
+        assert torch.allclose(alone[0], z[i], atol=1e-10)
+        assert torch.allclose(own[0], ladj[i])
+
+
+def moved_bands(model, x, coefficient, plane=0):
+    """Names of the bands whose latents move when one coefficient of every block does."""
+    basis, uncolour = blocks._basis(BLOCK)[coefficient], model.uncolour[:, plane]
+    pattern = basis.repeat(1, x.shape[2] // BLOCK, x.shape[3] // BLOCK)
+    z, other = model(x)[0], model(x + 0.05 * uncolour.view(1, 3, 1, 1) * pattern[None])[0]
+    return {b.name for b in model.bands(*x.shape[2:]) if (b.of(z) - b.of(other)).abs().max() > 1e-12}
+
+
+def test_fine_luminance_does_not_reach_what_is_coarser():
+    model, x = flow(), photo(32, 32)
+    colours = {"c1", "c2", "c3", "c4"}
+    for k in RINGS:
+        moved = moved_bands(model, x, ring(k)[0])
+        assert moved == {f"y{i}" for i in range(1, BLOCK - k + 1)} | colours
+
+
+def test_colours_do_not_reach_fine_luminance():
+    model, x = flow(), photo(32, 32)
+    for k in RINGS:
+        assert moved_bands(model, x, ring(k)[0], plane=1) == {f"c{i}" for i in range(1, BLOCK - k + 1)}
+
+
+def test_coarse_content_reaches_all_luminance_and_colours():
+    model, x = flow(), photo(32, 32)
+    assert moved_bands(model, x, 1) == {b.name for b in model.bands(32, 32)}
+
+
+def test_every_parameter_learns():
+    """Its loss is that of all flows: nothing in it is idle."""
+    model = settled(BlockFlow(1, **SMALL), 0.2)
+    z, ladj = model(photo(32, 32).float())
+    (0.5 * z.square().sum() - ladj.sum()).backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.abs().sum() > 0, name
