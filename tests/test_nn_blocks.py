@@ -9,10 +9,13 @@ from skimage import data as samples
 
 from stegcli.image import to_tensor
 from stegcli.nn import blocks
-from stegcli.nn.blocks import BLOCK, HALF, RINGS, BlockFlow, coarser, ring
+from stegcli.nn.blocks import BLOCK, LOW, BlockFlow, coarser, ring, rings
 
-SIZES = [(8, 8), (16, 24), (32, 8)]
+SIZES = [(16, 16), (16, 48), (64, 32)]
 SMALL = {"width": 6, "features": 4, "coarse_width": 6, "coarse_features": 4, "base_width": 4, "base_steps": 1}
+
+
+LAST = ["y5", "y6", "c7", "base"]
 
 
 def flow(octaves=1):
@@ -26,10 +29,11 @@ def photo(height, width, top=0):
 # -- frequencies
 
 
-def test_rings_and_the_half_size_picture_have_every_frequency_once():
-    found = [i for k in RINGS for i in ring(k)] + coarser(HALF)
+@pytest.mark.parametrize("kind", ["y", "c"])
+def test_rings_and_the_smaller_picture_have_every_frequency_once(kind):
+    found = [i for k in rings(kind) for i in ring(k)] + coarser(LOW[kind])
     assert sorted(found) == list(range(BLOCK * BLOCK))
-    for k in RINGS:
+    for k in rings(kind):
         assert all(max(divmod(i, BLOCK)) == k for i in ring(k))
         assert len(ring(k)) == 2 * k + 1
         assert sorted(coarser(k) + ring(k)) == sorted(coarser(k + 1))
@@ -37,7 +41,7 @@ def test_rings_and_the_half_size_picture_have_every_frequency_once():
 
 def test_halves_of_a_ring_are_the_two_directions():
     """The first half changes faster down the rows than along them: transposed, it is the second but for the corner."""
-    for k in RINGS:
+    for k in rings("c"):
         first, second = ring(k)[:k], ring(k)[k:]
         assert [(v * BLOCK + u) for u, v in (divmod(i, BLOCK) for i in first)] == second[:-1]
 
@@ -52,15 +56,18 @@ def test_coefficients_are_scipys():
     assert torch.allclose(blocks._from_blocks(found, blocks._basis(BLOCK)), x)
 
 
-def test_the_half_size_picture_is_the_picture_made_smaller():
-    """Of twice the scale, as the low band of Haar is: in each block the energy of its frequencies stays."""
+def test_smaller_pictures_are_the_picture_made_smaller():
+    """Of its scale times what a side was divided by, as the low bands of Haar are."""
     model = BlockFlow(1, **SMALL).double()
-    smooth = torch.linspace(0.2, 0.7, 32, dtype=torch.float64).expand(1, 3, 32, 32)
-    seen = {name: context for name, _, context in model.analyse(smooth)}["y5"]
-    rows = seen[0, 0].mean(0)
-    assert (rows.diff() > 0).all()
+    ramp = torch.linspace(0.2, 0.7, 32, dtype=torch.float64).expand(1, 3, 32, 32)
+    coefficients = blocks._to_blocks(ramp, model.basis)
+    for kind, divided in (("y", 2), ("c", 4)):
+        smaller = model._smaller(coefficients, kind)
+        assert smaller.shape[2:] == (32 // divided, 32 // divided)
+        assert (smaller[0, 0, 0].diff() > 0).all()
+        assert torch.allclose(smaller.mean() / divided, ramp.mean())
     flat = {n: c for n, c, _ in model.analyse(torch.full((1, 3, 16, 16), 0.75, dtype=torch.float64))}
-    assert torch.allclose(flat["base"][:, :4], torch.tensor(0.25 * 4, dtype=torch.float64))
+    assert torch.allclose(flat["base"][:, :4], torch.tensor(0.25 * 8, dtype=torch.float64))
     assert all(content.abs().max() < 1e-12 for name, content in flat.items() if name != "base")
 
 
@@ -70,29 +77,29 @@ def test_the_half_size_picture_is_the_picture_made_smaller():
 @pytest.mark.parametrize("size", SIZES)
 def test_bands_cover_z_once_in_order(size):
     found = flow().bands(*size)
-    assert [b.name for b in found] == [f"{n}{i}" for i in range(1, 6) for n in "yc"] + ["base"]
+    assert [b.name for b in found] == [*(f"y{i}" for i in range(1, 5)), *(f"c{i}" for i in range(1, 7)), *LAST]
     assert [b.start for b in found] == [0, *(b.stretch.stop for b in found[:-1])]
     assert found[-1].stretch.stop == 3 * size[0] * size[1]
-    assert [b.octave for b in found] == [1] * 8 + [2, 2, 3]
+    assert [b.octave for b in found] == [1] * 8 + [2, 2, 2, 3, 3, 4]
     for kind in "yc":
-        spreads = [b.spread for b in found if b.name[0] == kind and b.octave == 1]
+        spreads = [b.spread for b in found if b.name[0] == kind and b.channels > 6]
         assert spreads == sorted(spreads)
     base = found[-1]
     assert (base.height << base.octave, base.width << base.octave) == size
 
 
 def test_flow_puts_every_band_where_it_says():
-    model, x = flow(), photo(16, 8)
+    model, x = flow(), photo(16, 32)
     z, _ = model(x)
     for name, content, context in model.analyse(x):
-        band = next(b for b in model.bands(16, 8) if b.name == name)
+        band = next(b for b in model.bands(16, 32) if b.name == name)
         assert torch.allclose(band.of(z), model.flow(name)(content, context)[0])
 
 
 def test_one_kind_of_band_may_be_asked_for():
     model, x = flow(), photo(16, 16)
     whole = {n: (v, c) for n, v, c in model.analyse(x)}
-    for only in ("y", "c", "y2", "c5", "base"):
+    for only in ("y", "c", "y2", "y5", "c5", "base"):
         found = {n: (v, c) for n, v, c in model.analyse(x, only) if n.startswith(only)}
         assert set(found) == {n for n in whole if n.startswith(only)}
         for name, (content, context) in found.items():
@@ -116,12 +123,12 @@ def test_inverse_undoes_forward(size):
 
 def test_single_precision_is_enough():
     """As it runs: a hundredth of a grey level."""
-    model, x = flow(2).float(), photo(64, 64).float()
+    model, x = flow(3).float(), photo(64, 64).float()
     assert (model.inverse(model(x)[0]) - x).abs().max() < 0.01 / 255
 
 
 def test_log_determinant_is_the_jacobians():
-    model, x = flow(), photo(8, 16)
+    model, x = flow(), photo(16, 16)
     _, ladj = model(x)
     jacobian = torch.autograd.functional.jacobian(lambda v: model(v)[0], x).reshape(x.numel(), -1)
     assert torch.allclose(ladj[0], torch.linalg.slogdet(jacobian).logabsdet, atol=1e-7)
@@ -146,21 +153,20 @@ def moved_bands(model, x, coefficient, plane=0):
 
 def test_fine_luminance_does_not_reach_what_is_coarser():
     model, x = flow(), photo(32, 32)
-    colours = {"c1", "c2", "c3", "c4"}
-    for k in RINGS:
-        moved = moved_bands(model, x, ring(k)[0])
-        assert moved == {f"y{i}" for i in range(1, BLOCK - k + 1)} | colours
+    colours = {f"c{BLOCK - k}" for k in rings("c")}
+    for k in rings("y"):
+        assert moved_bands(model, x, ring(k)[0]) == {f"y{i}" for i in range(1, BLOCK - k + 1)} | colours
 
 
 def test_colours_do_not_reach_fine_luminance():
     model, x = flow(), photo(32, 32)
-    for k in RINGS:
+    for k in rings("c"):
         assert moved_bands(model, x, ring(k)[0], plane=1) == {f"c{i}" for i in range(1, BLOCK - k + 1)}
 
 
 def test_coarse_content_reaches_all_luminance_and_colours():
     model, x = flow(), photo(32, 32)
-    assert moved_bands(model, x, 1) == {b.name for b in model.bands(32, 32)}
+    assert moved_bands(model, x, 1) == {b.name for b in model.bands(32, 32)} - {"base"}
 
 
 def test_every_parameter_learns():

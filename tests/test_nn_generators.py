@@ -17,7 +17,7 @@ def test_without_a_kind_it_is_the_wavelet_flow():
 def test_kinds_are_built_as_they_say():
     flow = generators.build({"kind": "blocks", "octaves": 2, "width": 4, "features": 4})
     assert isinstance(flow, BlockFlow)
-    assert flow.side == 16
+    assert flow.side == 32
     assert isinstance(generators.build({"kind": "wavelet", "widths": [4, 4], "steps": [1, 1], "cues": 1}), WaveletFlow)
 
 

@@ -20,18 +20,19 @@ from torch import Tensor, nn
 
 from stegcli.data import Pictures
 from stegcli.methods.glow2 import recipe_flow
-from stegcli.nn import blocks
+from stegcli.nn import blocks, grouped
 from stegcli.nn import flow as flows
 from stegcli.nn.blocks import BlockFlow
+from stegcli.nn.grouped import GroupedFlow
 from stegcli.nn.mixture import Mixture
 from stegcli.nn.wavelet import Pyramid, WaveletFlow
 from stegcli.recipe import Noise
 
 VARIANTS = (
     "as shipped", "additive", "zeros at the border", "not turned", "brightness", "sizes mixed", "scale jitter",
-    "blocks moved", "no energies", "no groups", "no groups, no energies", "context of 5 layers",
+    "blocks moved", "no energies", "no groups", "no groups, no energies", "more context",
 )  # fmt: skip
-"""The last five are of the block flow. "blocks moved": pictures cut anywhere, so that blocks are not those of JPEG."""
+"""The last five are of the block flow. "blocks moved": pictures are shifted, so that blocks are not those of JPEG."""
 
 
 def options() -> argparse.Namespace:
@@ -41,7 +42,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--share", type=float, default=0.3, help="of the batches that come from it")
     parser.add_argument("--val", type=Path, required=True)
     parser.add_argument("--kind", choices=("wavelet", "blocks"), default="wavelet")
-    parser.add_argument("--components", type=int, default=blocks.COMPONENTS)
+    parser.add_argument("--components", type=int, default=grouped.COMPONENTS)
     parser.add_argument("--features", type=int, default=48)
     parser.add_argument("--band", default="c1")
     parser.add_argument("--minutes", type=float, default=1.5)
@@ -78,39 +79,44 @@ def build(o: argparse.Namespace) -> Pyramid:
 
 
 def build_blocks(o: argparse.Namespace) -> BlockFlow:
-    scales = [-0.4 if i != o.components // 2 else -1.6 for i in range(o.components)]
-    blocks.COMPONENTS, blocks.LOG_SCALES = o.components, tuple(scales)
-    blocks.OFFSETS = tuple(torch.linspace(-0.3, 0.3, o.components).tolist()) if o.components > 1 else (0.0,)
-    flow = BlockFlow(o.width, o.features)
-    ring = flow.flow(o.band)
-    assert isinstance(ring, blocks.RingFlow)
+    _begin_components(o.components)
+    flow = BlockFlow(int(math.log2(o.side)) - 4, o.width, o.features, o.width, o.features)
+    band = flow.flow(o.band)
+    assert isinstance(band, GroupedFlow)
     if "no energies" in o.variant:
-        blocks.energies = lambda x, floor, known=None: [torch.zeros_like(x)] * 2
+        # Both where a flow asks for its own, and where it is told of coarser ones.
+        grouped.energies = blocks.energies = lambda x, floor, known=None: [torch.zeros_like(x)] * 2
     if "no groups" in o.variant:
-        whole = ring._mixture
-        ring._mixture = lambda i, u, known, told: whole(i, 0 * u, 0 * known, told)  # type: ignore[method-assign]
-    if o.variant == "context of 5 layers":
-        more = [layer for _ in range(3) for layer in (blocks._around(o.width, o.width), nn.SiLU())]
-        ring.context = nn.Sequential(*ring.context[:4], *more, ring.context[4])
+        whole = band._mixture
+        band._mixture = lambda i, u, known, told: whole(i, 0 * u, 0 * known, told)  # type: ignore[method-assign]
+    if o.variant == "more context":
+        more = [layer for _ in range(3) for layer in (grouped._around(o.width, o.width), nn.SiLU())]
+        band.context = nn.Sequential(*band.context[:-1], *more, band.context[-1])
     if o.variant == "zeros at the border":
         _zero_borders(flow)
     if o.variant == "additive":
-        _make_scales_fixed(ring)
+        _fix_scales(band)
     return flow.to(memory_format=torch.channels_last)
 
 
-def _make_scales_fixed(ring: blocks.RingFlow) -> None:
-    """Nets tell weights and means, each channel has scales of its own: what is left of affine when it is additive."""
-    own = nn.ParameterList(nn.Parameter(torch.zeros(half, 1, 1, blocks.COMPONENTS)) for half in ring.halves)
-    ring.own = own
-    whole = ring._mixture
+def _begin_components(count: int) -> None:
+    grouped.COMPONENTS = count
+    grouped.OFFSETS = tuple(0.6 * (i / (count - 1) - 0.5) if count > 1 else 0.0 for i in range(count))
+    grouped.LOG_SCALES = tuple(-1.6 if i == count // 2 and count > 1 else -0.4 for i in range(count))
+
+
+def _fix_scales(band: GroupedFlow) -> None:
+    """Nets tell weights and means alone, and each channel has scales of its own: what additive couplings are."""
+    own = nn.ParameterList(nn.Parameter(torch.zeros(half, 1, 1, grouped.COMPONENTS)) for half in band.halves)
+    band.own = own
+    whole = band._mixture
 
     def mixture(index: int, u: Tensor, known: Tensor, told: Tensor) -> Mixture:
         found = whole(index, u, known, told)
-        scales = (own[index // 2] + ring.log_scales).expand_as(found.log_scales)
+        scales = (own[index // 2] + band.log_scales).expand_as(found.log_scales)
         return Mixture(found.log_weights, found.means, scales)
 
-    ring._mixture = mixture  # type: ignore[method-assign]
+    band._mixture = mixture  # type: ignore[method-assign]
 
 
 def build_wavelet(o: argparse.Namespace) -> WaveletFlow:

@@ -1,22 +1,23 @@
 """The block flow: a picture's bands as JPEG sees them, coarse to fine, each given coarser ones alone.
 
-    x (b, 3, h, w) in [0, 1]  ->  YCbCr  ->  DCT of each 8x8 block  ->  frequencies below 4 make a picture of half the
-    size, and that a pyramid of Haar details; those from 4 on, in rings, first all of luminance, then the colours given
-    all luminance  ->  z (b, 3, h, w)
+    x (b, 3, h, w) in [0, 1]  ->  YCbCr  ->  DCT of each 8x8 block  ->  luminance of frequencies below 4 makes a picture
+    of half the size, colours below 2 one of a quarter: these become Haar details; frequencies above lie in rings, each
+    given the coarser ones, colours all luminance too  ->  z (b, 3, h, w)
 
 Ring k holds the frequencies (u, v) with max(u, v) = k. Nearly every picture was a JPEG once, and its blocks are to be
 found in it for ever: frequencies that were rounded to nothing, the same ones all over it. In JPEG's own basis that is a
 matter of single numbers; Haar details would have to know it of sums over whole blocks. And what a JPEG file of a
-picture will do to a latent of a ring, it does to that latent's coefficient alone. Below frequency 4 little is rounded
-to nothing, and what goes on from block to block matters more: there Haar details are as good.
+picture will do to a latent of a ring, it does to that latent's coefficient alone. Coarser frequencies are hardly ever
+rounded to nothing, and how they go on from block to block matters more: there Haar details are as good.
 
-References: Wavelet Flow (Yu, Derpanis, Brubaker, 2020), for flows from coarse to fine. Half-size pictures from the low
+References: Wavelet Flow (Yu, Derpanis, Brubaker, 2020), for flows from coarse to fine. Smaller pictures from the low
 frequencies of blocks: Changing the scale of images in the DCT domain (Dugad, Ahuja, 2001).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 import numpy as np
 import torch
@@ -27,15 +28,22 @@ from torch import Tensor
 from stegcli.nn.cues import CUES, PREDICTED, cues
 from stegcli.nn.flow import Flow
 from stegcli.nn.grouped import FLOOR, GroupedFlow, energies
-from stegcli.nn.wavelet import COLOUR_DETAILS, Band, Pyramid, append_haar, base_flow, spread
+from stegcli.nn.wavelet import COLOUR_DETAILS, Band, Pyramid, append_haar, base_flow, haar, spread, unhaar
 
-BLOCK, HALF = 8, 4
-RINGS = range(BLOCK - 1, HALF - 1, -1)
+BLOCK = 8
+LOW = {"y": 4, "c": 2}
+"""Frequencies below make the smaller picture, its blocks of so many samples a side."""
+PLANES = {"y": slice(0, 1), "c": slice(1, 3)}
 SPREADS = {
     "y": (1.0, 0.28, 0.19, 0.14, 0.115, 0.093, 0.073, 0.056),
     "c": (0.3, 0.061, 0.037, 0.027, 0.022, 0.019, 0.0146, 0.0107),
 }
 """Of the coefficients of each ring in textures; first of the blocks' means. Only where scales begin."""
+
+
+def rings(kind: str) -> range:
+    """Of luminance (y) or colours (c), from the finest."""
+    return range(BLOCK - 1, LOW[kind] - 1, -1)
 
 
 def ring(k: int) -> list[int]:
@@ -55,9 +63,8 @@ def _basis(side: int) -> Tensor:
 
 
 def _to_blocks(x: Tensor, basis: Tensor) -> Tensor:
-    """(b, 3, h, w) -> (b, 3, side^2, h/side, w/side)."""
-    side = basis.shape[-1]
-    found = F.conv2d(x.reshape(-1, 1, *x.shape[2:]), basis.to(x.dtype), stride=side)
+    """(b, c, h, w) -> (b, c, side^2, h/side, w/side)."""
+    found = F.conv2d(x.reshape(-1, 1, *x.shape[2:]), basis.to(x.dtype), stride=basis.shape[-1])
     return found.view(len(x), -1, *found.shape[1:])
 
 
@@ -68,70 +75,93 @@ def _from_blocks(coefficients: Tensor, basis: Tensor) -> Tensor:
 
 
 class BlockFlow(Pyramid):
-    """The pyramid with rings of 8x8 blocks in place of the first octave of Haar details.
+    """The pyramid with rings of 8x8 blocks in place of the first octave of luminance and the first two of colours.
 
-    width, features: of the nets of the rings, and what they keep of their context. octaves: how many of Haar details;
-    coarse_width, coarse_features: the same of their nets. base_width, base_steps: of the base's couplings.
+    octaves: how many of Haar details from the third on. width, features: of the nets of the rings, and what they keep
+    of their context; coarse_width, coarse_features: the same of Haar details. base_width, base_steps: of the base.
     """
 
     basis: Tensor
-    half_basis: Tensor
 
     def __init__(
         self, octaves: int, width: int = 64, features: int = 48, coarse_width: int = 48, coarse_features: int = 32,
         base_width: int = 48, base_steps: int = 8,
     ):  # fmt: skip
         flows: dict[str, Flow] = {}
-        for k in RINGS:
-            n, y, c = len(ring(k)), SPREADS["y"][k], SPREADS["c"][k]
-            flows[f"y{BLOCK - k}"] = GroupedFlow(n, y, 3 * k * k, width, features, 1)
-            flows[f"c{BLOCK - k}"] = GroupedFlow(2 * n, c, 3 * (BLOCK * BLOCK + 2 * k * k), width, features, 1)
-        for octave in range(2, 2 + octaves):
-            level, size = len(RINGS) + octave - 1, (coarse_width, coarse_features, 3)
-            seen = 3 + CUES
-            flows[f"y{level}"] = GroupedFlow(3, spread("y", octave), seen, *size)
-            flows[f"c{level}"] = GroupedFlow(COLOUR_DETAILS, spread("c", octave), seen + 3 + PREDICTED, *size)
-        flows["base"] = base_flow(1 + octaves, base_width, base_steps)
-        super().__init__(range(2, 2 + octaves), flows, cued=True, finer=len(RINGS))
-        self.register_buffer("basis", _basis(BLOCK), persistent=False)
-        self.register_buffer("half_basis", _basis(HALF), persistent=False)
+        for k in rings("c"):
+            n, seen = len(ring(k)), 3 * k * k
+            if k in rings("y"):
+                flows[f"y{BLOCK - k}"] = GroupedFlow(n, SPREADS["y"][k], seen, width, features, 1)
+            seen = 3 * BLOCK * BLOCK + 2 * seen
+            flows[f"c{BLOCK - k}"] = GroupedFlow(2 * n, SPREADS["c"][k], seen, width, features, 1)
+        finer = len(rings("y")) + 1, len(rings("c"))
+        seen, size = 3 + CUES, (coarse_width, coarse_features, 3)
+        flows[f"y{finer[0]}"] = GroupedFlow(3, spread("y", 2), seen, *size)
+        octaves_of_both = range(3, 3 + octaves)
+        for i, octave in enumerate(octaves_of_both, start=1):
+            flows[f"y{finer[0] + i}"] = GroupedFlow(3, spread("y", octave), seen, *size)
+            more = 3 + PREDICTED
+            flows[f"c{finer[1] + i}"] = GroupedFlow(COLOUR_DETAILS, spread("c", octave), seen + more, *size)
+        flows["base"] = base_flow(octaves_of_both.stop - 1, base_width, base_steps)
+        super().__init__(octaves_of_both, flows, cued=True, finer=finer)
+        for name, side in (("basis", BLOCK), ("basis_y", LOW["y"]), ("basis_c", LOW["c"])):
+            self.register_buffer(name, _basis(side), persistent=False)
 
     def bands(self, height: int, width: int) -> list[Band]:
-        """In the order of z: y1, c1, ... y4, c4, the rings from the finest; y5, c5 ... and the base."""
+        """In the order of z: rings of luminance, y1 to y4, of colours, c1 to c6, then y5, y6, c7 ... and the base."""
         found: list[Band] = []
-        start = 0
-        for k in RINGS:
-            for kind, planes in (("y", 1), ("c", 2)):
-                size = planes * len(ring(k)), height // BLOCK, width // BLOCK
-                found.append(Band(f"{kind}{BLOCK - k}", BLOCK - k, *size, start, 1, SPREADS[kind][k]))
-                start += found[-1].size
+
+        def add(kind: str, level: int, channels: int, step: int, octave: int, usual: float) -> None:
+            start = found[-1].stretch.stop if found else 0
+            found.append(Band(f"{kind}{level}", level, channels, height // step, width // step, start, octave, usual))
+
+        for kind, planes in (("y", 1), ("c", 2)):
+            for k in rings(kind):
+                octave = 1 if k >= BLOCK // 2 else 2
+                add(kind, BLOCK - k, planes * len(ring(k)), BLOCK, octave, SPREADS[kind][k])
+        add("y", self.finer[0], 3, 4, 2, spread("y", 2))
         append_haar(found, height, width, self.octaves)
         return found
 
     def analyse(self, x: Tensor, only: str = "") -> Iterator[tuple[str, Tensor, Tensor | None]]:
         with torch.autocast(x.device.type, enabled=False):
             coefficients = _to_blocks(self._mix(x - 0.5, self.colour), self.basis)
-            low = _from_blocks(coefficients[:, :, coarser(HALF)], self.half_basis)
+            half, quarter = self._smaller(coefficients, "y"), self._smaller(coefficients, "c")
         told = self._tell(coefficients)
-        for k in RINGS:
-            for kind, planes in (("y", slice(0, 1)), ("c", slice(1, 3))):
+        for kind in "yc":
+            for k in rings(kind):
                 name = f"{kind}{BLOCK - k}"
                 if name.startswith(only):
-                    yield name, coefficients[:, planes, ring(k)].flatten(1, 2), self._around_ring(kind, k, told)
+                    content = coefficients[:, PLANES[kind], ring(k)].flatten(1, 2)
+                    yield name, content, self._around_ring(kind, k, told)
+        low, details = haar(half)
+        low = torch.cat([low, quarter], dim=1)
+        yield f"y{self.finer[0]}", details, self._around_luminance(self._seen(low, 2))
         yield from self._analyse_haar(low, only)
 
     def inverse(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         parts = self._parts(z)
-        low = _to_blocks(self._invert_haar(parts), self.half_basis)
-        coefficients = low.new_zeros(len(z), 3, BLOCK * BLOCK, *low.shape[3:])
-        coefficients[:, :, coarser(HALF)] = low
-        for kind, planes in (("y", slice(0, 1)), ("c", slice(1, 3))):
-            for k in reversed(RINGS):
+        low = self._invert_haar(parts)
+        finest = f"y{self.finer[0]}"
+        details = self.flow(finest).inverse(parts[finest], self._around_luminance(self._seen(low, 2)))
+        smaller = {"y": unhaar(low[:, :1], details), "c": low[:, 1:]}
+        coefficients = z.new_zeros(len(z), 3, BLOCK * BLOCK, z.shape[2] // BLOCK, z.shape[3] // BLOCK)
+        for kind in "yc":
+            coefficients[:, PLANES[kind], coarser(LOW[kind])] = _to_blocks(smaller[kind], self._basis_of(kind))
+        for kind in "yc":
+            for k in reversed(rings(kind)):
                 name = f"{kind}{BLOCK - k}"
                 # Rings that are not there yet are told of as zeros, and not looked at.
                 found = self.flow(name).inverse(parts[name], self._around_ring(kind, k, self._tell(coefficients)))
-                coefficients[:, planes, ring(k)] = found.view(len(z), -1, len(ring(k)), *found.shape[2:])
+                coefficients[:, PLANES[kind], ring(k)] = found.view(len(z), -1, len(ring(k)), *found.shape[2:])
         return self._mix(_from_blocks(coefficients, self.basis), self.uncolour) + 0.5
+
+    def _basis_of(self, kind: str) -> Tensor:
+        return cast(Tensor, self.basis_y if kind == "y" else self.basis_c)
+
+    def _smaller(self, coefficients: Tensor, kind: str) -> Tensor:
+        """Coefficients -> the smaller picture of luminance, (b, 1, h/2, w/2), or of colours, (b, 2, h/4, w/4)."""
+        return _from_blocks(coefficients[:, PLANES[kind], coarser(LOW[kind])], self._basis_of(kind))
 
     def _around_luminance(self, seen: Tensor) -> Tensor:
         return torch.cat([seen, cues(seen)[0]], dim=1)

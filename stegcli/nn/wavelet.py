@@ -79,15 +79,15 @@ def bands(height: int, width: int, levels: int) -> list[Band]:
 def append_haar(found: list[Band], height: int, width: int, octaves: range) -> None:
     """Add to the bands of a picture those of Haar details of some octaves, and the base."""
     start = found[-1].stretch.stop if found else 0
-    level = found[-1].level if found else 0
+    levels = {kind: sum(b.name[0] == kind for b in found) for kind in "yc"}
     for octave in octaves:
-        level += 1
         for kind, channels in (("y", 3), ("c", COLOUR_DETAILS)):
-            size = height >> octave, width >> octave
-            found.append(Band(f"{kind}{level}", level, channels, *size, start, octave, spread(kind, octave)))
+            levels[kind] += 1
+            place = levels[kind], channels, height >> octave, width >> octave, start, octave
+            found.append(Band(f"{kind}{levels[kind]}", *place, spread(kind, octave)))
             start += found[-1].size
     top = octaves.stop
-    found.append(Band("base", level + 1, BASE_CHANNELS, height >> top, width >> top, start, top))
+    found.append(Band("base", max(levels.values()) + 1, BASE_CHANNELS, height >> top, width >> top, start, top))
 
 
 def haar(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -221,13 +221,14 @@ class Pyramid(Flow, abc.ABC):
     Each band has a flow of its own, given coarser bands alone. From `octaves.start` on bands are Haar details, two for
     each octave, and the base; what is finer a subclass adds. Height and width must be multiples of `side`.
 
-    flows: of all bands, by name. cued: whether the colours are given cues. finer: how many levels a subclass adds.
+    flows: of all bands, by name. cued: whether the colours are given cues. finer: how many levels of luminance and of
+    colours a subclass adds.
     """
 
     colour: Tensor
     uncolour: Tensor
 
-    def __init__(self, octaves: range, flows: dict[str, Flow], cued: bool, finer: int = 0):
+    def __init__(self, octaves: range, flows: dict[str, Flow], cued: bool, finer: tuple[int, int] = (0, 0)):
         super().__init__()
         self.octaves, self.cued, self.finer = octaves, cued, finer
         self.side: int = 2**octaves.stop
@@ -264,7 +265,7 @@ class Pyramid(Flow, abc.ABC):
         return {b.name: b.of(z) for b in self.bands(z.shape[2], z.shape[3])}
 
     def _name(self, kind: str, octave: int) -> str:
-        return f"{kind}{octave - self.octaves.start + 1 + self.finer}"
+        return f"{kind}{octave - self.octaves.start + 1 + self.finer[kind == 'c']}"
 
     def _analyse_haar(self, low: Tensor, only: str) -> Iterator[tuple[str, Tensor, Tensor | None]]:
         for octave in self.octaves:

@@ -17,7 +17,7 @@ from torch import Tensor
 from stegcli.channel import Channel
 from stegcli.method import Method
 from stegcli.methods.glow2.noise import LEVELS, from_pixels, to_pixels
-from stegcli.nn.blocks import RINGS
+from stegcli.nn.blocks import rings
 from stegcli.nn.wavelet import Band, Pyramid
 from stegcli.recipe import Noise, Recipe, Stage, Step
 
@@ -164,12 +164,15 @@ class Subject:
 
     def band_names(self) -> list[str]:
         """All of luminance, all of colours, and each band."""
-        levels = len(RINGS) + self.shape["octaves"] if "octaves" in self.shape else len(self.shape["widths"]) - 1
-        return ["y", "c", *(f"{kind}{level}" for level in range(1, levels + 1) for kind in "yc"), "base"]
+        if self.shape.get("kind") == "blocks":
+            levels = {"y": len(rings("y")) + 1 + self.shape["octaves"], "c": len(rings("c")) + self.shape["octaves"]}
+        else:
+            levels = dict.fromkeys("yc", len(self.shape["widths"]) - 1)
+        return ["y", "c", *(f"{kind}{level}" for kind in "yc" for level in range(1, levels[kind] + 1)), "base"]
 
 
-TEXTURES = {"kind": "blocks", "octaves": 4}
-LANDSCAPES = {"kind": "blocks", "octaves": 3}
+TEXTURES = {"kind": "blocks", "octaves": 3}
+LANDSCAPES = {"kind": "blocks", "octaves": 2}
 SMALL = {"widths": [48, 64, 64, 64, 64], "steps": [6, 6, 8, 8, 8]}
 SUBJECTS = {
     "g2": Subject("g2", TEXTURES, 128, turned=True),
