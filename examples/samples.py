@@ -10,29 +10,33 @@ from stegcli import image, weights
 from stegcli.methods.glow2.method import Glow2
 
 HERE = Path(__file__).resolve().parent
-COLUMNS, GAP = 8, 2
+GAP = 2
+SHEETS = {
+    "samples-textures.jpg": ("textures", 128, 16, 8),
+    "samples-textures-512.jpg": ("textures", 512, 4, 2),
+    "samples-landscapes.jpg": ("landscapes", 64, 16, 16),
+}
+"""File -> generator, side of its draws, how many, and how many in a row."""
 
 
 @torch.no_grad()
-def sheet(name: str, count: int = 16) -> np.ndarray:
-    """The first draws of that generator from a seed, none left out, in rows of COLUMNS."""
+def sheet(name: str, side: int, count: int, columns: int) -> np.ndarray:
+    """The first draws of that generator from a seed, none left out."""
     method = weights.load("glow2", name)
     assert isinstance(method, Glow2)
     rng = np.random.default_rng(0)
-    side = method.side
     drawn = [image.to_pixels(method.sample(rng.standard_normal, side, side)) for _ in range(count)]
-    paper = np.full((count // COLUMNS * (side + GAP), COLUMNS * (side + GAP), 3), 255, np.uint8)
+    paper = np.full((count // columns * (side + GAP), columns * (side + GAP), 3), 255, np.uint8)
     for i, picture in enumerate(drawn):
-        top, left = i // COLUMNS * (side + GAP), i % COLUMNS * (side + GAP)
+        top, left = i // columns * (side + GAP), i % columns * (side + GAP)
         paper[top : top + side, left : left + side] = picture
     return paper
 
 
 def main() -> None:
-    for name in ("textures", "landscapes"):
-        path = HERE / f"samples-{name}.jpg"
-        Image.fromarray(sheet(name)).save(path, quality=90)
-        print(path.name)
+    for file, wanted in SHEETS.items():
+        Image.fromarray(sheet(*wanted)).save(HERE / file, quality=90)
+        print(file)
 
 
 if __name__ == "__main__":

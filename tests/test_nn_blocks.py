@@ -134,6 +134,22 @@ def test_log_determinant_is_the_jacobians():
     assert torch.allclose(ladj[0], torch.linalg.slogdet(jacobian).logabsdet, atol=1e-7)
 
 
+def test_colours_are_drawn_by_so_much_warmer():
+    """And the flow stays a bijection with its own log-determinant; what training sees does not change."""
+    plain, warm = flow(), settled(BlockFlow(1, **SMALL, colour_heat=0.8), 0.1).double().requires_grad_(False)
+    x = photo(16, 16)
+    (z, ladj), (other, warm_ladj) = plain(x), warm(x)
+    colours = 0
+    for band in plain.bands(16, 16):
+        factor = 0.8 if band.name[0] == "c" else 1.0
+        colours += band.size if band.name[0] == "c" else 0
+        assert torch.allclose(band.of(other) * factor, band.of(z))
+    assert torch.allclose(warm_ladj, ladj - colours * np.log(0.8))
+    assert torch.allclose(warm.inverse(other), x)
+    for (_, content, _), (_, same, _) in zip(plain.analyse(x), warm.analyse(x), strict=True):
+        assert torch.equal(content, same)
+
+
 def test_items_of_a_batch_do_not_meet():
     model, x = flow(), torch.cat([photo(16, 16, top) for top in (0, 40, 80)])
     z, ladj = model(x)

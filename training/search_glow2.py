@@ -10,6 +10,7 @@ core's work. The table that came of it: training/SEARCH-glow2.md.
 from __future__ import annotations
 
 import argparse
+import functools
 import math
 import time
 from pathlib import Path
@@ -29,8 +30,8 @@ from stegcli.nn.wavelet import Pyramid, WaveletFlow
 from stegcli.recipe import Noise
 
 VARIANTS = (
-    "as shipped", "additive", "zeros at the border", "not turned", "brightness", "sizes mixed", "scale jitter",
-    "blocks moved", "no energies", "no groups", "no groups, no energies", "more context",
+    "as shipped", "additive", "zeros at the border", "not turned", "neither turned nor flipped", "brightness",
+    "sizes mixed", "scale jitter", "blocks moved", "no energies", "no groups", "no groups, no energies", "more context",
 )  # fmt: skip
 """The last five are of the block flow. "blocks moved": pictures are shifted, so that blocks are not those of JPEG."""
 
@@ -173,7 +174,11 @@ def loss_of(flow: Pyramid, folders: list[Pictures], step: int, o: argparse.Names
     draw = noise.generators[0]
     folder = folders[1] if len(folders) > 1 and draw.random() < o.share else folders[0]
     side = o.side // 2 if o.variant == "sizes mixed" and draw.random() < 0.5 else o.side
-    x = folder.batch(noise, side)
+    if o.variant == "neither turned nor flipped":
+        whole = _centres(folder, side)
+        x = torch.stack([whole[int(g.integers(len(whole)))] for g in noise.generators])
+    else:
+        x = folder.batch(noise, side)
     if o.variant == "blocks moved":
         x = x.roll((int(draw.integers(8)), int(draw.integers(8))), (2, 3))
     if o.variant == "scale jitter":
@@ -181,10 +186,15 @@ def loss_of(flow: Pyramid, folders: list[Pictures], step: int, o: argparse.Names
     if o.variant == "brightness":
         x = (x * draw.uniform(0.8, 1.2) * 255).round().clamp(0, 255) / 255
     x = recipe_flow.dequantise(x, noise.uniform(*x.shape[1:]))
-    if o.variant != "not turned":
+    if o.variant not in ("not turned", "neither turned nor flipped"):
         x = recipe_flow.turn(x, noise)
     with torch.autocast("cpu", torch.bfloat16, enabled=o.precision == "bf16"):
         return recipe_flow.nll(flow, x, noise, o.band)[o.band]
+
+
+@functools.cache
+def _centres(folder: Pictures, side: int) -> Tensor:
+    return folder.centres(len(folder.paths), side)
 
 
 def _scaled(x: Tensor, factor: float, multiple: int) -> Tensor:

@@ -222,15 +222,23 @@ class Pyramid(Flow, abc.ABC):
     each octave, and the base; what is finer a subclass adds. Height and width must be multiples of `side`.
 
     flows: of all bands, by name. cued: whether the colours are given cues. finer: how many levels of luminance and of
-    colours a subclass adds.
+    colours a subclass adds. colour_heat: latents of colours are drawn by so much warmer than all others: z holds them
+    divided by it. What `analyse` and `flow` tell, and so the likelihood, knows nothing of it.
     """
 
     colour: Tensor
     uncolour: Tensor
 
-    def __init__(self, octaves: range, flows: dict[str, Flow], cued: bool, finer: tuple[int, int] = (0, 0)):
+    def __init__(
+        self,
+        octaves: range,
+        flows: dict[str, Flow],
+        cued: bool,
+        finer: tuple[int, int] = (0, 0),
+        colour_heat: float = 1.0,
+    ):
         super().__init__()
-        self.octaves, self.cued, self.finer = octaves, cued, finer
+        self.octaves, self.cued, self.finer, self.colour_heat = octaves, cued, finer, colour_heat
         self.side: int = 2**octaves.stop
         matrix = torch.tensor(YCBCR, dtype=torch.float64)
         self.register_buffer("colour", matrix, persistent=False)
@@ -257,12 +265,17 @@ class Pyramid(Flow, abc.ABC):
         ladj = x.new_full((x.shape[0],), self.ladj_of_colour * x.shape[2] * x.shape[3])
         for name, content, context in self.analyse(x):
             z, step = self.flow(name)(content, context)
-            parts.append(z.flatten(1))
-            ladj = ladj + step
+            heat = self._heat(name)
+            parts.append(z.flatten(1) / heat)
+            ladj = ladj + step - math.log(heat) * z[0].numel()
         return torch.cat(parts, dim=1).view_as(x), ladj
 
+    def _heat(self, name: str) -> float:
+        return self.colour_heat if name[0] == "c" else 1.0
+
     def _parts(self, z: Tensor) -> dict[str, Tensor]:
-        return {b.name: b.of(z) for b in self.bands(z.shape[2], z.shape[3])}
+        """-> what each band's flow is given."""
+        return {b.name: b.of(z) * self._heat(b.name) for b in self.bands(z.shape[2], z.shape[3])}
 
     def _name(self, kind: str, octave: int) -> str:
         return f"{kind}{octave - self.octaves.start + 1 + self.finer[kind == 'c']}"

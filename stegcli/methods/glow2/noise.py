@@ -62,8 +62,8 @@ def read(flow: Pyramid, pixels: np.ndarray, quantisation: Quantisation | None) -
     middle = from_pixels(pixels)
     rng = np.random.default_rng(0)
     z = flow(middle.to(device))[0].cpu()
-    moved = [flow((middle + o).to(device))[0].cpu() for o in _offsets(pixels, quantisation, rng)]
-    square = torch.stack([(m - z).square() for m in moved]).mean(0)
+    moved = flow((middle + torch.cat(_offsets(pixels, quantisation, rng))).to(device))[0].cpu()
+    square = (moved - z).square().mean(0, keepdim=True)
     halved = quantisation is not None and quantisation.halved
     spread = torch.cat([_smooth(square, b, halved).flatten() for b in flow.bands(*pixels.shape[:2])])
     return Arrived(z.flatten().numpy(), spread.numpy())
