@@ -11,8 +11,8 @@ from stegcli.nn.mixture import Mixture
 
 def mixture(*shape, components=3, seed=0, dtype=torch.float64):
     generator = torch.Generator().manual_seed(seed)
-    logits, means, log_scales = (torch.randn(*shape, components, generator=generator, dtype=dtype) for _ in range(3))
-    return Mixture(torch.log_softmax(logits, -1), 2 * means, log_scales - 1)
+    logits, means, log_scales = (torch.randn(components, *shape, generator=generator, dtype=dtype) for _ in range(3))
+    return Mixture(torch.log_softmax(logits, 0), 2 * means, log_scales - 1)
 
 
 def numbers(*shape, seed=1):
@@ -23,7 +23,7 @@ def test_normal_numbers_are_those_of_the_distribution_function():
     found, x = mixture(50), numbers(50)
     z, ladj = found.forward(x)
     for i in range(50):
-        parts = zip(found.log_weights[i].exp(), found.means[i], found.log_scales[i].exp(), strict=True)
+        parts = zip(found.log_weights[:, i].exp(), found.means[:, i], found.log_scales[:, i].exp(), strict=True)
         parts = [(float(w), stats.logistic(float(m), float(s))) for w, m, s in parts]
         below = sum(w * d.cdf(float(x[i])) for w, d in parts)
         density = sum(w * d.pdf(float(x[i])) for w, d in parts)
@@ -69,9 +69,9 @@ def test_both_tails_are_kept_in_single_precision():
 
 
 def test_gradients_are_finite_far_out():
-    logits, means, log_scales = (torch.zeros(4, 3, requires_grad=True) for _ in range(3))
+    logits, means, log_scales = (torch.zeros(3, 4, requires_grad=True) for _ in range(3))
     x = torch.tensor([-1e3, -30.0, 30.0, 1e3])
-    z, ladj = Mixture(torch.log_softmax(logits, -1), means, log_scales).forward(x)
+    z, ladj = Mixture(torch.log_softmax(logits, 0), means, log_scales).forward(x)
     (0.5 * z.square() - ladj).sum().backward()
     for parameter in (logits, means, log_scales):
         assert parameter.grad.isfinite().all()

@@ -108,13 +108,14 @@ def _begin_components(count: int) -> None:
 
 def _fix_scales(band: GroupedFlow) -> None:
     """Nets tell weights and means alone, and each channel has scales of its own: what additive couplings are."""
-    own = nn.ParameterList(nn.Parameter(torch.zeros(half, 1, 1, grouped.COMPONENTS)) for half in band.halves)
+    own = nn.ParameterList(nn.Parameter(torch.zeros(grouped.COMPONENTS * half)) for half in band.halves)
     band.own = own
     whole = band._mixture
 
     def mixture(index: int, u: Tensor, known: Tensor, told: Tensor) -> Mixture:
         found = whole(index, u, known, told)
-        scales = (own[index // 2] + band.log_scales).expand_as(found.log_scales)
+        usual = band.log_scales.view(-1, 1, 1, 1, 1)
+        scales = (own[index // 2].view(grouped.COMPONENTS, 1, -1, 1, 1) + usual).expand_as(found.log_scales)
         return Mixture(found.log_weights, found.means, scales)
 
     band._mixture = mixture  # type: ignore[method-assign]

@@ -67,12 +67,12 @@ class GroupedFlow(Flow):
         self.context = nn.Sequential(*layers, nn.Conv2d(width, features, 1))
         inputs = features + 3 * channels + 2
         self.nets = nn.ModuleList(_net(inputs, width, 3 * COMPONENTS * half) for half in self.halves for _ in range(2))
-        self.register_buffer("offsets", torch.tensor(OFFSETS), persistent=False)
-        self.register_buffer("log_scales", torch.tensor(LOG_SCALES), persistent=False)
+        for name, values in (("offsets", OFFSETS), ("log_scales", LOG_SCALES)):
+            self.register_buffer(name, torch.tensor(values), persistent=False)
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> tuple[Tensor, Tensor]:
         u, told = x / self.spread, self.context(c)
-        z, known, ladj = torch.zeros_like(u), torch.zeros_like(u), torch.zeros_like(u)
+        z, ladj, known = torch.zeros_like(u), torch.zeros_like(u), u.new_zeros(1, *u.shape[1:])
         for index, (channels, group) in enumerate(self._groups(u)):
             found, step = self._mixture(index, u * known, known, told).forward(u[:, channels])
             z = z + _into(found, channels, u) * group
@@ -82,7 +82,7 @@ class GroupedFlow(Flow):
 
     def inverse(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         told = self.context(c)
-        u, known = torch.zeros_like(z), torch.zeros_like(z)
+        u, known = torch.zeros_like(z), z.new_zeros(1, *z.shape[1:])
         for index, (channels, group) in enumerate(self._groups(z)):
             found = self._mixture(index, u, known, told).inverse(z[:, channels])
             u = u + _into(found, channels, u) * group
@@ -103,15 +103,17 @@ class GroupedFlow(Flow):
         return found
 
     def _mixture(self, index: int, u: Tensor, known: Tensor, told: Tensor) -> Mixture:
-        """Coefficients that are known, all others being 0 -> what those of a group's channels may be."""
+        """Coefficients that are known, all others being 0, and which these are (1, n, h, w) -> what those of a group's
+        channels may be."""
         floor = u.new_tensor(self.floor)
         places = known[:, [0, -1]].expand(len(u), -1, -1, -1)
         maps = [told.to(u.dtype), torch.asinh(u), *energies(u, floor, known), places]
         raw = self.nets[index](torch.cat(maps, dim=1)).to(u.dtype)
-        raw = raw.view(len(u), -1, 3 * COMPONENTS, *u.shape[2:]).movedim(2, -1)
-        weights, means, log_scales = raw.chunk(3, dim=-1)
-        scales = bounded(log_scales + self.log_scales, BOUND).exp() + LEAST_SCALE / self.spread
-        return Mixture(torch.log_softmax(weights, -1), means + self.offsets, scales.log())
+        raw = raw.view(len(u), -1, 3 * COMPONENTS, *u.shape[2:]).movedim(2, 0)
+        weights, means, log_scales = raw.chunk(3)
+        offsets, usual = (v.view(-1, 1, 1, 1, 1) for v in (self.offsets, self.log_scales))
+        scales = bounded(log_scales + usual, BOUND).exp() + LEAST_SCALE / self.spread
+        return Mixture(weights - torch.logsumexp(weights, 0), means + offsets, scales.log())
 
 
 def _into(part: Tensor, channels: slice, like: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ HALVINGS = {torch.float32: 30, torch.float64: 60}
 
 @dataclass(frozen=True)
 class Mixture:
-    """log_weights, means, log_scales: (..., k) each; the weights of a number's components add up to 1."""
+    """log_weights, means, log_scales: (k, ...) each; the weights of a number's components add up to 1."""
 
     log_weights: Tensor
     means: Tensor
@@ -32,24 +32,24 @@ class Mixture:
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x (...) -> z (...) and log|dz/dx| (...)."""
-        a = (x[..., None] - self.means) * (-self.log_scales).exp()
+        a = (x - self.means) * (-self.log_scales).exp()
         below, above = F.logsigmoid(a), F.logsigmoid(-a)
-        density = torch.logsumexp(self.log_weights + below + above - self.log_scales, dim=-1)
-        z = _normal(torch.logsumexp(self.log_weights + below, -1), torch.logsumexp(self.log_weights + above, -1))
+        density = torch.logsumexp(self.log_weights + below + above - self.log_scales, 0)
+        z = _normal(torch.logsumexp(self.log_weights + below, 0), torch.logsumexp(self.log_weights + above, 0))
         return z, density + 0.5 * z.square() + 0.5 * math.log(2 * math.pi)
 
     def inverse(self, z: Tensor) -> Tensor:
         """z (...) -> x (...), by halving the stretch in which it must lie."""
         log_p, log_q = torch.special.log_ndtr(z), torch.special.log_ndtr(-z)
         # Each component alone would put x here; the mixture puts it between the outermost two.
-        alone = self.means + self.log_scales.exp() * (log_p - log_q)[..., None]
-        low, high = alone.amin(-1), alone.amax(-1)
+        alone = self.means + self.log_scales.exp() * (log_p - log_q)
+        low, high = alone.amin(0), alone.amax(0)
         weights, inverse_scales = self.log_weights.exp(), (-self.log_scales).exp()
         p, q = log_p.exp(), log_q.exp()
         for _ in range(HALVINGS[z.dtype]):
             middle = (low + high) / 2
-            a = (middle[..., None] - self.means) * inverse_scales
-            below, above = (weights * torch.sigmoid(a)).sum(-1), (weights * torch.sigmoid(-a)).sum(-1)
+            a = (middle - self.means) * inverse_scales
+            below, above = (weights * torch.sigmoid(a)).sum(0), (weights * torch.sigmoid(-a)).sum(0)
             beyond = below * q > above * p  # both tails are told from 0, where p alone would be lost against 1
             low, high = torch.where(beyond, low, middle), torch.where(beyond, middle, high)
         found: Tensor = (low + high) / 2
