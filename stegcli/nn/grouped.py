@@ -109,7 +109,7 @@ class GroupedFlow(Flow):
         places = known[:, [0, -1]].expand(len(u), -1, -1, -1)
         maps = [told.to(u.dtype), torch.asinh(u), *energies(u, floor, known), places]
         raw = self.nets[index](torch.cat(maps, dim=1)).to(u.dtype)
-        raw = raw.view(len(u), -1, 3 * COMPONENTS, *u.shape[2:]).movedim(2, 0)
+        raw = raw.view(len(u), -1, 3 * COMPONENTS, *u.shape[2:]).movedim(2, 0).contiguous()
         weights, means, log_scales = raw.chunk(3)
         offsets, usual = (v.view(-1, 1, 1, 1, 1) for v in (self.offsets, self.log_scales))
         scales = bounded(log_scales + usual, BOUND).exp() + LEAST_SCALE / self.spread
