@@ -16,13 +16,12 @@ frequencies of blocks: Changing the scale of images in the DCT domain (Dugad, Ah
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import cast
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.fft import dct
 from torch import Tensor
 
 from stegcli.nn.cues import CUES, PREDICTED, cues
@@ -57,9 +56,11 @@ def coarser(k: int) -> list[int]:
 
 
 def _basis(side: int) -> Tensor:
-    """Orthonormal two-dimensional DCT: (side^2, 1, side, side), by u * side + v."""
-    lines = dct(np.eye(side), axis=0, norm="ortho")
-    return torch.from_numpy(np.einsum("ui,vj->uvij", lines, lines).reshape(-1, 1, side, side))
+    """Orthonormal two-dimensional DCT-II: float64 (side^2, 1, side, side), by u * side + v."""
+    places = torch.arange(side, dtype=torch.float64)
+    lines = torch.cos(math.pi / side * (places + 0.5) * places[:, None]) * math.sqrt(2 / side)
+    lines[0] /= math.sqrt(2)
+    return torch.einsum("ui,vj->uvij", lines, lines).reshape(-1, 1, side, side)
 
 
 def _to_blocks(x: Tensor, basis: Tensor) -> Tensor:
