@@ -16,7 +16,6 @@ frequencies of blocks: Changing the scale of images in the DCT domain (Dugad, Ah
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import cast
 
@@ -24,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stegcli.nn import jpeg
 from stegcli.nn.cues import CUES, PREDICTED, cues
 from stegcli.nn.flow import Flow
 from stegcli.nn.grouped import FLOOR, GroupedFlow, energies
@@ -57,9 +57,7 @@ def coarser(k: int) -> list[int]:
 
 def _basis(side: int) -> Tensor:
     """Orthonormal two-dimensional DCT-II: float64 (side^2, 1, side, side), by u * side + v."""
-    places = torch.arange(side, dtype=torch.float64)
-    lines = torch.cos(math.pi / side * (places + 0.5) * places[:, None]) * math.sqrt(2 / side)
-    lines[0] /= math.sqrt(2)
+    lines = jpeg.dct_matrix(side)
     return torch.einsum("ui,vj->uvij", lines, lines).reshape(-1, 1, side, side)
 
 

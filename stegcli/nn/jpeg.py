@@ -15,10 +15,10 @@ from torch import Tensor
 BLOCK = 8
 
 
-def dct_matrix() -> Tensor:
-    """Orthonormal DCT-II, (8, 8) float64: coefficients = D block D^T. T.81, A.3.3."""
-    k = torch.arange(BLOCK, dtype=torch.float64)
-    matrix = torch.cos((2 * k[None] + 1) * k[:, None] * math.pi / (2 * BLOCK)) * math.sqrt(2 / BLOCK)
+def dct_matrix(side: int = BLOCK) -> Tensor:
+    """Orthonormal DCT-II, (side, side) float64: coefficients = D block D^T. T.81, A.3.3."""
+    k = torch.arange(side, dtype=torch.float64)
+    matrix = torch.cos((2 * k[None] + 1) * k[:, None] * math.pi / (2 * side)) * math.sqrt(2 / side)
     matrix[0] /= math.sqrt(2)
     return matrix
 
