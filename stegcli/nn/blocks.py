@@ -16,7 +16,7 @@ frequencies of blocks: Changing the scale of images in the DCT domain (Dugad, Ah
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 import torch
@@ -78,14 +78,14 @@ class BlockFlow(Pyramid):
 
     octaves: how many of Haar details from the third on. width, features: of the nets of the rings, and what they keep
     of their context; coarse_width, coarse_features: the same of Haar details. base_width, base_steps: of the base.
-    colour_heat: see `Pyramid`.
+    heat: see `Pyramid`.
     """
 
     basis: Tensor
 
     def __init__(
         self, octaves: int, width: int = 64, features: int = 48, coarse_width: int = 48, coarse_features: int = 32,
-        base_width: int = 48, base_steps: int = 8, colour_heat: float = 1.0,
+        base_width: int = 48, base_steps: int = 8, heat: Mapping[str, float] | None = None,
     ):  # fmt: skip
         flows: dict[str, Flow] = {}
         for k in rings("c"):
@@ -103,7 +103,7 @@ class BlockFlow(Pyramid):
             more = 3 + PREDICTED
             flows[f"c{finer[1] + i}"] = GroupedFlow(COLOUR_DETAILS, spread("c", octave), seen + more, *size)
         flows["base"] = base_flow(octaves_of_both.stop - 1, base_width, base_steps)
-        super().__init__(octaves_of_both, flows, cued=True, finer=finer, colour_heat=colour_heat)
+        super().__init__(octaves_of_both, flows, cued=True, finer=finer, heat=heat)
         for name, side in (("basis", BLOCK), ("basis_y", LOW["y"]), ("basis_c", LOW["c"])):
             self.register_buffer(name, _basis(side), persistent=False)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -222,8 +222,9 @@ class Pyramid(Flow, abc.ABC):
     each octave, and the base; what is finer a subclass adds. Height and width must be multiples of `side`.
 
     flows: of all bands, by name. cued: whether the colours are given cues. finer: how many levels of luminance and of
-    colours a subclass adds. colour_heat: latents of colours are drawn by so much warmer than all others: z holds them
-    divided by it. What `analyse` and `flow` tell, and so the likelihood, knows nothing of it.
+    colours a subclass adds. heat: a band's name, or y or c for all that have none of their own -> by how much its
+    latents are drawn warmer than others: z holds them divided by it. What `analyse` and `flow` tell, and so the
+    likelihood, knows nothing of it.
     """
 
     colour: Tensor
@@ -235,10 +236,10 @@ class Pyramid(Flow, abc.ABC):
         flows: dict[str, Flow],
         cued: bool,
         finer: tuple[int, int] = (0, 0),
-        colour_heat: float = 1.0,
+        heat: Mapping[str, float] | None = None,
     ):
         super().__init__()
-        self.octaves, self.cued, self.finer, self.colour_heat = octaves, cued, finer, colour_heat
+        self.octaves, self.cued, self.finer, self.heat = octaves, cued, finer, dict(heat or {})
         self.side: int = 2**octaves.stop
         matrix = torch.tensor(YCBCR, dtype=torch.float64)
         self.register_buffer("colour", matrix, persistent=False)
@@ -271,7 +272,7 @@ class Pyramid(Flow, abc.ABC):
         return torch.cat(parts, dim=1).view_as(x), ladj
 
     def _heat(self, name: str) -> float:
-        return self.colour_heat if name[0] == "c" else 1.0
+        return self.heat.get(name, self.heat.get(name[0], 1.0))
 
     def _parts(self, z: Tensor) -> dict[str, Tensor]:
         """-> what each band's flow is given."""
