@@ -20,7 +20,7 @@ from stegcli.methods.glow2.measure_secrecy import Case
 
 SMALL = {"widths": [4, 4, 4], "steps": [1, 1, 1]}
 PARTS = {
-    "g1": SMALL, "g2": SMALL, "inverse": {**SMALL, "features": [4, 4]}, "udm": {"width": 4},
+    "g1": SMALL, "g2": SMALL, "inverse": {"flow": SMALL, "features": [4, 4]}, "udm": {"width": 4},
     "glow": {"levels": 2, "steps": 1, "width": 4}, "side": 64,
 }  # fmt: skip
 SPECIAL = {"bands", "keys", "secrecy", "inverse", "glow", "udm"}
