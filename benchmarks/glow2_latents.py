@@ -5,7 +5,8 @@
 For every channel and band: the correlation of the latents that arrive with those sent; the correlation that the
 receiver expects from what the file leaves open; and bits per latent that soft decisions carry (generalised mutual
 information), for the number of bits that a table would give it. `--tables` writes tables for the configuration of
-weights (`training/assemble.py --config`): as many bits as gain something, and a rate that the worst draw allows.
+weights (`training/assemble.py --config`): as many bits as gain something, a rate that the worst draw allows, and which
+bands are the sturdiest.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from scipy.special import ndtr
 from stegcli import channel, image, weights
 from stegcli.image import Picture
 from stegcli.methods.glow2 import noise, torus
-from stegcli.methods.glow2.layout import CHANNELS, Table
+from stegcli.methods.glow2.layout import CHANNELS
 from stegcli.methods.glow2.method import Glow2, acceptable
 from stegcli.nn.wavelet import Band
 
@@ -73,8 +74,9 @@ def measure(method: Glow2, name: str, draws: int, side: int, temperature: float)
     per_draw = [sum(information[b.name, chosen[b.name]][d] for b in bands if chosen[b.name]) for d in range(draws)]
     coded = sum(chosen[b.name] * b.size for b in bands)
     report(name, bands, chosen, information, correlation, per_draw)
-    table = Table(row("y", chosen), row("c", chosen), chosen["base"], round(EFFICIENCY * min(per_draw) / coded, 3))
-    return {"y": table.y, "c": table.c, "base": table.base, "rate": table.rate}
+    rate = round(EFFICIENCY * min(per_draw) / coded, 3)
+    order = sorted(correlation, key=lambda n: -np.mean([true for true, _ in correlation[n]]))
+    return {"y": row("y", chosen), "c": row("c", chosen), "base": chosen["base"], "rate": rate, "order": order}
 
 
 def transmit(

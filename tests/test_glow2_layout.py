@@ -87,6 +87,22 @@ def test_weights_may_bring_their_own_tables():
     assert layout.tables(None) == layout.tables({}) == DEFAULT
 
 
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ((), ["base", "c4", "c3", "c2", "y4", "y3", "y2", "y1", "c1"]),
+        (("y4", "base", "y3", "c4", "y2", "c3", "y1", "c2", "c1"),) * 2,
+    ],
+    ids=["by bits, then coarser first", "as measured"],
+)
+def test_a_body_fills_the_sturdiest_bands_first(order, expected):
+    table, found = Table((1, 2, 3), (0, 4), 5, 0.5, order), bands(64, 64, 4)
+    assert [b.name for b in table.sturdiest_first(found)] == list(expected)
+    room = layout.stretches(found, table, Share(), np.empty(0, np.int64))
+    starts = {b.start: b.name for b in found}
+    assert [starts[s.places[0]] for s in room] == [n for n in expected if n != "c1"]
+
+
 # -- shares
 
 

@@ -322,10 +322,20 @@ def test_a_picture_too_large_to_tell_the_size_of_comes_back_smaller(tiny):
     assert tiny.reveal(Picture(made.pixels), key_of()).picture.pixels.shape == (25, 2047, 3)
 
 
-@pytest.mark.parametrize("temperature", [0.65, 0.8, 1.0])
-def test_the_receiver_need_not_know_the_temperature(trained, temperature):
-    drafts = trained.drafts([Secret(b"hello")], [key_of()], Wish(size=LARGE, temperature=temperature))
-    assert first_that(drafts, lambda d: read_or_none(trained, Picture(d.pixels))).data == b"hello"
+@pytest.mark.parametrize(
+    ("name", "temperature"), [("textures-1", 0.65), ("textures-1", 0.8), ("textures-2", 0.9), ("textures-2", 1.0)]
+)
+def test_the_receiver_need_not_know_the_temperature(name, temperature):
+    method = weights.load("glow2", name)
+    drafts = method.drafts([Secret(b"hello")], [key_of()], Wish(size=LARGE, temperature=temperature))
+    assert first_that(drafts, lambda d: read_or_none(method, Picture(d.pixels))).data == b"hello"
+
+
+def test_cooler_than_the_weights_bear_is_refused(trained):
+    cooler = trained.coolest - 0.05
+    with pytest.raises(UsageError, match=f"no temperature {cooler:g}") as refused:
+        next(trained.drafts([Secret(b"hello")], [key_of()], Wish(size=LARGE, temperature=cooler)))
+    assert f"{trained.coolest:g} to 1" in str(refused.value.hint)
 
 
 def test_a_short_message_goes_as_if_the_channel_were_the_harshest(tiny):

@@ -367,3 +367,15 @@ def test_it_alone_is_joined_to_weights_that_are_joined(plain, refined, tmp_path,
     monkeypatch.setattr(sys, "argv", ["assemble", "glow2", f"{trained}:udm", "-o", str(out)])
     with pytest.raises(SystemExit, match="holds no udm"):
         runpy.run_path(str(ASSEMBLE), run_name="__main__")
+
+
+def test_a_part_whose_bands_were_trained_one_by_one_is_taken_out_again(plain, tmp_path, monkeypatch):
+    joined, out = tmp_path / "joined.safetensors", tmp_path / "out.safetensors"
+    bands = {f"g2/{kind}": {"part": f"g2/{kind}", "steps": 1} for kind in ("y", "c", "base")}
+    joined.write_bytes(weights.pack("glow2", plain.config, plain.state_dict(), bands | {"g1": {"part": "g1"}}))
+    monkeypatch.setattr(sys, "argv", ["assemble", "glow2", f"{joined}:g2", "-o", str(out)])
+    runpy.run_path(str(ASSEMBLE), run_name="__main__")
+    found = weights.read(out)
+    assert found.config == {"g2": plain.config["g2"]}
+    assert json.loads(json.dumps(found.training)) == bands
+    assert {n for n in plain.state_dict() if n.startswith("g2.")} == set(found.tensors)

@@ -67,7 +67,9 @@ def read(part: str) -> weights.Trained:
     if part not in found.config:
         raise SystemExit(f"{path}{SUFFIX} holds no {name}")
     tensors = {n: t for n, t in found.tensors.items() if n.startswith(name)}
-    training = found.training if "part" in found.training else {part: found.training[part]}
+    training = found.training
+    if "part" not in training:  # facts of several parts, or of bands trained one by one
+        training = {n: facts for n, facts in training.items() if n.split("/")[0] == part}
     return replace(found, config={part: found.config[part]}, tensors=tensors, training=training)
 
 

@@ -42,9 +42,8 @@ def places(bands: Sequence[Band], table: Table, share: Share, taken: np.ndarray,
 
 def arranged(bands: Sequence[Band], table: Table, share: Share, taken: np.ndarray, permute: Permute) -> np.ndarray:
     """`places`, by any permutation: training needs no key."""
-    order = sorted(bands, key=lambda b: (-table.bits(b), -b.level))
     found = []
-    for index, band in enumerate(order):
+    for index, band in enumerate(table.sturdiest_first(bands)):
         free = np.setdiff1d(share.of_band(band), taken, assume_unique=True)
         found.append(free[permute(index, len(free))])
     return np.concatenate(found)

@@ -54,9 +54,9 @@ def from_int(value: int) -> Descriptor:
     return Descriptor(FORMS[form], CHANNELS[channel], temperature, copies=COPIES[copies], width=width, height=height)
 
 
-def checked_temperature(wanted: float) -> float:
-    """A temperature as a header can tell it. Raises UsageError."""
+def checked_temperature(wanted: float, coolest: float = TEMPERATURES[0]) -> float:
+    """A temperature as a header can tell it, and not below the coolest that a flow bears. Raises UsageError."""
     nearest = min(TEMPERATURES, key=lambda t: abs(t - wanted))
-    if not abs(nearest - wanted) <= 1e-6:
-        raise UsageError(f"no temperature {wanted:g}", f"{TEMPERATURES[0]:g} to {TEMPERATURES[-1]:g} in steps of 0.05")
+    if nearest < coolest or not abs(nearest - wanted) <= 1e-6:
+        raise UsageError(f"no temperature {wanted:g}", f"{coolest:g} to {TEMPERATURES[-1]:g} in steps of 0.05")
     return nearest

@@ -29,19 +29,26 @@ MOST_RECEIVERS = 4
 class Table:
     """y, c: bits of a latent of luminance and of colours, by level from the finest; the last stands for all deeper.
 
-    base: of the base's latents. rate: message bits per coded bit that the channel lets through.
+    base: of the base's latents. rate: message bits per coded bit that the channel lets through. order: names of all
+    bands, the sturdiest first, as measured; without it those that hold more bits are taken for sturdier.
     """
 
     y: Sequence[int]
     c: Sequence[int]
     base: int
     rate: float
+    order: Sequence[str] = ()
 
     def bits(self, band: Band) -> int:
         if band.name == "base":
             return self.base
         row = self.y if band.name[0] == "y" else self.c
         return row[min(band.level, len(row)) - 1]
+
+    def sturdiest_first(self, bands: Sequence[Band]) -> list[Band]:
+        if self.order:
+            return sorted(bands, key=lambda b: self.order.index(b.name))
+        return sorted(bands, key=lambda b: (-self.bits(b), -b.level))
 
 
 # For weights that bring no tables: cautious, as nobody has measured them (`python benchmarks/glow2_latents.py`).
@@ -103,9 +110,8 @@ class Stretch:
 
 
 def stretches(bands: Sequence[Band], table: Table, share: Share, taken: np.ndarray) -> list[Stretch]:
-    """All latents that carry a message's body, band by band, those with the most bits first. taken: the header's."""
-    used = [b for b in bands if table.bits(b) > 0]
-    used.sort(key=lambda b: (-table.bits(b), -b.level))
+    """All latents that carry a message's body, band by band, the sturdiest first. taken: the header's."""
+    used = table.sturdiest_first([b for b in bands if table.bits(b) > 0])
     return [Stretch(np.setdiff1d(share.of_band(b), taken, assume_unique=True), table.bits(b)) for b in used]
 
 

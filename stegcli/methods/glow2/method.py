@@ -37,6 +37,7 @@ from stegcli.methods.glow2.descriptor import (
     MOST_LENGTH,
     MOST_RESTORED,
     PICTURES,
+    TEMPERATURES,
     TOKEN,
     Descriptor,
     checked_temperature,
@@ -77,7 +78,8 @@ class Message:
 class Glow2(PictureMethod):
     """g1, g2, sr, refiner, inverse, udm, glow: the configuration of each part that is there.
 
-    side: of a stego when no size is asked for. temperature: the default. tables: see `layout.tables`.
+    side: of a stego when no size is asked for. temperature: the default. coolest: below it draws come apart, for nets
+    are then told of neighbours such as no picture has. tables: see `layout.tables`.
     """
 
     name: ClassVar[str] = "glow2"
@@ -97,11 +99,12 @@ class Glow2(PictureMethod):
         glow: dict[str, Any] | None = None,
         side: int = 128,
         temperature: float = 0.9,
+        coolest: float | None = None,
         tables: Mapping[str, Mapping[str, object]] | None = None,
     ):
-        parts = {
+        parts: dict[str, object] = {
             "g1": g1, "g2": g2, "sr": sr, "refiner": refiner, "inverse": inverse, "udm": udm, "glow": glow,
-            "tables": tables,
+            "coolest": coolest, "tables": tables,
         }  # fmt: skip
         super().__init__({n: c for n, c in parts.items() if c} | {"side": side, "temperature": temperature})
         self.g1 = generators.build(g1) if g1 else None
@@ -111,7 +114,7 @@ class Glow2(PictureMethod):
         self.inverse = RobustInverse(**inverse) if inverse else None
         self.udm = PaperUDM(**udm) if udm else None
         self.glow = Glow(**glow) if glow else None
-        self.side, self.temperature = side, temperature
+        self.side, self.temperature, self.coolest = side, temperature, coolest or TEMPERATURES[0]
         self.tables = layout.tables(tables)
 
     def begin(self, given: frozenset[str]) -> None:
@@ -204,7 +207,8 @@ class Glow2(PictureMethod):
         return flow.inverse(z.to(flow.colour.device, torch.float32).view(1, 3, height, width) * temperature)
 
     def _message(self, secret: Secret, wish: Wish, height: int, width: int, share: Share) -> Message:
-        temperature = checked_temperature(self.temperature if wish.temperature is None else wish.temperature)
+        wanted = self.temperature if wish.temperature is None else wish.temperature
+        temperature = checked_temperature(wanted, self.coolest)
         channel = layout.channel_for(wish.survive)
         room = self._capacity(height, width, channel, share)
         travel = _travel(secret, wish)

@@ -23,7 +23,8 @@ from stegcli.recipe import Noise, Recipe, Stage, Step
 
 WINDOW = 32
 """Positions to each side of the window of a band that a training picture shows."""
-TEMPERATURE = 0.9
+TEMPERATURE = 1.0
+"""Of what is drawn to validate: that of textures."""
 DRAWS = 8
 """Pictures drawn to validate."""
 
@@ -171,8 +172,8 @@ class Subject:
         return ["y", "c", *(f"{kind}{level}" for kind in "yc" for level in range(1, levels[kind] + 1)), "base"]
 
 
-TEXTURES = {"kind": "blocks", "octaves": 3}
-LANDSCAPES = {"kind": "blocks", "octaves": 2}
+TEXTURES = {"kind": "blocks", "octaves": 3, "heat": {"base": 0.55}}
+LANDSCAPES = {"kind": "blocks", "octaves": 2, "heat": {"base": 0.6}}
 SMALL = {"widths": [48, 64, 64, 64, 64], "steps": [6, 6, 8, 8, 8]}
 SUBJECTS = {
     "g2": Subject("g2", TEXTURES, 128, turned=True),

@@ -20,7 +20,7 @@ from stegcli.method import Method
 from stegcli.methods.glow2 import cascade, header, layout, measure_latents, noise
 from stegcli.methods.glow2.layout import Share, Table
 from stegcli.methods.glow2.method import Glow2
-from stegcli.methods.glow2.recipe_flow import SMALL, TEXTURES, dequantise
+from stegcli.methods.glow2.recipe_flow import SMALL, TEMPERATURE, TEXTURES, dequantise
 from stegcli.methods.glow2.recipe_sr import mean_psnr
 from stegcli.methods.glow2.refiner import PAIRS, Guess, Refiner, guess
 from stegcli.nn.wavelet import Band, Pyramid
@@ -114,7 +114,12 @@ def sample(method: Method, images: Tensor) -> Tensor:
 
 
 RECIPE = Recipe(
-    config={"g1": SMALL, "g2": TEXTURES, "refiner": {"levels": 4, "blocks": 5, "width": 64}, "temperature": 0.95},
+    config={
+        "g1": SMALL,
+        "g2": TEXTURES,
+        "refiner": {"levels": 4, "blocks": 5, "width": 64},
+        "temperature": TEMPERATURE,
+    },
     stages=(Stage("error", refiner_loss, 20_000, lr=4e-4, batch=4, crop=64, trains="refiner"),),
     validate=validate,
     sample=sample,
