@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stegcli import coset, payload
-from stegcli.key import Key
+from stegcli.coding import payload, trellis
+from stegcli.keys.key import Key
 from stegcli.methods.lossless_inn.directed import DirectedPlanes
 from stegcli.methods.lossless_inn.method import CosetCoder, SamplePlanes
 
@@ -140,9 +140,9 @@ def _carry(group: Sequence[_Carrier], low: int, high: int) -> None:
     for index, bits in enumerate((low, high)):
         pairs = [c.planes.plane(index, c.found[0] if index else None) for c in group]
         x, cost = (np.concatenate([p[i][c.order] for p, c in zip(pairs, group, strict=True)]) for i in (0, 1))
-        code = coset.Code(len(x), bits * len(group))
+        code = trellis.Code(len(x), bits * len(group))
         message = np.random.default_rng([index, group[0].index]).integers(0, 2, code.bits, np.uint8)
-        found = coset.embed(code, x, cost, message).reshape(len(group), -1)
+        found = trellis.embed(code, x, cost, message).reshape(len(group), -1)
         for carrier, y in zip(group, found, strict=True):
             carrier.found[index, carrier.order] = y
 

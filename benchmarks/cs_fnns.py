@@ -20,17 +20,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stegcli import api, image, metrics, weights
-from stegcli import key as keys
-from stegcli.channel import parse
-from stegcli.console import table
+from stegcli import api, weights
+from stegcli.cli.console import table
 from stegcli.data import load_pictures
-from stegcli.image import Picture
-from stegcli.key import Key
+from stegcli.keys import key as keys
+from stegcli.keys.key import Key
 from stegcli.method import Secret, Wish
 from stegcli.methods.cs_fnns import CsFnns, decoder, goals
 from stegcli.methods.cs_fnns import method as cs_fnns
 from stegcli.methods.cs_fnns.search import deviation, search
+from stegcli.pictures import image, metrics
+from stegcli.pictures.channel import parse
+from stegcli.pictures.image import Picture
 
 COLUMNS = ["setting", "stego dB", "secret dB", "least", "seconds", "speed-up"]
 

@@ -27,16 +27,17 @@ import torch
 from _detectors import Network, accuracy, best_accuracy, histogram, lda_accuracy, spam, train
 from torch import Tensor, nn
 
-from stegcli import api, image, weights
-from stegcli import key as keys
+from stegcli import api, weights
 from stegcli.data import list_pictures
-from stegcli.image import Picture
+from stegcli.keys import key as keys
 from stegcli.method import Secret, Wish
 from stegcli.methods.cs_fnns import cover
 from stegcli.methods.cs_fnns.cover import Textures
 from stegcli.methods.cs_fnns.detector import Detector
 from stegcli.methods.cs_fnns.method import CsFnns
 from stegcli.nn.wavelet import Pyramid
+from stegcli.pictures import image
+from stegcli.pictures.image import Picture
 
 EVERY = 100
 """Stegos from one word of progress to the next."""

@@ -30,9 +30,10 @@ from _schemes import Embed, bound_of, coset_of, flat, hill, lsb_matching
 from PIL import Image
 from torch import Tensor
 
-from stegcli import metrics, weights
+from stegcli import weights
 from stegcli.data import list_pictures
 from stegcli.methods.lossless_inn.method import CosetCoder
+from stegcli.pictures import metrics
 
 SIDE = 128
 CROP = 64

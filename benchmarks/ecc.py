@@ -1,12 +1,12 @@
 """Which error correction carries most at equal failure: the ladder of LDPC codes against Reed-Solomon.
 
-    python benchmarks/ecc.py
+    python benchmarks/ldpc.py
 
 Both protect random bits over a channel that flips each bit with probability p. `hard` decodes from bits alone; `soft`
 also knows how sure the channel is of each (Gaussian noise with the same share of wrong signs). For each p the highest
 net rate is shown at which all of BLOCKS blocks came back, and the seconds to code and decode a megabit of data.
 
-    python benchmarks/ecc.py --irregular
+    python benchmarks/ldpc.py --irregular
 
 shows for several rates the greatest share of a Gaussian channel's capacity (binary input, soft decisions) at which all
 of BLOCKS blocks came back: irregular codes of any rate, and the ladder's where it has that rate.
@@ -23,7 +23,7 @@ import numpy as np
 from reedsolo import ReedSolomonError, RSCodec
 from scipy.stats import norm
 
-from stegcli import ecc
+from stegcli.coding import ldpc
 
 BITS = 8192
 BLOCKS = 25
@@ -31,17 +31,17 @@ ERROR_RATES = (0.0005, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 RS_PARITY = (2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 160)
 
 
-def ldpc(p: float, soft: bool, rng: np.random.Generator) -> tuple[float, float]:
-    for code in range(1, len(ecc.RATES)):
+def ours(p: float, soft: bool, rng: np.random.Generator) -> tuple[float, float]:
+    for code in range(1, len(ldpc.RATES)):
         started, good = time.perf_counter(), True
         for _ in range(BLOCKS):
             data = rng.integers(0, 2, BITS, np.uint8)
-            sent = ecc.encode(data, code)
-            good = good and np.array_equal(ecc.decode(log_odds(sent, p, soft, rng), BITS, code), data)
+            sent = ldpc.encode(data, code)
+            good = good and np.array_equal(ldpc.decode(log_odds(sent, p, soft, rng), BITS, code), data)
             if not good:
                 break
         if good:
-            return float(ecc.RATES[code]), (time.perf_counter() - started) / BLOCKS / BITS * 1e6
+            return float(ldpc.RATES[code]), (time.perf_counter() - started) / BLOCKS / BITS * 1e6
     return 0.0, float("nan")
 
 
@@ -118,11 +118,11 @@ def irregular() -> None:
     print("rate   irregular  ladder   (share of capacity)")
     for rate in GAUSSIAN_RATES:
         length = round(BITS / rate)
-        found = share(rate, lambda u, n=length: ecc.encode_to(u, n), lambda o: ecc.decode_from(o, BITS))
+        found = share(rate, lambda u, n=length: ldpc.encode_to(u, n), lambda o: ldpc.decode_from(o, BITS))
         ladder = 0.0
-        if rate in ecc.RATES:
-            code = ecc.RATES.index(rate)
-            ladder = share(rate, lambda u, c=code: ecc.encode(u, c), lambda o, c=code: ecc.decode(o, BITS, c))
+        if rate in ldpc.RATES:
+            code = ldpc.RATES.index(rate)
+            ladder = share(rate, lambda u, c=code: ldpc.encode(u, c), lambda o, c=code: ldpc.decode(o, BITS, c))
         print(f"{float(rate):.4f}  {found:.2f}       {ladder or float('nan'):.2f}", flush=True)
 
 

@@ -19,13 +19,13 @@ import torch
 from _detectors import Network, accuracy, train
 from torch import Tensor
 
-from stegcli import key as keys
 from stegcli import weights
-from stegcli.channel import parse
 from stegcli.data import Pictures
+from stegcli.keys import key as keys
 from stegcli.method import Secret, Wish
 from stegcli.methods.glow2 import noise
 from stegcli.methods.glow2.method import Glow2
+from stegcli.pictures.channel import parse
 
 
 @torch.no_grad()

@@ -20,12 +20,13 @@ import numpy as np
 import torch
 from scipy.special import ndtr
 
-from stegcli import channel, image, weights
-from stegcli.image import Picture
+from stegcli import weights
 from stegcli.methods.glow2 import noise, torus
 from stegcli.methods.glow2.layout import CHANNELS
 from stegcli.methods.glow2.method import Glow2, acceptable
 from stegcli.nn.wavelet import Band
+from stegcli.pictures import channel, image
+from stegcli.pictures.image import Picture
 
 MOST_BITS = 7
 MOST_LATENTS = 2048  # of a band and draw, that are read

@@ -16,11 +16,12 @@ import time
 import numpy as np
 import torch
 
-from stegcli import api, channel, image, weights
-from stegcli import key as keys
+from stegcli import api, weights
 from stegcli.errors import CapacityError, RevealError
-from stegcli.image import Picture
+from stegcli.keys import key as keys
 from stegcli.method import PictureMethod, Secret, Wish
+from stegcli.pictures import channel, image
+from stegcli.pictures.image import Picture
 
 
 def main() -> None:

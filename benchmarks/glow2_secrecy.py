@@ -15,13 +15,14 @@ from pathlib import Path
 
 import torch
 
-from stegcli import image, weights
-from stegcli.channel import Channel
+from stegcli import weights
 from stegcli.data import list_pictures
-from stegcli.image import Picture
 from stegcli.methods.glow2 import measure_secrecy
 from stegcli.methods.glow2.measure_latents import Sample
 from stegcli.methods.glow2.method import Glow2
+from stegcli.pictures import image
+from stegcli.pictures.channel import Channel
+from stegcli.pictures.image import Picture
 
 SECRET_SIDE = 128
 

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from stegcli import api, image, metrics, weights
+from stegcli import api, weights
 from stegcli.data import list_pictures
-from stegcli.image import Picture
-from stegcli.key import Key
+from stegcli.keys.key import Key
 from stegcli.method import BitMethod
+from stegcli.pictures import image, metrics
+from stegcli.pictures.image import Picture
 
 
 def mosaic(photos: list[np.ndarray], width: int, height: int, index: int) -> np.ndarray:

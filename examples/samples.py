@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from stegcli import image, weights
+from stegcli import weights
 from stegcli.methods.glow2.method import Glow2
+from stegcli.nn import tensors
 
 HERE = Path(__file__).resolve().parent
 GAP = 2
@@ -25,7 +26,7 @@ def sheet(name: str, side: int, count: int, columns: int) -> np.ndarray:
     method = weights.load("glow2", name)
     assert isinstance(method, Glow2)
     rng = np.random.default_rng(0)
-    drawn = [image.to_pixels(method.sample(rng.standard_normal, side, side)) for _ in range(count)]
+    drawn = [tensors.to_pixels(method.sample(rng.standard_normal, side, side)) for _ in range(count)]
     paper = np.full((count // columns * (side + GAP), columns * (side + GAP), 3), 255, np.uint8)
     for i, picture in enumerate(drawn):
         top, left = i // columns * (side + GAP), i % columns * (side + GAP)

@@ -1,6 +1,6 @@
 """`python -m stegcli` is `stego`; `accelerate launch -m stegcli train ...` needs it."""
 
-from stegcli.cli import main
+from stegcli.cli.app import main
 
 if __name__ == "__main__":
     main()

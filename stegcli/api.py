@@ -22,11 +22,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stegcli import ecc, image, metrics, payload, weights
-from stegcli.channel import Channel
+from stegcli import weights
+from stegcli.coding import ldpc, payload
+from stegcli.coding.payload import Plan
 from stegcli.errors import CapacityError, FileError, RevealError, UsageError
-from stegcli.image import Picture
-from stegcli.key import Key
+from stegcli.keys.key import Key
 from stegcli.method import (
     AS_USUAL,
     ROBUST_QUALITIES,
@@ -39,7 +39,10 @@ from stegcli.method import (
     Secret,
     Wish,
 )
-from stegcli.payload import Plan
+from stegcli.nn import tensors
+from stegcli.pictures import image, metrics
+from stegcli.pictures.channel import Channel
+from stegcli.pictures.image import Picture
 
 DOUBT = 0.02
 """Log-odds within which another processor might read the other bit: a stego must reveal even if it does."""
@@ -52,7 +55,7 @@ class Hidden:
     file: bytes
     picture: Picture
     capacity: int  # bytes
-    code: int  # index into ecc.RATES
+    code: int  # index into ldpc.RATES
     wrong_bits: float  # share of coded bits that the method alone reads wrongly
     coded_bits: int  # what the slots carry, header, tag and code included
     z: np.ndarray | None = None
@@ -96,7 +99,7 @@ def reveal_bytes(stego: Picture, key: Key, method: BitMethod) -> bytes:
     if min(stego.height, stego.width) < method.min_side:
         raise RevealError
     with _full_precision():
-        return payload.read(method.reveal(image.to_tensor(stego.pixels), key), key, method.layout)
+        return payload.read(method.reveal(tensors.to_tensor(stego.pixels), key), key, method.layout)
 
 
 class _Sender:
@@ -104,7 +107,7 @@ class _Sender:
 
     def __init__(self, data: bytes, cover: Picture, key: Key, method: BitMethod, format: str):
         self.data, self.cover, self.key, self.method, self.format = data, cover, key, method, format
-        self.tensor = image.to_tensor(cover.pixels)
+        self.tensor = tensors.to_tensor(cover.pixels)
         self.wrong = 0.0  # share of wrong bits at the last try
 
     def run(self) -> Hidden | None:
@@ -117,7 +120,7 @@ class _Sender:
         plans = {c: payload.write(self.data, self.key, natural, c) for c in codes}
         if found := self._try(codes[0], plans[codes[0]]):
             return found
-        fit = next((c for c in codes[1:] if self.wrong < ecc.STANDS[c]), None)
+        fit = next((c for c in codes[1:] if self.wrong < ldpc.STANDS[c]), None)
         if fit and (found := self._try(fit, plans[fit])):
             return found
         return next(filter(None, (self._try(c, plans[c], mend=True) for c in codes)), None)
@@ -127,7 +130,7 @@ class _Sender:
         if mend:
             stego = self.method.mend(stego, plan.bits, plan.used)
         file, picture = _encode(stego, self.cover, self.format)
-        soft = self.method.reveal(image.to_tensor(picture.pixels), self.key)
+        soft = self.method.reveal(tensors.to_tensor(picture.pixels), self.key)
         self.wrong = _wrong(soft, plan)
         if not _reveals(soft, self.data, self.key, self.method):
             return None
@@ -141,7 +144,7 @@ def _wrong(soft: np.ndarray, plan: Plan) -> float:
 
 def _codes(method: BitMethod, slots: int, need: int) -> list[int]:
     """The codes that the data fits, weakest first. Raises CapacityError if there is none."""
-    rooms = {c: payload.capacity(slots, method.layout, c) for c in range(method.weakest_code, len(ecc.RATES))}
+    rooms = {c: payload.capacity(slots, method.layout, c) for c in range(method.weakest_code, len(ldpc.RATES))}
     most = rooms[method.weakest_code]
     if need > most:
         raise CapacityError(max(0, most), need, _larger(method))
@@ -167,7 +170,7 @@ def _reveals(soft: np.ndarray, data: bytes, key: Key, method: BitMethod) -> bool
 def _measured_capacity(need: int, cover: Picture, key: Key, method: BitMethod, format: str) -> int:
     """After a failure: the most bytes, below `need`, that this very cover was seen to carry."""
     slots = method.capacity(cover.height, cover.width)
-    codes = range(method.weakest_code + 1, len(ecc.RATES))
+    codes = range(method.weakest_code + 1, len(ldpc.RATES))
     rooms = (payload.capacity(slots, method.layout, c) for c in codes)
     for room in rooms:
         if 0 <= room < need and _Sender(secrets.token_bytes(room), cover, key, method, format).run():
@@ -184,7 +187,7 @@ def _check_size(cover: Picture, method: Method) -> None:
 
 def _encode(stego: Tensor, cover: Picture, format: str) -> tuple[bytes, Picture]:
     """Stego -> the bytes of its file, and the picture that these bytes decode to."""
-    file = image.encode(replace(cover, pixels=image.to_pixels(stego)), format)
+    file = image.encode(replace(cover, pixels=tensors.to_pixels(stego)), format)
     return file, image.decode(file, "stego")
 
 
@@ -216,14 +219,14 @@ def hide_bytes_with_z(data: bytes, cover: Picture, key: Key, method: BitMethod, 
     if hide_with_z is None:
         raise UsageError("--key-out needs the paper's network", "add --weights 1bpp or 3bpp")
     _check_size(cover, method)
-    tensor = image.to_tensor(cover.pixels)
+    tensor = tensors.to_tensor(cover.pixels)
     natural = np.zeros(method.capacity(cover.height, cover.width), np.uint8)
     with _full_precision():
         for code in _codes(method, len(natural), len(data)):
             plan = payload.write(data, key, natural, code)
             stego, z = hide_with_z(plan.bits, tensor)
             file, picture = _encode(stego, cover, format)
-            soft = method.reveal_with_z(image.to_tensor(picture.pixels), z)  # type: ignore[operator]
+            soft = method.reveal_with_z(tensors.to_tensor(picture.pixels), z)  # type: ignore[operator]
             if _reveals(soft, data, key, method):
                 capacity = capacity_bytes(method, cover.height, cover.width)
                 return Hidden(file, picture, capacity, code, _wrong(soft, plan), plan.coded_bits, z)
@@ -236,7 +239,7 @@ def reveal_bytes_with_z(stego: Picture, key: Key, z: np.ndarray, method: BitMeth
     if reveal_with_z is None:
         raise RevealError
     with _full_precision():
-        return payload.read(reveal_with_z(image.to_tensor(stego.pixels), z), key, "direct")
+        return payload.read(reveal_with_z(tensors.to_tensor(stego.pixels), z), key, "direct")
 
 
 # -- methods that make the stego for the secret

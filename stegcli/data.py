@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stegcli import image
 from stegcli.errors import FileError
-from stegcli.image import Picture
+from stegcli.pictures import image
+from stegcli.pictures.image import Picture
 from stegcli.recipe import Noise
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})

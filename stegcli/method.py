@@ -10,10 +10,10 @@ from typing import ClassVar, Literal
 import numpy as np
 from torch import Tensor, nn
 
-from stegcli.channel import Channel
-from stegcli.image import Picture
-from stegcli.key import Key
-from stegcli.payload import Layout, Planes
+from stegcli.coding.payload import Layout, Planes
+from stegcli.keys.key import Key
+from stegcli.pictures.channel import Channel
+from stegcli.pictures.image import Picture
 
 LOSSLESS = Channel("png")
 ROBUST_QUALITIES = (75, 80, 85, 90, 95)

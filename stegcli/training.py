@@ -33,11 +33,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
-from stegcli import files, image, methods, weights
+from stegcli import files, methods, weights
 from stegcli.data import Pictures
 from stegcli.errors import FileError, UsageError
 from stegcli.guard import Guard
 from stegcli.method import Method
+from stegcli.nn import tensors
 from stegcli.recipe import Noise, Recipe, Stage, Step
 
 WARMUP = 0.01  # share of a stage
@@ -417,7 +418,7 @@ class _Run:
     def _write_sample(self, images: Tensor) -> None:
         folder = self.out.with_suffix(".samples")
         folder.mkdir(exist_ok=True)
-        rows = [np.concatenate(list(r), axis=1) for r in _grid([image.to_pixels(i[None]) for i in images], 3)]
+        rows = [np.concatenate(list(r), axis=1) for r in _grid([tensors.to_pixels(i[None]) for i in images], 3)]
         Pillow.fromarray(np.concatenate(rows)).save(folder / f"{self.progress.total:08d}.png")
 
 

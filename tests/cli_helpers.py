@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stegcli import cli
+from stegcli.cli.app import app
 
 SECRET = b"The quick brown fox\n" * 5
 
@@ -54,7 +54,7 @@ def run(*argv: object, stdin: bytes = b"", terminal: bool = False) -> Result:
         patches.enter_context(mock.patch.multiple(sys, argv=["stego", *map(str, argv)], **streams))
         patches.enter_context(_own_sigterm())
         try:
-            cli.main()
+            app.main()
         except SystemExit as end:
             out.flush()
             return Result(int(end.code or 0), out.buffer.getvalue(), err.getvalue())
@@ -111,7 +111,9 @@ def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 def stego_process(*argv: object, prelude: str = "", **options: Any) -> subprocess.Popen[bytes]:
     """`stego ARGV...` as a process; prelude: Python that runs first."""
-    script = f"import sys\nfrom stegcli import cli\n{prelude}\nsys.argv = ['stego', *sys.argv[1:]]\ncli.main()"
+    script = (
+        f"import sys\nfrom stegcli.cli import app as cli\n{prelude}\nsys.argv = ['stego', *sys.argv[1:]]\ncli.main()"
+    )
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
     clean = {k: v for k, v in os.environ.items() if not k.startswith("STEGO_")}
     return subprocess.Popen([sys.executable, "-c", script, *map(str, argv)], env=clean, **pipes)
@@ -137,7 +139,7 @@ def pixels_of(path: str | Path) -> np.ndarray:
 
 def prepare(folder: Path) -> None:
     """cover.png, secret.txt and key.npy, as most tests want them."""
-    from stegcli import key as keys
+    from stegcli.keys import key as keys
 
     save(folder / "cover.png", photo())
     (folder / "secret.txt").write_bytes(SECRET)

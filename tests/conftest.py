@@ -10,7 +10,7 @@ import skimage.data
 import torch
 from PIL import Image
 
-from stegcli.key import Key
+from stegcli.keys.key import Key
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

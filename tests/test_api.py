@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stegcli import api, image, weights
-from stegcli.channel import Channel, parse
+from stegcli import api, weights
 from stegcli.errors import CapacityError, RevealError, UsageError
-from stegcli.image import Picture
-from stegcli.key import Key
+from stegcli.keys.key import Key
 from stegcli.method import AS_USUAL, ROBUST_QUALITIES, Draft, Drawn, PictureMethod, Revealed, Secret, Wish
+from stegcli.pictures import image
+from stegcli.pictures.channel import Channel, parse
+from stegcli.pictures.image import Picture
 
 SIDE = 64
 KEYS = [Key("toy", "x", bytes([i]) * 32) for i in range(3)]

@@ -13,7 +13,7 @@ from cli_helpers import SECRET, check_error, ok, photo, pixels_of, refused, run,
 from PIL import Image
 
 from stegcli import __version__, api, weights
-from stegcli import key as keys
+from stegcli.keys import key as keys
 
 CAPACITY = api.capacity_bytes(weights.load("lossless-inn"), 96, 96)
 HIDE_FIELDS = [
@@ -219,7 +219,7 @@ def test_alone_it_prints_help(argv: tuple[str, ...]) -> None:
 def test_help_and_version_do_not_load_torch() -> None:
     calls = [["--help"], ["--version"], *([c, "--help"] for c in COMMANDS)]
     script = (
-        "import sys\nfrom stegcli import cli\n"
+        "import sys\nfrom stegcli.cli import app as cli\n"
         f"for argv in {calls!r}:\n"
         "    sys.argv = ['stego', *argv]\n"
         "    try: cli.main()\n"

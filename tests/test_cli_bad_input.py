@@ -15,8 +15,8 @@ from cli_helpers import SECRET, check_error, ok, photo, refused, run, save, sett
 from PIL import Image
 
 from stegcli import api, methods, weights
-from stegcli import key as keys
 from stegcli.files import Output
+from stegcli.keys import key as keys
 from stegcli.methods import lossless_inn
 
 CAPACITY = api.capacity_bytes(weights.load("lossless-inn"), 96, 96)

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from cli_helpers import SECRET, ok, refused, run, settle, snapshot
 
-from stegcli import key as keys
 from stegcli import methods, training, weights
-from stegcli.channel import Channel
 from stegcli.errors import RevealError
-from stegcli.image import Picture
-from stegcli.key import Key
+from stegcli.keys import key as keys
+from stegcli.keys.key import Key
 from stegcli.method import AS_USUAL, Draft, Drawn, PictureMethod, Revealed, Secret, Wish
+from stegcli.pictures.channel import Channel
+from stegcli.pictures.image import Picture
 
 MANIFEST = '\n[toy]\ndefault = "toy-1"\n[toy.toy-1]\nlicence = "Apache-2.0"\n'
 SIDE = 64

@@ -12,8 +12,9 @@ import pytest
 from cli_helpers import SECRET, ok, photo, pixels_of, refused, save, settle
 from PIL import Image
 
-from stegcli import key as keys
-from stegcli import metrics, weights
+from stegcli import weights
+from stegcli.keys import key as keys
+from stegcli.pictures import metrics
 
 SMALL = ("--method", "cs-fnns", "--size", "128x128", "--steps", 60)
 WEIGHTS = weights.default_name("cs-fnns")

@@ -14,8 +14,10 @@ import pytest
 from cli_helpers import SECRET, ok, photo, pixels_of, refused, run, save, settle, snapshot, stego_process
 from PIL import Image
 
-from stegcli import key as keys
-from stegcli import metrics, weights, zkey
+from stegcli import weights
+from stegcli.keys import key as keys
+from stegcli.keys import tokens
+from stegcli.pictures import metrics
 
 HIDE_FIELDS = [
     "method", "weights", "output", "key", "width", "height", "cover_psnr", "payload_bytes", "capacity_bytes", "bpp",
@@ -348,7 +350,7 @@ def test_several_receivers_by_the_cascade_get_tokens() -> None:
     assert figures["key"] == ["out.1.key.npy", "out.2.key.npy"]
     for path, own, shape in zip(figures["key"], ("glow.npy", "other.npy"), ((100, 200), (90, 60)), strict=True):
         assert Path(path).stat().st_mode & 0o777 == 0o600
-        assert zkey.load(Path(path))[0] == keys.load(own)
+        assert tokens.load(Path(path))[0] == keys.load(own)
         ok("reveal", "out.png", "--key", path, "-o", "back.png", "--force")
         assert pixels_of("back.png").shape[:2] == shape
     refused(4, "reveal", "out.png", "--key", "glow.npy", says="nothing revealed")

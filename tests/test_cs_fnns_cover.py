@@ -7,8 +7,8 @@ import pytest
 import torch
 from flow_helpers import settled
 
-from stegcli import key as keys
-from stegcli.key import Key
+from stegcli.keys import key as keys
+from stegcli.keys.key import Key
 from stegcli.methods.cs_fnns import cover
 from stegcli.methods.cs_fnns.cover import DARKEST, GRAIN, GRAIN_STEP, LIGHTEST, Ground, Textures
 from stegcli.nn.wavelet import WaveletFlow

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from stegcli.key import Stream
+from stegcli.keys.stream import Stream
 from stegcli.methods.cs_fnns import decoder
 from stegcli.methods.cs_fnns.decoder import Numbers, PaperDecoder
 

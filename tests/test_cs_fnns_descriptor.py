@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from stegcli.errors import RevealError
-from stegcli.key import Key
+from stegcli.keys.key import Key
 from stegcli.methods.cs_fnns import descriptor
 from stegcli.methods.cs_fnns.descriptor import BITS, Descriptor, Marks
 from stegcli.methods.cs_fnns.spectrum import GROUPS, Spectrum

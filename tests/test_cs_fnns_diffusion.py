@@ -17,7 +17,7 @@ import torch
 import transformers
 
 from stegcli.errors import StegoError, UsageError, WeightsError
-from stegcli.key import Stream
+from stegcli.keys.stream import Stream
 from stegcli.methods.cs_fnns import diffusion
 from stegcli.methods.cs_fnns.diffusion import SEED_BITS, STEP, DiffusionCovers
 

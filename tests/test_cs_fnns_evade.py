@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stegcli.key import Stream
+from stegcli.keys.stream import Stream
 from stegcli.methods.cs_fnns import evade
 from stegcli.methods.cs_fnns.decoder import Numbers
 from stegcli.methods.cs_fnns.goals import PictureGoal

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from stegcli import api, image, metrics, weights
-from stegcli import key as keys
+from stegcli import api, weights
+from stegcli.keys import key as keys
 from stegcli.method import PictureMethod
+from stegcli.pictures import image, metrics
 
 GOLDEN = Path(__file__).parent / "golden"
 REVISIONS = [e.name for e in weights.entries("cs-fnns")]

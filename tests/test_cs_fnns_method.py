@@ -8,15 +8,17 @@ import torch
 from flow_helpers import settled
 from skimage import data as samples
 
-from stegcli import api, image, metrics
-from stegcli import key as keys
-from stegcli.channel import parse
+from stegcli import api
 from stegcli.errors import CapacityError, FileError, RevealError, UsageError, WeightsError
-from stegcli.image import Picture
-from stegcli.key import Key
+from stegcli.keys import key as keys
+from stegcli.keys.key import Key
 from stegcli.method import Drawn, Secret, Wish
 from stegcli.methods.cs_fnns import CsFnns, build, measure
 from stegcli.methods.cs_fnns import method as cs_fnns
+from stegcli.nn import tensors
+from stegcli.pictures import image, metrics
+from stegcli.pictures.channel import parse
+from stegcli.pictures.image import Picture
 
 KEY = Key("cs-fnns", "x", bytes(range(32)))
 SMALL = (128, 128)
@@ -111,10 +113,10 @@ def test_strangers_who_know_cover_and_descriptor_see_no_outline(method, photo, s
     alike, busy = [], []
     for seed in range(1, 25):
         stranger = replace(KEY, secret=bytes([seed]) * 32)
-        back = image.to_pixels(cs_fnns.decoded(found.told, found.perturbation, stranger, 0).clamp(0, 1))
+        back = tensors.to_pixels(cs_fnns.decoded(found.told, found.perturbation, stranger, 0).clamp(0, 1))
         alike.append(measure._correlation(back, truth))
         busy.append(measure._correlation(measure._activity(back), measure._activity(truth)))
-    own = image.to_pixels(cs_fnns.decoded(found.told, found.perturbation, KEY, 0).clamp(0, 1))
+    own = tensors.to_pixels(cs_fnns.decoded(found.told, found.perturbation, KEY, 0).clamp(0, 1))
     assert measure._correlation(own, truth) > 0.99
     assert abs(np.mean(alike)) < 0.05
     assert abs(np.mean(busy)) < 0.1

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from stegcli.key import Stream
+from stegcli.keys.stream import Stream
 from stegcli.methods.cs_fnns.decoder import Numbers, count
 from stegcli.methods.cs_fnns.descriptor import BITS, Marks
 from stegcli.methods.cs_fnns.goals import BytesGoal, PictureGoal, to_levels, to_log_odds

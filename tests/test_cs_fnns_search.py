@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from stegcli.key import Stream
+from stegcli.keys.stream import Stream
 from stegcli.methods.cs_fnns import spectrum
 from stegcli.methods.cs_fnns.decoder import Numbers
 from stegcli.methods.cs_fnns.descriptor import BITS, Marks
@@ -19,9 +19,10 @@ SIDE = 64
 def secret(request):
     import skimage.data
 
-    from stegcli import image
+    from stegcli.nn import tensors
+    from stegcli.pictures import image
 
-    return image.to_tensor(image.resized(skimage.data.coffee(), SIDE // 2, SIDE // 2))
+    return tensors.to_tensor(image.resized(skimage.data.coffee(), SIDE // 2, SIDE // 2))
 
 
 def goal_of(secret, seed=0):

@@ -5,15 +5,16 @@ import pytest
 import torch
 from skimage import data as samples
 
-from stegcli import image
-from stegcli.key import Stream
+from stegcli.keys.stream import Stream
 from stegcli.methods.cs_fnns import spectrum
 from stegcli.methods.cs_fnns.spectrum import GROUPS, LEVELS, Head, Spectrum
+from stegcli.nn import tensors
+from stegcli.pictures import image
 
 
 @pytest.fixture(scope="module")
 def photo():
-    return image.to_tensor(image.resized(samples.chelsea(), 64, 48))
+    return tensors.to_tensor(image.resized(samples.chelsea(), 64, 48))
 
 
 def head_of(seed, shape, told):

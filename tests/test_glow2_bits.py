@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from stegcli.errors import RevealError
-from stegcli.key import Key
+from stegcli.keys.key import Key
 from stegcli.methods.glow2 import bits, layout
 from stegcli.methods.glow2.layout import DEFAULT, Share, Stretch
 from stegcli.nn.wavelet import bands

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stegcli.key import Key
+from stegcli.keys.key import Key
 from stegcli.methods.glow2 import cascade, layout, torus
 from stegcli.methods.glow2.layout import CHANNELS, DEFAULT, Share, Table
 from stegcli.nn.wavelet import bands

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import log_ndtr
 
 from stegcli.errors import RevealError
-from stegcli.key import Key
+from stegcli.keys.key import Key
 from stegcli.methods.glow2 import header
 
 KEY = Key("glow2", "textures-1", bytes(range(32)))

@@ -5,11 +5,11 @@ import itertools
 import numpy as np
 import pytest
 
-from stegcli.channel import Channel, parse
 from stegcli.errors import UsageError
 from stegcli.methods.glow2 import layout
 from stegcli.methods.glow2.layout import CHANNELS, DEFAULT, Share, Table
 from stegcli.nn.wavelet import bands
+from stegcli.pictures.channel import Channel, parse
 
 LEVELS = 5
 SIZES = [(64, 64), (64, 128), (128, 128), (192, 64), (256, 256)]

@@ -12,15 +12,16 @@ from PIL import Image as Pillow
 from scipy.stats import kstest
 from skimage import data as samples
 
-from stegcli import image, metrics, training, weights
-from stegcli.channel import parse
+from stegcli import training, weights
 from stegcli.errors import CapacityError, FileError, RevealError, UsageError, WeightsError
-from stegcli.image import Picture
-from stegcli.key import Key
+from stegcli.keys.key import Key
 from stegcli.method import Secret, Wish
 from stegcli.methods.glow2 import Glow2, build, cascade, header, layout, pictures
 from stegcli.methods.glow2 import method as glow2
 from stegcli.methods.glow2.layout import Share
+from stegcli.pictures import image, metrics
+from stegcli.pictures.channel import parse
+from stegcli.pictures.image import Picture
 
 SHAPE = {"widths": [4, 4, 4], "steps": [1, 1, 1]}
 SMALL, LARGE = (64, 64), (128, 128)

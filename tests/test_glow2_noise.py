@@ -9,10 +9,10 @@ from flow_helpers import settled
 from PIL import Image as Pillow
 from skimage import data as samples
 
-from stegcli import image
 from stegcli.methods.glow2 import noise
 from stegcli.methods.glow2.noise import Arrived, from_pixels, to_pixels
 from stegcli.nn.wavelet import WaveletFlow
+from stegcli.pictures import image
 
 SIDE = 64
 FULL, HALVED = 0, 2

@@ -6,11 +6,12 @@ from flow_helpers import settled
 from skimage import data as samples
 from torch import nn
 
-from stegcli import image, metrics
-from stegcli.image import Picture
 from stegcli.methods.glow2 import pictures
 from stegcli.methods.glow2.sr import Upscaler
+from stegcli.nn import tensors
 from stegcli.nn.wavelet import WaveletFlow
+from stegcli.pictures import image, metrics
+from stegcli.pictures.image import Picture
 
 SIDE = 32
 
@@ -51,7 +52,7 @@ def test_all_levels_come_back():
     """Whatever the cells' middles lie between."""
     levels = np.resize(np.arange(256, dtype=np.uint8), (SIDE, SIDE)).reshape(SIDE, SIDE, 1).repeat(3, axis=2)
     flow = WaveletFlow([4, 4], [1, 1]).double().requires_grad_(False)
-    x = flow(image.to_tensor(levels).double() * 255 / 256 + 0.5 / 256)[0]
+    x = flow(tensors.to_tensor(levels).double() * 255 / 256 + 0.5 / 256)[0]
     back = pictures.to_picture(flow, None, x.flatten().numpy(), SIDE, SIDE, SIDE)
     assert np.array_equal(back.pixels, levels)
 

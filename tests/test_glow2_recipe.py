@@ -10,12 +10,12 @@ from flow_helpers import settled
 from skimage import data as samples
 from torch import nn
 
-from stegcli.image import to_tensor
 from stegcli.methods import glow2
 from stegcli.methods.glow2 import recipe_flow
 from stegcli.methods.glow2.noise import from_pixels, to_pixels
 from stegcli.methods.glow2.recipe import RECIPES
 from stegcli.methods.glow2.recipe_flow import WINDOW, bits_per_dimension, dequantise, flow_loss, nll, turn
+from stegcli.nn.tensors import to_tensor
 from stegcli.nn.wavelet import WaveletFlow
 from stegcli.recipe import Noise, Step
 

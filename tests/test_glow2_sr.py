@@ -7,9 +7,9 @@ import torch
 from PIL import Image as Pillow
 from torch import nn
 
-from stegcli.image import to_pixels, to_tensor
 from stegcli.methods.glow2.recipe_sr import RECIPE, add_noise, halve, random_sigmas
 from stegcli.methods.glow2.sr import Upscaler, bicubic
+from stegcli.nn.tensors import to_pixels, to_tensor
 from stegcli.recipe import Noise, Step
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stegcli.key import Stream
+from stegcli.keys.stream import Stream
 from stegcli.methods.glow2 import torus
 
 WIDTHS = range(1, 8)

@@ -7,14 +7,16 @@ import pytest
 import torch
 from skimage import data as samples
 
-from stegcli import api, image, metrics, weights
-from stegcli import key as keys
+from stegcli import api, weights
 from stegcli.errors import CapacityError, FileError, RevealError
-from stegcli.image import Picture
+from stegcli.keys import key as keys
 from stegcli.methods import lossless_inn
 from stegcli.methods.lossless_inn import costs, mending
 from stegcli.methods.lossless_inn.method import CERTAIN
 from stegcli.methods.lossless_inn.net import BlindNet, run_tiled, tiles
+from stegcli.nn import tensors
+from stegcli.pictures import image, metrics
+from stegcli.pictures.image import Picture
 
 GOLDEN = Path(__file__).parent / "golden"
 NETWORKS = [e.name for e in weights.entries("lossless-inn") if e.name.startswith("blind-")]
@@ -214,7 +216,7 @@ def test_network_distortion_falls_with_the_payload(network, key):
 
 
 def test_network_reads_the_same_with_other_tiles_and_threads(network, key):
-    cover = image.to_tensor(crop(128, 160).pixels)
+    cover = tensors.to_tensor(crop(128, 160).pixels)
     whole = network.reveal(cover, key)
     assert np.abs(whole).max() == CERTAIN
     threads = torch.get_num_threads()

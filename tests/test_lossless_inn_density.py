@@ -5,14 +5,17 @@ import pytest
 import torch
 from skimage import data as samples
 
-from stegcli import api, coset, image, payload, weights
-from stegcli import key as keys
+from stegcli import api, weights
+from stegcli.coding import payload, trellis
 from stegcli.errors import WeightsError
-from stegcli.image import Picture
+from stegcli.keys import key as keys
 from stegcli.methods import lossless_inn
 from stegcli.methods.lossless_inn import costs, recipe_density
 from stegcli.methods.lossless_inn.density import Density, log_likelihood
 from stegcli.methods.lossless_inn.directed import DirectedPlanes
+from stegcli.nn import tensors
+from stegcli.pictures import image
+from stegcli.pictures.image import Picture
 from stegcli.recipe import Noise, Step
 
 SMALL = {"coder": "coset", "costs": "density", "width": 4, "side": 5}
@@ -71,7 +74,7 @@ def test_training_makes_photos_likelier():
     torch.manual_seed(0)
     method = lossless_inn.build(**SMALL)
     crop = np.ascontiguousarray(samples.coffee()[100:164, 200:264])
-    images = image.to_tensor(crop)
+    images = tensors.to_tensor(crop)
     step = Step(Noise.of(0, 0, range(1)), 0.0)
     optimizer = torch.optim.Adam(method.parameters(), lr=1e-2)
     seen = []
@@ -125,10 +128,10 @@ def carried(planes, bits):
     found, messages = [], []
     for index, count in enumerate((bits - high, high)):
         x, cost = planes.plane(index, found[0] if index else None)
-        code = coset.Code(n, count)
+        code = trellis.Code(n, count)
         messages.append(np.random.default_rng(index).integers(0, 2, count, np.uint8))
-        found.append(coset.embed(code, x, cost, messages[-1]))
-        assert np.array_equal(coset.extract(code, found[-1]), messages[-1])
+        found.append(trellis.embed(code, x, cost, messages[-1]))
+        assert np.array_equal(trellis.extract(code, found[-1]), messages[-1])
     return found[0], found[1]
 
 

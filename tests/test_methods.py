@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from stegcli import image, methods, training
-from stegcli.channel import parse
+from stegcli import methods, training
 from stegcli.errors import CapacityError, RevealError, UsageError
-from stegcli.image import Picture
-from stegcli.key import Key
+from stegcli.keys.key import Key
 from stegcli.method import BitMethod, Drawn, PictureMethod, Secret, Wish
+from stegcli.nn import tensors
+from stegcli.pictures import image
+from stegcli.pictures.channel import parse
+from stegcli.pictures.image import Picture
 
 CONFIGS = [(n, i) for n in methods.names() for i in range(len(methods.get(n).TINY))]
 CHANNELS = ("png", "jpeg:95", "jpeg:90", "jpeg:80", "jpeg:60", "jpeg:40")
@@ -58,7 +60,7 @@ def file_method(request):
 @pytest.fixture
 def cover():
     pixels = np.random.default_rng(0).integers(0, 256, (66, 71, 3), np.uint8)
-    return image.to_tensor(pixels)
+    return tensors.to_tensor(pixels)
 
 
 def shape_of(method, cover):
@@ -113,7 +115,7 @@ def test_stego_is_on_the_8_bit_grid_and_the_cover_untouched(bit_method, cover, k
     bits = np.random.default_rng(1).integers(0, 2, shape, np.uint8)
     stego = bit_method.hide(bits, np.ones(shape, bool), cover, key)
     assert stego.shape == cover.shape
-    assert torch.allclose(stego, image.quantise(stego), atol=1e-6)
+    assert torch.allclose(stego, tensors.quantise(stego), atol=1e-6)
     assert stego.min() >= 0
     assert stego.max() <= 1
     assert torch.equal(cover, before)

@@ -7,9 +7,9 @@ from flow_helpers import settled
 from scipy.fft import dctn
 from skimage import data as samples
 
-from stegcli.image import to_tensor
 from stegcli.nn import blocks
 from stegcli.nn.blocks import BLOCK, LOW, BlockFlow, coarser, ring, rings
+from stegcli.nn.tensors import to_tensor
 
 SIZES = [(16, 16), (16, 48), (64, 32)]
 SMALL = {"width": 6, "features": 4, "coarse_width": 6, "coarse_features": 4, "base_width": 4, "base_steps": 1}

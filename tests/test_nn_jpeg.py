@@ -9,8 +9,8 @@ from PIL import Image as Pillow
 from scipy import fft
 from skimage import data as samples
 
-from stegcli.image import quantisation_of
 from stegcli.nn import jpeg
+from stegcli.pictures.image import quantisation_of
 
 QUALITIES = [95, 75, 40, 10]
 ROUNDING = torch.full((8, 8), 1.6, dtype=torch.float64)

@@ -9,9 +9,9 @@ from flow_helpers import settled
 from PIL import Image as Pillow
 from skimage import data as samples
 
-from stegcli.image import to_tensor
 from stegcli.nn import wavelet
 from stegcli.nn.flow import Chain
+from stegcli.nn.tensors import to_tensor
 from stegcli.nn.wavelet import ConditionalGlow, WaveletFlow, haar, squeeze, unhaar
 
 SIZES = [(8, 8), (16, 24), (32, 8)]

@@ -101,7 +101,7 @@ def test_an_editable_install_works(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["hide", "--help"], ["train", "--help"]])
 def test_help_does_not_load_torch(arguments: list[str], tmp_path: Path) -> None:
     code = (
-        "import sys\nfrom stegcli import cli\nsys.argv = ['stego', *sys.argv[1:]]\n"
+        "import sys\nfrom stegcli.cli import app as cli\nsys.argv = ['stego', *sys.argv[1:]]\n"
         "try:\n    cli.main()\nexcept SystemExit as ended:\n"
         "    assert not ended.code\n    assert 'torch' not in sys.modules and 'numpy' not in sys.modules\n"
         "else:\n    raise AssertionError('main() returned')\n"

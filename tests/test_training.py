@@ -20,7 +20,8 @@ from PIL import Image as Pillow
 from safetensors.torch import load_file
 from torch import Tensor
 
-from stegcli import cli, guard, methods, training, weights
+from stegcli import guard, methods, training, weights
+from stegcli.cli.app import app
 from stegcli.errors import FileError, UsageError, WeightsError
 from stegcli.method import Method
 from stegcli.recipe import Loss, Noise, Recipe, Stage, Step
@@ -490,7 +491,7 @@ def stego(arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     handler = signal.getsignal(signal.SIGTERM)
     try:
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            app.main()
     finally:
         signal.signal(signal.SIGTERM, handler)
     return int(str(ended.value.code or 0)), capsys.readouterr().err

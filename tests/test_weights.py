@@ -394,12 +394,13 @@ REPO, REVISION, FILE = "owner/repo", "0123456789" * 4, "sub/one.safetensors"
 COMMAND = """
 import sys, time
 from pathlib import Path
-from stegcli import cli, weights
+from stegcli import weights
+from stegcli.cli.app import app
 
 manifest = Path(sys.argv.pop(1))
 weights.manifest_path = lambda: manifest
 time.sleep = lambda seconds: None  # huggingface_hub waits between its attempts
-cli.main()
+app.main()
 """
 
 

@@ -28,14 +28,17 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from stegcli import api, evaluation, image, metrics, payload, training, weights
+from stegcli import api, training, weights
+from stegcli.coding import payload
 from stegcli.data import Pictures, load_pictures
-from stegcli.image import Picture
-from stegcli.key import Key
+from stegcli.keys.key import Key
 from stegcli.method import BitMethod
 from stegcli.methods.lossless_inn import mending, recipe
 from stegcli.methods.lossless_inn.method import NetworkCoder
 from stegcli.methods.lossless_inn.net import COLOURS, BlindNet
+from stegcli.nn import tensors
+from stegcli.pictures import image, metrics
+from stegcli.pictures.image import Picture
 from stegcli.recipe import Noise, Stage, Step
 
 METHOD = "lossless-inn"
@@ -208,7 +211,7 @@ def stage(
     def loss(method: NetworkCoder, images: Tensor, step: Step) -> dict[str, Tensor]:
         message = step.noise.bits(method.net.message, *images.shape[2:])
         stego = method.net.embed(images * 255, message)[0]
-        stego = (stego + step.noise.uniform(*images.shape[1:]) - 0.5) if noise else image.quantise(stego / 255) * 255
+        stego = (stego + step.noise.uniform(*images.shape[1:]) - 0.5) if noise else tensors.quantise(stego / 255) * 255
         log_odds = method.net.read(stego) * message
         rise = min(1.0, max(0.0, step.progress - 0.1) / 0.5)
         change = (stego - images * 255).square().mean()
@@ -385,7 +388,7 @@ def shipped(send: Send = api._Sender.run, revision: str = "1bpp", everywhere: bo
 def lsb(covers: list[Picture], bpp: float) -> str:
     def psnr(index: int, cover: Picture) -> float:
         bits = int(bpp * cover.width * cover.height)
-        stego = evaluation.lsb_replacement(cover.pixels, bits, np.random.default_rng(index))
+        stego = bits.lsb_replacement(cover.pixels, bits, np.random.default_rng(index))
         return metrics.psnr(cover.pixels, stego)
 
     psnrs = [psnr(i, c) for i, c in enumerate(covers)]

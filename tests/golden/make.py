@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from stegcli import api, weights
-from stegcli import key as keys
-from stegcli.channel import Channel
-from stegcli.image import Picture
+from stegcli.keys import key as keys
 from stegcli.method import BitMethod, Drawn, PictureMethod, Secret, Wish
+from stegcli.pictures.channel import Channel
+from stegcli.pictures.image import Picture
 
 HERE = Path(__file__).parent
 SECRET = b"What was hidden last year must reveal next year.\n"

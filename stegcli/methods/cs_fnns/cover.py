@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from stegcli.errors import WeightsError
-from stegcli.key import Key
+from stegcli.keys.key import Key
 from stegcli.methods.cs_fnns.search import deviation
 from stegcli.nn import drawing
 from stegcli.nn.wavelet import Pyramid

@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stegcli.key import Stream
+from stegcli.keys.stream import Stream
 from stegcli.nn import jpeg
 from stegcli.nn.jpeg import BLOCK
 

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from stegcli.errors import RevealError
-from stegcli.key import Key, Stream
+from stegcli.keys.key import Key
+from stegcli.keys.stream import Stream
 from stegcli.methods.cs_fnns import spectrum
 from stegcli.methods.cs_fnns.spectrum import FLAT, GROUPS, Spectrum
 from stegcli.nn.jpeg import BLOCK

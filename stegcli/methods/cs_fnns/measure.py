@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from stegcli import image, metrics
-from stegcli.channel import Channel
-from stegcli.image import Picture
-from stegcli.key import Key
+from stegcli.keys.key import Key
 from stegcli.method import Draft, Secret, Wish
 from stegcli.methods.cs_fnns.method import CsFnns, Opened, decoded, to_levels
+from stegcli.nn import tensors
+from stegcli.pictures import image, metrics
+from stegcli.pictures.channel import Channel
+from stegcli.pictures.image import Picture
 
 PAPER = {"png": 33.01, "jpeg:90": 29.2}
 """The paper's PSNR of revealed secrets in dB, after a denoiser: Table 2, stego at 41.9 dB; JPEG, stego at 24.8 dB."""
@@ -115,7 +116,7 @@ def _alike(secret: Secret, found: Opened, key: Key) -> tuple[float, float, float
 
 
 def _picture(found: Opened, key: Key) -> np.ndarray:
-    return image.to_pixels(decoded(found.told, found.perturbation, key, found.number).clamp(0, 1))
+    return tensors.to_pixels(decoded(found.told, found.perturbation, key, found.number).clamp(0, 1))
 
 
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:

@@ -24,10 +24,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stegcli import ecc, image, payload
+from stegcli.coding import ldpc, payload
 from stegcli.errors import CapacityError, FileError, RevealError, UsageError, WeightsError
-from stegcli.image import Picture
-from stegcli.key import Key
+from stegcli.keys.key import Key
 from stegcli.method import AS_USUAL, ROBUST_QUALITIES, Cover, Draft, Drawn, PictureMethod, Revealed, Secret, Wish
 from stegcli.methods.cs_fnns import cover as covers
 from stegcli.methods.cs_fnns import decoder, descriptor, evade, goals, spectrum
@@ -39,7 +38,9 @@ from stegcli.methods.cs_fnns.diffusion import DiffusionCovers
 from stegcli.methods.cs_fnns.paper import search_paper
 from stegcli.methods.cs_fnns.robust import search_robust
 from stegcli.methods.cs_fnns.search import Found, Goal, Marked, search
-from stegcli.nn import generators
+from stegcli.nn import generators, tensors
+from stegcli.pictures import image
+from stegcli.pictures.image import Picture
 
 MOST_SIDE = 1024
 USUAL_SIDES = (256, 512)
@@ -53,7 +54,7 @@ TRIES = 3
 NUMBERS_TRIED = 8
 """How many numbers of messages `reveal` tries when it is told none."""
 DEPTHS = {1: ((1, 1), (2, 1), (3, 4)), 2: ((1, 1), (2, 3)), 3: ((1, 2),), 4: ((1, 4),)}
-"""Bits in each number, by the number of receivers, with the index in ecc.RATES of the weakest code that stands the
+"""Bits in each number, by the number of receivers, with the index in ldpc.RATES of the weakest code that stands the
 wrong bits at PSNRS: 0, 0.001 and 0.65 % for one receiver, none for two, 0.003 % for three, 0.6 % for four
 (`python benchmarks/cs_fnns.py --bytes`)."""
 SPARSE_DEPTHS = ((1, 1), (2, 4))
@@ -190,7 +191,7 @@ class CsFnns(PictureMethod):
             raise FileError("the secret is no picture", "use --as bytes")
         side = 4 if sparse else 2
         picture = secret.picture
-        inner = image.to_tensor(image.resized(picture.pixels, width // side, height // side))
+        inner = tensors.to_tensor(image.resized(picture.pixels, width // side, height // side))
         told = _restored(picture.width, picture.height, inner.shape[2] * inner.shape[3])
         if wish.decoder == "paper":
             paper = PaperDecoder(key.stream("paper decoder", number), sparse)
@@ -293,7 +294,7 @@ def _read(found: Opened, key: Key, notes: tuple[str, ...]) -> Revealed:
         numbers = _numbers(key, number, told.sparse)(found.perturbation)
         data = payload.read(goals.to_log_odds(numbers, told.depth), key, "direct")
         return Revealed(data, notes=notes)
-    pixels = image.to_pixels(decoded(told, found.perturbation, key, number).clamp(0, 1))
+    pixels = tensors.to_pixels(decoded(told, found.perturbation, key, number).clamp(0, 1))
     return Revealed(None, Picture(image.resized(pixels, told.width, told.height)), notes)
 
 
@@ -362,7 +363,7 @@ def _code_for(size: int, slots: int, sparse: bool, receivers: int) -> tuple[int,
     Raises CapacityError.
     """
     for depth, weakest in _depths(sparse, receivers):
-        for code in reversed(range(weakest, len(ecc.RATES))):
+        for code in reversed(range(weakest, len(ldpc.RATES))):
             if size <= payload.capacity(depth * slots, "direct", code):
                 return depth, code
     raise CapacityError(_most(slots, sparse, receivers), size, "use a larger --size")

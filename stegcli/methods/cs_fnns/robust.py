@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stegcli import image
-from stegcli.image import Picture
 from stegcli.methods.cs_fnns.search import BOUND, HEADROOM, Found, Goal, Marked, Nesterov, Penalty, deviation
+from stegcli.pictures import image
+from stegcli.pictures.image import Picture
 
 RATE, LAST_RATE = 0.6, 0.02
 """Change per step at first, as a share of the perturbation's standard deviation; grey levels in the last."""

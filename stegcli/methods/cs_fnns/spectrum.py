@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stegcli.key import Stream
+from stegcli.keys.stream import Stream
 from stegcli.nn import jpeg
 from stegcli.nn.jpeg import BLOCK
 

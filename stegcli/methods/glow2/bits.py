@@ -13,9 +13,9 @@ import numpy as np
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from stegcli import ecc
+from stegcli.coding import ldpc
 from stegcli.errors import RevealError
-from stegcli.key import Key
+from stegcli.keys.key import Key
 from stegcli.methods.glow2 import torus
 from stegcli.methods.glow2.layout import TAG_BYTES, Stretch, coded_bits
 
@@ -30,7 +30,7 @@ def write(data: bytes, descriptor: int, nonce: int, key: Key, room: Sequence[Str
     length = coded_bits(len(bits), sum(s.size for s in room))
     used = _cut(room, length, key, nonce)
     coded = np.zeros(sum(s.size for s in used), np.uint8)
-    coded[_order(len(coded), key, nonce)[:length]] = ecc.encode_to(bits, length)
+    coded[_order(len(coded), key, nonce)[:length]] = ldpc.encode_to(bits, length)
     dither = _dither(used, key, nonce)
     parts = [
         torus.write_bits(b.reshape(-1, s.bits), d) for s, b, d in zip(used, _split(coded, used), dither, strict=True)
@@ -55,7 +55,7 @@ def read(
     odds = [torus.read_bits(z[s.places], r[s.places], d, s.bits) for s, d in zip(used, dither, strict=True)]
     all_odds = np.concatenate([o.reshape(-1) for o in odds])
     order = _order(len(all_odds), key, nonce)[:coded]
-    body = np.packbits(ecc.decode_from(all_odds[order], bits)).tobytes()
+    body = np.packbits(ldpc.decode_from(all_odds[order], bits)).tobytes()
     try:
         return _cipher(key, nonce).decrypt(FIXED_NONCE, body, _tied(descriptor))
     except InvalidTag as error:

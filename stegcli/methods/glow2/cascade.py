@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from stegcli.key import Key
+from stegcli.keys.key import Key
 from stegcli.methods.glow2 import torus
 from stegcli.methods.glow2.layout import Share, Table
 from stegcli.nn.wavelet import Band

@@ -20,10 +20,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image as Pillow
 
-from stegcli import image, metrics
 from stegcli.errors import CapacityError, FileError, RevealError, StegoError
-from stegcli.image import Picture
 from stegcli.methods.glow2 import avif
+from stegcli.pictures import image, metrics
+from stegcli.pictures.image import Picture
 
 HEAD = struct.Struct(">BBHH")
 WHOLE_FILE, WEBP, AV1_HALVED, AV1_FULL = range(4)

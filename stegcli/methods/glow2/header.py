@@ -21,7 +21,8 @@ import numpy as np
 import torch
 
 from stegcli.errors import RevealError
-from stegcli.key import Key, Stream
+from stegcli.keys.key import Key
+from stegcli.keys.stream import Stream
 
 SIGNS = 96
 STAGE_BITS = 16

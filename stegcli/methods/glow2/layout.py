@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stegcli.channel import Channel, parse
 from stegcli.errors import UsageError
 from stegcli.nn.wavelet import Band
+from stegcli.pictures.channel import Channel, parse
 
 CHANNELS = ("png", "jpeg:95", "jpeg:90", "jpeg:80", "jpeg:70", "jpeg:60", "jpeg:50", "jpeg:40")
 """From the mildest to the harshest. A header tells a channel by its index."""

@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from stegcli.channel import Channel
-from stegcli.image import Picture
 from stegcli.methods.glow2 import measure_keys, measure_latents, measure_rivals, measure_secrecy
 from stegcli.methods.glow2.measure_latents import Sample
 from stegcli.methods.glow2.method import Glow2
+from stegcli.pictures.channel import Channel
+from stegcli.pictures.image import Picture
 
 PAPER = {"png": 29.99, "jpeg:90": 27.75, "jpeg:80": 24.14, "jpeg:40": 21.21}
 """The paper's PSNR of revealed secrets in dB, Table IV."""

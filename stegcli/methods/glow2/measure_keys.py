@@ -12,16 +12,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stegcli import metrics
-from stegcli.channel import Channel
 from stegcli.errors import RevealError
-from stegcli.image import Picture
-from stegcli.key import Key, Stream
+from stegcli.keys.key import Key
+from stegcli.keys.stream import Stream
 from stegcli.method import Secret, Wish
 from stegcli.methods.glow2 import noise
 from stegcli.methods.glow2.layout import Share
 from stegcli.methods.glow2.measure_latents import Sample, arrived
 from stegcli.methods.glow2.method import Glow2, _read_header
+from stegcli.pictures import metrics
+from stegcli.pictures.channel import Channel
+from stegcli.pictures.image import Picture
 
 SIGMAS = (0.0, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Standard deviations of what is added to the pad, whose numbers are uniform in (0, 1)."""

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stegcli import image
-from stegcli.channel import Channel
-from stegcli.image import Picture
 from stegcli.methods.glow2.inverse import RobustInverse
 from stegcli.methods.glow2.method import TRIES, Glow2, acceptable
 from stegcli.methods.glow2.noise import from_pixels, to_pixels
 from stegcli.methods.glow2.recipe_flow import capacity
-from stegcli.nn.glow import Glow
+from stegcli.methods.glow2.rivals.glow import Glow
 from stegcli.nn.wavelet import Pyramid
+from stegcli.pictures import image
+from stegcli.pictures.channel import Channel
+from stegcli.pictures.image import Picture
 
 DRAWS = 3
 """Pictures that are drawn to measure what arrives."""

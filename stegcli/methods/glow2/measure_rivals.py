@@ -12,19 +12,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stegcli import metrics
-from stegcli.channel import Channel
 from stegcli.errors import RevealError
-from stegcli.image import Picture
-from stegcli.key import Key
+from stegcli.keys.key import Key
 from stegcli.method import Secret, Wish
 from stegcli.methods.glow2 import measure_latents, noise, pictures, recipe_flow, recipe_glow
 from stegcli.methods.glow2.measure_latents import Sample
 from stegcli.methods.glow2.measure_secrecy import MOST_STEGOS, Case, inner_side, leak, restorer
 from stegcli.methods.glow2.method import TRIES, Glow2, acceptable
-from stegcli.methods.glow2.udm import CHANNELS, COPIES, MIXED, PaperUDM
-from stegcli.nn.glow import Glow
+from stegcli.methods.glow2.rivals.glow import Glow
+from stegcli.methods.glow2.rivals.udm import CHANNELS, COPIES, MIXED, PaperUDM
 from stegcli.nn.wavelet import squeeze
+from stegcli.pictures import metrics
+from stegcli.pictures.channel import Channel
+from stegcli.pictures.image import Picture
 
 MOST_SECRETS = 8
 MOST_REFINED = 16

@@ -15,14 +15,14 @@ import numpy as np
 from scipy.stats import kstest
 from torch import Tensor
 
-from stegcli import metrics
-from stegcli.image import Picture
-from stegcli.key import Key
+from stegcli.keys.key import Key
 from stegcli.method import Secret, Wish
 from stegcli.methods.glow2 import cascade, pictures
 from stegcli.methods.glow2.layout import channel_for
 from stegcli.methods.glow2.measure_latents import Sample
 from stegcli.methods.glow2.method import Glow2
+from stegcli.pictures import metrics
+from stegcli.pictures.image import Picture
 
 MOST_STEGOS = 20
 COPIES = 4

@@ -22,11 +22,9 @@ import torch
 from scipy.special import log_ndtr
 from torch import Tensor
 
-from stegcli import image
-from stegcli.channel import parse
 from stegcli.errors import CapacityError, FileError, RevealError, UsageError, WeightsError
-from stegcli.image import Picture
-from stegcli.key import Key, Stream
+from stegcli.keys.key import Key
+from stegcli.keys.stream import Stream
 from stegcli.method import AS_USUAL, Cover, Draft, Drawn, PictureMethod, Revealed, Secret, Wish
 from stegcli.methods.glow2 import bits, cascade, compress, header, layout, noise, pictures, torus
 from stegcli.methods.glow2.descriptor import (
@@ -46,13 +44,16 @@ from stegcli.methods.glow2.descriptor import (
 from stegcli.methods.glow2.inverse import RobustInverse
 from stegcli.methods.glow2.layout import CHANNELS, Share
 from stegcli.methods.glow2.noise import Arrived
-from stegcli.methods.glow2.refiner import Refiner
+from stegcli.methods.glow2.rivals.glow import Glow
+from stegcli.methods.glow2.rivals.refiner import Refiner
+from stegcli.methods.glow2.rivals.udm import PaperUDM
 from stegcli.methods.glow2.sr import build_upscaler
-from stegcli.methods.glow2.udm import PaperUDM
 from stegcli.nn import drawing, generators
 from stegcli.nn.drawing import acceptable as acceptable  # the measures take it from here
-from stegcli.nn.glow import Glow
 from stegcli.nn.wavelet import Band, Pyramid
+from stegcli.pictures import image
+from stegcli.pictures.channel import parse
+from stegcli.pictures.image import Picture
 
 MOST_SIDE = 512
 TRIES = 8

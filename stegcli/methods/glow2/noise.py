@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stegcli.image import Quantisation
 from stegcli.nn import jpeg
 from stegcli.nn.wavelet import YCBCR, Band, Pyramid
+from stegcli.pictures.image import Quantisation
 
 LEVELS = 256
 PROBES = 6

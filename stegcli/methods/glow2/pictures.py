@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stegcli import image
-from stegcli.image import Picture
 from stegcli.methods.glow2 import noise
+from stegcli.nn import tensors
 from stegcli.nn.wavelet import Pyramid
+from stegcli.pictures import image
+from stegcli.pictures.image import Picture
 
 Restore = Callable[[Tensor], Tensor]
 """Latents (1, 3, s, s) -> the picture in [0, 1]."""
@@ -38,7 +39,7 @@ def to_picture(
     x = inverse(g1, latents) if restore is None else restore(latents)
     if upscaler is not None and max(width, height) > side:
         x = cast(Tensor, upscaler(x))
-    return Picture(image.resized(image.to_pixels(x), width, height))
+    return Picture(image.resized(tensors.to_pixels(x), width, height))
 
 
 def inverse(g1: Pyramid, z: Tensor) -> Tensor:

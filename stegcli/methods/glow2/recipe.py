@@ -8,7 +8,8 @@ sr-swin2sr              the same with attention, to be measured against
 udm, glow               the paper's own module and generator, to be measured against
 """
 
-from stegcli.methods.glow2 import recipe_flow, recipe_glow, recipe_inverse, recipe_refiner, recipe_sr, recipe_udm
+from stegcli.methods.glow2 import recipe_flow, recipe_glow, recipe_inverse, recipe_sr, recipe_udm
+from stegcli.methods.glow2.rivals import recipe_refiner
 
 RECIPES = recipe_flow.RECIPES | {
     "inverse": recipe_inverse.RECIPE,

@@ -14,11 +14,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from stegcli.channel import Channel
 from stegcli.method import Method
 from stegcli.methods.glow2.noise import LEVELS, from_pixels, to_pixels
 from stegcli.nn.blocks import rings
 from stegcli.nn.wavelet import Band, Pyramid
+from stegcli.pictures.channel import Channel
 from stegcli.recipe import Noise, Recipe, Stage, Step
 
 WINDOW = 32

@@ -12,7 +12,7 @@ from torch import Tensor
 from stegcli.method import Method
 from stegcli.methods.glow2 import recipe_flow
 from stegcli.methods.glow2.noise import LEVELS
-from stegcli.nn.glow import Glow
+from stegcli.methods.glow2.rivals.glow import Glow
 from stegcli.recipe import Noise, Recipe, Stage, Step
 
 SIDE = 64

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stegcli.image import quantise
 from stegcli.method import Method
 from stegcli.methods.glow2.sr import bicubic
-from stegcli.metrics import psnr_of_mse
+from stegcli.nn.tensors import quantise
+from stegcli.pictures.metrics import psnr_of_mse
 from stegcli.recipe import Noise, Recipe, Stage, Step
 
 MOST_NOISE = 8.0

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from stegcli.method import Method
-from stegcli.methods.glow2.udm import CHANNELS, MIXED, PaperUDM
+from stegcli.methods.glow2.rivals.udm import CHANNELS, MIXED, PaperUDM
 from stegcli.recipe import Noise, Recipe, Stage, Step
 
 LEAST, MOST = 0.02, 0.7

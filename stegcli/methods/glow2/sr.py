@@ -62,7 +62,7 @@ def build_upscaler(config: Mapping[str, Any]) -> nn.Module:
 
     The rest is the network's own. Raises ValueError for another kind.
     """
-    from stegcli.methods.glow2.swin2sr import Swin2SR  # not above: it takes `bicubic` and `conv` from here
+    from stegcli.methods.glow2.rivals.swin2sr import Swin2SR  # not above: it takes `bicubic` and `conv` from here
 
     kinds: dict[str, Callable[..., nn.Module]] = {"edsr": Upscaler, "swin2sr": Swin2SR}
     kind, shape = config.get("kind", "edsr"), {n: v for n, v in config.items() if n != "kind"}

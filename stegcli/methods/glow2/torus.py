@@ -20,7 +20,7 @@ import torch
 from scipy.special import ndtr
 from torch import Tensor
 
-from stegcli.key import inverse_normal
+from stegcli.keys.stream import inverse_normal
 
 GUARD, TAU, MOST = 0.02, 1.6, 4.0
 """Guard band, spread and clip of a number's way onto the circle."""

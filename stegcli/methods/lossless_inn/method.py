@@ -18,14 +18,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stegcli.coding.payload import Layout, upper_share
 from stegcli.errors import RevealError, WeightsError
-from stegcli.key import Key
+from stegcli.keys.key import Key
 from stegcli.method import BitMethod, Cover
 from stegcli.methods.lossless_inn import costs, mending
 from stegcli.methods.lossless_inn.density import Density
 from stegcli.methods.lossless_inn.directed import DirectedPlanes, distances
 from stegcli.methods.lossless_inn.net import COLOURS, SHARPNESS, BlindNet, run_tiled
-from stegcli.payload import Layout, upper_share
 
 
 def build(coder: str, **config: Any) -> BitMethod:

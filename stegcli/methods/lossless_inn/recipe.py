@@ -15,11 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stegcli.image import quantise
 from stegcli.method import Method
 from stegcli.methods.lossless_inn import recipe_density
 from stegcli.methods.lossless_inn.net import BlindNet
-from stegcli.metrics import psnr_of_mse
+from stegcli.nn.tensors import quantise
+from stegcli.pictures.metrics import psnr_of_mse
 from stegcli.recipe import Noise, Recipe, Stage, Step
 
 

@@ -1,0 +1,1 @@
+"""Bytes to bits and back: sealing, layouts and codes."""

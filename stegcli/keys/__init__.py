@@ -1,0 +1,1 @@
+"""Keys and the randomness that sender and receiver share."""

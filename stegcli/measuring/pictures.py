@@ -1,0 +1,237 @@
+"""How well a method brings pictures through, for one that makes the stego for the secret.
+
+Every figure comes from files: the stego is encoded, attacked, decoded and revealed, as on its way to a receiver. What
+only one method can be asked is in its own `measure` module:
+
+    PAPER, forms(method)                          the paper's PSNR by attack; ways in which a picture travels
+    parts(method, secrets, attacks, size, seed)   name -> what measures it
+    tables(figures)                               title, columns, rows
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+
+from stegcli import api, methods, weights
+from stegcli.data import load_pictures
+from stegcli.errors import CapacityError, RevealError, UsageError
+from stegcli.keys import key as keys
+from stegcli.method import PictureMethod, Secret, Travel, Wish
+from stegcli.pictures import channel, image, metrics
+from stegcli.pictures.channel import Channel
+from stegcli.pictures.image import Picture
+
+SIDE = 128
+"""Of every secret, as in the paper of glow2."""
+ATTACKS = ("png", "jpeg:90", "jpeg:80", "jpeg:40")
+COLUMNS = [
+    "weights", "attack", "form", "capacity", "sent", "came back", "PSNR", "worst", "paper", "SSIM", "worst", "hide s",
+    "reveal s",
+]  # fmt: skip
+COVER_COLUMN = "cover PSNR"
+"""Behind the others, for methods whose stegos have a cover."""
+Tick = Callable[[float, float], None]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One secret that came back. psnr: inf if nothing was lost. sent: bytes, None for a picture's latents. cover_psnr:
+    of the stego, None if it has no cover."""
+
+    psnr: float
+    ssim: float
+    sent: int | None
+    hide_seconds: float
+    reveal_seconds: float
+    cover_psnr: float | None = None
+
+
+def evaluate(
+    method: str, secrets: Path, *, weights: list[str] | None = None, attacks: list[str] | None = None,
+    limit: int | None = None, size: tuple[int, int] | None = None, seed: int = 0, device: str = "auto",
+    tick: Tick = lambda done, left: None,
+) -> dict[str, Any]:  # fmt: skip
+    """Hide every secret in every form, for every attack and with every set of weights; and measure what else there is.
+
+    attacks: besides png. size: (width, height) of the stegos. Returns means over secrets, as JSON would hold them.
+    """
+    channels = list(dict.fromkeys(channel.parse(a) for a in (["png", *attacks] if attacks else ATTACKS)))
+    loaded = {name: _picture_method(method, name, device) for name in weights or _all_weights(method)}
+    for one, attack in itertools.product(loaded.values(), channels):
+        one.room(Wish(attack, size=size))  # what is not to be had is refused before any work
+    pictures = load_pictures(secrets, limit, "secret", _square)
+    benches = {name: _Bench(one, name, pictures, channels, size, seed) for name, one in loaded.items()}
+    progress = _Progress(sum(b.steps for b in benches.values()), tick)
+    rows = [row for bench in benches.values() for row in bench.rows(progress)]
+    measured = {name: bench.measured(progress) for name, bench in benches.items()}
+    return {"method": method, "secrets": len(pictures), "rows": rows, "measured": measured}
+
+
+def tables(result: dict[str, Any]) -> list[tuple[str, list[str], list[list[str]]]]:
+    """Title, columns and rows of each table of a result."""
+    title = f"{result['method']}: {result['secrets']} secrets of {SIDE}x{SIDE}, means of those that came back"
+    columns, rows = COLUMNS, [_row(r) for r in result["rows"]]
+    if any(r["cover_psnr"] is not None for r in result["rows"]):
+        columns = [*COLUMNS, COVER_COLUMN]
+        rows = [[*row, _number(r["cover_psnr"], 2)] for row, r in zip(rows, result["rows"], strict=True)]
+    found = [(title, columns, rows)]
+    for name, figures in result["measured"].items():
+        found += [(f"{name}: {t}", columns, rows) for t, columns, rows in _special(result["method"]).tables(figures)]
+    return found
+
+
+def _special(method: str) -> ModuleType:
+    """The method's own `measure` module."""
+    return importlib.import_module(f"{methods.get(method).__name__}.measure")
+
+
+def _all_weights(method: str) -> list[str]:
+    return [e.name for e in weights.entries(method)]
+
+
+def _picture_method(method: str, name: str, device: str) -> PictureMethod:
+    loaded = weights.load(method, name, api.pick_device(device))
+    if not isinstance(loaded, PictureMethod):
+        raise UsageError(f"{method} carries bits")
+    return loaded
+
+
+def _square(picture: Picture) -> Picture:
+    """The middle of a picture, as large as it goes, at SIDE x SIDE."""
+    side = min(picture.height, picture.width)
+    top, left = (picture.height - side) // 2, (picture.width - side) // 2
+    return Picture(image.resized(picture.pixels[top : top + side, left : left + side], SIDE, SIDE))
+
+
+class _Progress:
+    """Counts steps, and tells whoever waits."""
+
+    def __init__(self, steps: int, tick: Tick):
+        self.steps, self.done, self.tick, self.started = steps, 0, tick, time.monotonic()
+
+    def step(self) -> None:
+        self.done += 1
+        share = self.done / self.steps
+        self.tick(share, (time.monotonic() - self.started) * (1 - share) / share)
+
+
+class _Bench:
+    """One set of weights, and all that it is measured with."""
+
+    def __init__(
+        self, method: PictureMethod, name: str, secrets: list[Picture], attacks: list[Channel],
+        size: tuple[int, int] | None, seed: int,
+    ):  # fmt: skip
+        self.method, self.name, self.secrets, self.attacks = method, name, secrets, attacks
+        self.size, self.seed = size, seed
+        special = _special(method.name)
+        self.plan = list(itertools.product(attacks, special.forms(method)))
+        self.parts: dict[str, Callable[[], dict[str, Any]]] = special.parts(method, secrets, attacks, size, seed)
+        self.paper: dict[str, float] = special.PAPER
+
+    @property
+    def steps(self) -> int:
+        return len(self.plan) * len(self.secrets) + len(self.parts)
+
+    def rows(self, progress: _Progress) -> list[dict[str, Any]]:
+        """How well the secrets come back: a row for each attack and form."""
+        return [self._figures(attack, form, progress) for attack, form in self.plan]
+
+    def measured(self, progress: _Progress) -> dict[str, Any]:
+        """What the method alone can be asked."""
+        found = {}
+        with torch.no_grad(), api._full_precision():
+            for name, part in self.parts.items():
+                found[name] = _finite(part())
+                progress.step()
+        return found
+
+    def _figures(self, attack: Channel, form: Travel, progress: _Progress) -> dict[str, Any]:
+        wish = Wish(attack, form, self.size)
+        trials = []
+        for index, secret in enumerate(self.secrets):
+            rng = np.random.default_rng([self.seed, index])
+            trials.append(_trial(self.method, secret, keys.Key(self.method.name, self.name, rng.bytes(32)), wish, rng))
+            progress.step()
+        named = {"weights": self.name, "attack": str(attack), "form": form}
+        room = max(0, self.method.room(wish))
+        return named | {"capacity_bytes": room, "paper_psnr": self.paper.get(str(attack))} | _means(trials)
+
+
+def _trial(method: PictureMethod, secret: Picture, key: keys.Key, wish: Wish, rng: np.random.Generator) -> Trial | None:
+    """None if the secret did not come back: of bytes, all of them."""
+    started = time.monotonic()
+    try:
+        made = api.make([Secret(image.encode(secret), secret)], [key], method, wish)
+        hid = time.monotonic()
+        arrived = image.decode(_attacked(made.picture, wish.survive, rng))
+        revealed = api.reveal_picture(arrived, key, method, drawn=replace(wish.drawn, number=made.number))
+    except (CapacityError, RevealError):
+        return None
+    seconds = time.monotonic() - hid
+    if revealed.picture is None:
+        return None
+    back = image.resized(revealed.picture.pixels, secret.width, secret.height)  # it may have come back smaller
+    psnr, sent = metrics.psnr(secret.pixels, back), made.payloads[0]
+    if sent is not None and (revealed.data is None or len(revealed.data) != sent or psnr != made.psnrs[0]):
+        return None
+    ssim = metrics.ssim(secret.pixels, back)
+    return Trial(psnr, ssim, sent, hid - started, seconds, made.cover_psnr)
+
+
+def _attacked(stego: Picture, attack: Channel, rng: np.random.Generator) -> bytes:
+    """A stego -> the file that arrives."""
+    if attack.kind == "jpeg":
+        return image.encode(stego, "JPEG", round(attack.strength))
+    return image.encode(Picture(attack(stego.pixels, rng)))
+
+
+def _means(trials: list[Trial | None]) -> dict[str, Any]:
+    good = [t for t in trials if t is not None]
+    psnrs = [t.psnr for t in good if np.isfinite(t.psnr)]
+    return {
+        "came_back": len(good) / len(trials),
+        "without_loss": (len(good) - len(psnrs)) / len(trials),
+        "psnr": _mean(psnrs),
+        "worst_psnr": min(psnrs, default=None),
+        "ssim": _mean([t.ssim for t in good]),
+        "worst_ssim": min((t.ssim for t in good), default=None),
+        "cover_psnr": _mean([t.cover_psnr for t in good if t.cover_psnr is not None and np.isfinite(t.cover_psnr)]),
+        "sent_bytes": _mean([t.sent for t in good if t.sent is not None]),
+        "hide_seconds": _mean([t.hide_seconds for t in good]),
+        "reveal_seconds": _mean([t.reveal_seconds for t in good]),
+    }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _finite(value: Any) -> Any:
+    """Figures, however deep -> the same, those that are no numbers None: JSON has no name for them."""
+    if isinstance(value, dict):
+        return {name: _finite(v) for name, v in value.items()}
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _row(row: dict[str, Any]) -> list[str]:
+    digits = {"psnr": 2, "worst_psnr": 2, "paper_psnr": 2, "ssim": 4, "worst_ssim": 4, "hide_seconds": 2,
+              "reveal_seconds": 2}  # fmt: skip
+    return [
+        row["weights"], row["attack"], row["form"], str(row["capacity_bytes"]), _number(row["sent_bytes"], 0),
+        f"{100 * row['came_back']:.0f} %", *(_number(row[name], n) for name, n in digits.items()),
+    ]  # fmt: skip
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

@@ -1,0 +1,1 @@
+"""Picture files, channels and figures of quality."""
