@@ -18,6 +18,7 @@ ROOT = Path(stegcli.__file__).parent
 # A folder counts as one: its own modules may import each other. A new module takes its place here.
 LAYERS = (
     ("", "errors", "nn", "guard"),
+    ("disk",),
     ("files",),
     ("keys", "pictures"),
     ("coding",),
