@@ -21,7 +21,7 @@ from stegcli.disk.drafts import Draft, Output, cannot_write, exists, reason
 from stegcli.errors import CapacityError, FileError
 
 __all__ = ["LIMIT", "STDIO", "Output", "check_writable", "is_stream", "ordinary", "read", "size", "stop_writing",
-           "write", "write_all", "write_stdout"]  # fmt: skip
+           "stopped", "write", "write_all", "write_stdout"]  # fmt: skip
 
 STDIO = "-"
 LIMIT = 1 << 30
@@ -244,6 +244,10 @@ def _standard_output() -> BinaryIO:
 def stop_writing() -> None:
     """From now on no file of this process gets its name: it was interrupted, and its threads may still be at work."""
     _stopped.set()
+
+
+def stopped() -> bool:
+    return _stopped.is_set()
 
 
 def _write_through(output: Output) -> None:

@@ -8,16 +8,13 @@ import io
 import json
 import os
 import sys
-import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
+from stegcli import files
 from stegcli.errors import FileError, StegoError, UsageError
-
-SIGNALLED = 128
-"""Exit statuses from here on say that a signal ended us."""
 
 
 def say(message: str) -> None:
@@ -103,7 +100,7 @@ def leave(status: int) -> NoReturn:
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = status or FileError.exit_code
-    if status >= SIGNALLED and threading.active_count() > 1:
+    if files.stopped():
         os._exit(status)
     sys.exit(status)
 
@@ -126,7 +123,7 @@ def on_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty() and not os.environ.get("CI")
 
 
-def ask_passphrase(prompt: str = "passphrase", twice: bool = False) -> str:
+def ask_passphrase(prompt: str = "passphrase", twice: bool = False, hint: str = "give --passphrase-file FILE") -> str:
     """Ask on the terminal, without echo; twice when a key is made. Raises UsageError without a terminal, or if none is
     given, or if the two differ.
 
@@ -138,7 +135,7 @@ def ask_passphrase(prompt: str = "passphrase", twice: bool = False) -> str:
             given = getpass.getpass(f"{prompt}: ")
             again = getpass.getpass(f"{prompt}, again: ") if twice and given else given
         except (getpass.GetPassWarning, OSError, AttributeError) as error:
-            raise UsageError("no terminal to ask for the passphrase", "give --passphrase-file FILE") from error
+            raise UsageError("no terminal to ask for the passphrase", hint) from error
         except (EOFError, UnicodeDecodeError) as error:
             raise UsageError("no passphrase was given") from error
     if not given:

@@ -31,7 +31,9 @@ def side_by_side(
     for numbered in enumerate(jobs):
         todo.put(numbered)
     done: queue.SimpleQueue[tuple[int, T | BaseException] | int] = queue.SimpleQueue()
-    with _signals_into(done) as before:
+    with contextlib.ExitStack() as held:
+        before = held.enter_context(_signals_into(done))
+        held.callback(_empty, todo)
         for _ in range(min(workers, len(jobs))):
             threading.Thread(target=_work, args=(todo, done, start), daemon=True).start()
         known: dict[int, T] = {}
@@ -58,7 +60,15 @@ def _work(
             try:
                 done.put((index, job()))
             except BaseException as error:  # noqa: BLE001  (it is raised again where the result is asked for)
+                if not isinstance(error, Exception):
+                    _empty(todo)
                 done.put((index, error))
+
+
+def _empty(todo: queue.SimpleQueue[tuple[int, Callable[[], T]]]) -> None:
+    with contextlib.suppress(queue.Empty):
+        while True:
+            todo.get_nowait()
 
 
 def _result(came: T | BaseException) -> T:
@@ -74,9 +84,7 @@ def _last_results(
 ) -> Iterator[T]:
     """After an interrupt: what is known, and what becomes known in the time that is left."""
     files.stop_writing()
-    with contextlib.suppress(queue.Empty):
-        while True:
-            todo.get_nowait()
+    _empty(todo)
     end = time.monotonic() + GRACE
     with contextlib.suppress(queue.Empty):
         while (left := end - time.monotonic()) > 0:
