@@ -20,8 +20,8 @@ from stegcli.disk import descriptors, sets
 from stegcli.disk.drafts import Draft, Output, cannot_write, exists, reason
 from stegcli.errors import CapacityError, FileError
 
-__all__ = ["LIMIT", "STDIO", "Output", "check_writable", "is_stream", "ordinary", "read", "size", "stop_writing",
-           "stopped", "write", "write_all", "write_stdout"]  # fmt: skip
+__all__ = ["LIMIT", "STDIO", "Output", "check_readable", "check_writable", "is_stream", "ordinary", "read", "size",
+           "stop_writing", "stopped", "write", "write_all", "write_stdout"]  # fmt: skip
 
 STDIO = "-"
 LIMIT = 1 << 30
@@ -50,6 +50,25 @@ def read(path: str | os.PathLike[str], what: str, limit: int = LIMIT, capacity: 
             return _read(file, bound, f"{what} {path}", capacity)
     except OSError as error:
         raise FileError(f"cannot read {what} {path}: {reason(error)}") from error
+
+
+def check_readable(path: str, what: str, limit: int = LIMIT) -> None:
+    """Fail early, before long work, as `read` would: a file that is absent, larger than `limit`, or a device."""
+    if path == STDIO:
+        _standard_input(what)
+        return
+    try:
+        found = Path(path).stat()
+        _check_kind(found, f"{what} {path}", terminal=stat.S_ISCHR(found.st_mode) and _is_terminal(path))
+    except (OSError, ValueError) as error:
+        raise FileError(f"cannot read {what} {path}: {reason(error)}") from error
+    if stat.S_ISREG(found.st_mode) and found.st_size > limit:
+        raise _too_large(f"{what} {path}", found.st_size, limit, None)
+
+
+def _is_terminal(path: str) -> bool:
+    with Path(path).open("rb", buffering=0) as file:
+        return file.isatty()
 
 
 def size(path: str | os.PathLike[str]) -> int | None:
@@ -92,10 +111,15 @@ def _told_size(file: BinaryIO, name: str) -> int:
         return 0
     if stat.S_ISREG(found.st_mode):
         return max(0, found.st_size - file.tell())
-    endless = stat.S_ISCHR(found.st_mode) and not file.isatty() and not os.path.samestat(found, Path(os.devnull).stat())
+    _check_kind(found, name, file.isatty())
+    return 0
+
+
+def _check_kind(found: os.stat_result, name: str, terminal: bool) -> None:
+    """A device other than /dev/null and terminals may never end."""
+    endless = stat.S_ISCHR(found.st_mode) and not terminal and not os.path.samestat(found, Path(os.devnull).stat())
     if endless or stat.S_ISBLK(found.st_mode):
         raise FileError(f"{name} is a device, not a file")
-    return 0
 
 
 def _too_large(name: str, need: int, bound: int, capacity: int | None) -> FileError | CapacityError:

@@ -78,16 +78,16 @@ class Models:
         self._loaded: dict[tuple[str, str], Method] = {}
 
     def of_key(self, key: Key) -> Method:
-        return self._load(key.method, weights.resolve(key.method, key.weights, self._named))
+        return self._load(key.method, weights.resolve(key.method, key.weights, self._named), key.weights)
 
     def of_method(self, name: str) -> Method:
         """For a method without keys."""
         return self._load(name, self._named or "default")
 
-    def _load(self, method: str, name: str) -> Method:
+    def _load(self, method: str, name: str, named: str | None = None) -> Method:
         with self._lock:
             if (method, name) not in self._loaded:
-                self._loaded[method, name] = weights.load(method, name, self._device)
+                self._loaded[method, name] = weights.load(method, name, self._device, named)
             return self._loaded[method, name]
 
 

@@ -154,5 +154,5 @@ def cannot_write(path: Path, error: OSError) -> FileError:
     return FileError(f"cannot write {path}: {reason(error)}")
 
 
-def reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+def reason(error: OSError | ValueError) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()

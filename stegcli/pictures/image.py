@@ -19,6 +19,7 @@ from PIL import Image as Pillow
 from PIL import ImageOps, JpegImagePlugin, UnidentifiedImageError
 
 from stegcli import files
+from stegcli.disk import descriptors
 from stegcli.errors import FileError
 
 MAX_PIXELS = 100_000_000
@@ -79,7 +80,7 @@ def decode(data: bytes, what: str = "image") -> Picture:
     if not data:
         raise FileError(f"{what} is empty")
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), descriptors.libraries_silenced():
             warnings.simplefilter("ignore")  # we judge the size ourselves, and say what else is odd
             with Pillow.open(io.BytesIO(data), formats=READABLE) as opened:
                 if opened.width * opened.height > MAX_PIXELS:
@@ -185,7 +186,7 @@ def _name(mode: str) -> str:
 def output_format(path: str | os.PathLike[str], lossy: bool = False) -> str:
     """Output path -> Pillow's format name; `-` is PNG. Raises FileError if it would destroy the payload."""
     suffix = Path(path).suffix.lower()
-    if str(path) == files.STDIO:
+    if str(path) == files.STDIO or (not suffix and files.is_stream(path)):
         return "PNG"
     if suffix in LOSSLESS:
         return LOSSLESS[suffix]
