@@ -184,8 +184,8 @@ def load(method: str, weights: str | Path = "default", device: str = "cpu", name
     """Method's name and a revision's name, or a file's path -> the method; its networks are built at first use.
 
     named: what a key calls the weights. A file must be that: it is hashed and parsed from the same bytes, so that it
-    cannot be changed in between. Raises WeightsError if the file is missing, is not what the key or weights.toml says, or
-    does not fit this version.
+    cannot be changed in between. Raises WeightsError if the file is missing, is not what the key or weights.toml says,
+    or does not fit this version.
     """
     name = default_name(method) if weights == "default" else str(weights)
     if is_file_name(name):
