@@ -41,7 +41,7 @@ def trained():
 @pytest.fixture(scope="module")
 def tiny():
     """Flows that never learnt anything: invertible all the same, and quick."""
-    return training._seeded(lambda: build(g1=SHAPE, g2=SHAPE), 0).eval().requires_grad_(False)
+    return seeded(lambda: build(g1=SHAPE, g2=SHAPE), 0).eval().requires_grad_(False)
 
 
 @pytest.fixture(params=["tiny", "trained"])

@@ -38,7 +38,7 @@ ASSEMBLE = Path(__file__).parent.parent / "training" / "assemble.py"
 
 def made(refiner=None):
     """A method of flows that never learnt anything; with a refiner that did, if its configuration is given."""
-    method = training._seeded(lambda: build(g1=SHAPE, g2=SHAPE, refiner=refiner), 0).eval().requires_grad_(False)
+    method = seeded(lambda: build(g1=SHAPE, g2=SHAPE, refiner=refiner), 0).eval().requires_grad_(False)
     if refiner:
         settled(method.refiner)
     return method

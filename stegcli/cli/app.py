@@ -13,10 +13,11 @@ from typing import Annotated, Any
 
 import typer
 
-from stegcli import __version__, methods
+from stegcli import methods
 from stegcli.cli.commands import capacity, evaluate, hide, keygen, listing, reveal, train, weights
 from stegcli.cli.console import as_fault, complain, say, show, trace
 from stegcli.errors import FileError, StegoError, UsageError
+from stegcli.version import __version__
 
 INTERRUPTED = 130
 SETTINGS = {"help_option_names": ["--help"], "max_content_width": 100}

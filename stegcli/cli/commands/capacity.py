@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from stegcli import methods, options
-from stegcli.capacity import Room, rooms
 from stegcli.cli.console import emit, table
 from stegcli.cli.options import DeviceOption, JsonOption, MethodOption, RobustOption, SurviveOption, survive_text
 from stegcli.errors import UsageError
 from stegcli.pictures import image
 from stegcli.pictures.channel import parse_survive
+from stegcli.rooms import Room, rooms
 
 EXAMPLES = """
 Examples:

@@ -127,15 +127,15 @@ def _planned(
     survive: str | None, robust: bool, quality: int | None,
 ) -> _Plan:  # fmt: skip
     """The words of the command line -> the plan. Raises UsageError, FileError."""
-    names_key = any(f in asked for f in _flags_of_key_paths())
-    given = key or ([] if names_key else inputs.key_of_environment())
+    key_flag = next((f for f in _flags_of_key_paths() if f in asked), None)
+    given = key or ([] if key_flag else inputs.key_of_environment())
     inputs.check_stdin(*(secret or []), *(receivers or []), cover, *given)
     held = tuple(keys.load(g) for g in given)
     chosen = inputs.chosen_method(held, method, cover)
     about = methods.about(chosen)
     opts = parsed("hide", chosen, asked)
     check_facets(chosen, facets)
-    names = inputs.named_for_hide(secret, receivers, given, output, about, options.key_path(opts))
+    names = inputs.named_for_hide(secret, receivers, given, output, about, key_flag)
     if held:
         inputs.check_held(held, facets)
     plan = _Plan(about, names, held, named if held else weights.by_facets(chosen, facets, named), opts)

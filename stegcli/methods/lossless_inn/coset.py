@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -10,8 +11,9 @@ import numpy as np
 
 from stegcli.about import About
 from stegcli.coding.payload import Layout, Plan, upper_share
-from stegcli.errors import WeightsError
+from stegcli.errors import UsageError, WeightsError
 from stegcli.keys.key import Key
+from stegcli.method import Draft, Request
 from stegcli.methods.lossless_inn import ABOUT
 from stegcli.methods.lossless_inn.directed import DirectedPlanes, distances
 from stegcli.pictures.image import Picture
@@ -59,6 +61,11 @@ class CosetCoder(BitMethod):
     def inference(self, hiding: bool) -> AbstractContextManager[None]:
         """A receiver reads integers, and loads no torch."""
         return super().inference(hiding) if hiding else nullcontext()
+
+    def drafts(self, request: Request) -> Iterator[Draft]:
+        if request.options.key_out is not None:
+            raise UsageError("--key-out needs the paper's network", "add --weights 1bpp or 3bpp")
+        return super().drafts(request)
 
     def slots(self, height: int, width: int) -> int:
         return COLOURS * height * width
