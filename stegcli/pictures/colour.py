@@ -43,6 +43,7 @@ PRIMARIES = {
     12: (D65, (0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
     22: (D65, (0.630, 0.340), (0.295, 0.605), (0.155, 0.077)),
 }
+NAMES = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
 Chromaticities = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 """g, a, b, c, d of the ICC's parametric curve of type 3: (a x + b)^g from d on, c x below."""
@@ -179,7 +180,7 @@ def _profile(primaries: Chromaticities, curve: tuple[float, ...]) -> bytes:
     tone = struct.pack(">4sIHH", b"para", 0, 0 if len(curve) == 1 else 3, 0) + _fixed(curve)
     xyz = [struct.pack(">4sI", b"XYZ ", 0) + _fixed(c) for c in (D50, *columns.T)]
     adapted = struct.pack(">4sI", b"sf32", 0) + _fixed(adaptation.reshape(-1))
-    tags = [(b"desc", _text("RGB as its file says")), (b"cprt", _text("CC0")), (b"wtpt", xyz[0]), (b"chad", adapted),
+    tags = [(b"desc", _text(_called(primaries))), (b"cprt", _text("CC0")), (b"wtpt", xyz[0]), (b"chad", adapted),
             *zip((b"rXYZ", b"gXYZ", b"bXYZ"), xyz[1:], strict=True),
             *((n, tone) for n in (b"rTRC", b"gTRC", b"bTRC"))]  # fmt: skip
     table, body, places, start = b"", b"", {}, 128 + 4 + 12 * len(tags)
@@ -191,6 +192,11 @@ def _profile(primaries: Chromaticities, curve: tuple[float, ...]) -> bytes:
     head = struct.pack(">I4s4s4s4s4s", start + len(body), b"", b"\x04\x30\0\0", b"mntr", b"RGB ", b"XYZ ")
     head += struct.pack(">6H4s", 2025, 1, 1, 0, 0, 0, b"acsp") + bytes(28) + _fixed(D50)
     return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
+
+
+def _called(primaries: Chromaticities) -> str:
+    known = (NAMES[code] for code in NAMES if np.allclose(PRIMARIES[code], primaries, atol=0.001))
+    return next(known, "RGB of its own kind")
 
 
 def _matrix(primaries: Chromaticities) -> tuple[np.ndarray, np.ndarray]:

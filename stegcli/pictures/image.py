@@ -120,7 +120,7 @@ def decode(data: bytes, what: str = "image", max_pixels: int = MAX_PIXELS) -> Pi
             except reading.DAMAGE:  # then it is not the metadata
                 pass
             else:
-                return replace(picture, notes=("damaged metadata were ignored", *picture.notes))
+                return replace(picture, notes=("damaged metadata were ignored", *picture.notes), exact=False)
         raise reading.refusal(error, data, what, format) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 from dataclasses import dataclass
 
 from PIL import Image as Pillow
@@ -34,6 +35,7 @@ UNSUPPORTED = (
     "not implemented",
     "not available",
 )
+DAMAGED_PROFILE = "its colour profile is damaged and was ignored"
 TIFF_BITS, TIFF_PHOTOMETRIC, TIFF_PLANES, TIFF_FORMAT, TIFF_COLOURS = 258, 262, 284, 339, (301, 318, 319)
 
 
@@ -82,10 +84,12 @@ def refusal(error: Exception, data: bytes, what: str, format: str) -> FileError:
     """What a decoder raised -> the error for the user: unsupported, or damaged."""
     said = str(error)
     if isinstance(error, UnidentifiedImageError):  # Pillow keeps the plugin's own words to itself
-        try:
-            Pillow.OPEN[format][0](io.BytesIO(data), "")
-        except DAMAGE as again:
-            said = str(again)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                Pillow.OPEN[format][0](io.BytesIO(data), "")
+            except DAMAGE as again:
+                said = str(again)
     if any(word in said.lower() for word in UNSUPPORTED):
         return FileError(f"{what} is a {format} file of a kind that is not supported: {said}", "convert it to PNG")
     return FileError(f"{what} is damaged or cut short")
@@ -96,11 +100,16 @@ def described(image: Pillow.Image, data: bytes, format: str, account: Account) -
     transparent = image.info.get("transparency")
     if not isinstance(transparent, int | tuple):
         transparent = None
-    profile = _sound(_profile(image, data, format), account)
+    profile = _profile(image, data, format)
+    if profile and not colour.is_profile(profile):
+        profile = None
+        account.loss(DAMAGED_PROFILE)
     if format == "PNG":
         facts = png.facts(data)
         if facts.broken:
             account.say(f"damaged metadata were ignored: {', '.join(dict.fromkeys(facts.broken))}")
+        if png.PROFILE in dict(facts.chunks) and not image.info.get("icc_profile"):
+            account.loss(DAMAGED_PROFILE)
         source = Source(facts.depth, transparent=transparent, profile=profile)
         return Described(source, profile, facts.chunks, style=facts.style)
     if format in ("AVIF", "HEIC"):
@@ -119,14 +128,21 @@ def _profile(image: Pillow.Image, data: bytes, format: str) -> bytes | None:
     if format == "BMP" and data[70:74] == b"DEBM":  # version 5, profile embedded: Pillow passes over it
         start, size = struct.unpack_from("<II", data, 14 + 112) if len(data) >= 138 else (0, 0)
         found = data[14 + start : 14 + start + size]
+    if format == "GIF":
+        found = _gif_profile(data)
     return found if isinstance(found, bytes) and found else None
 
 
-def _sound(profile: bytes | None, account: Account) -> bytes | None:
-    if profile is None or colour.is_profile(profile):
-        return profile
-    account.loss("its colour profile is damaged and was ignored")
-    return None
+def _gif_profile(data: bytes) -> bytes | None:
+    """The application extension ICCRGBG1 012, which Pillow passes over: blocks of up to 255 bytes."""
+    place = data.find(b"\x21\xff\x0bICCRGBG1012") + 14
+    if place < 14:
+        return None
+    blocks = []
+    while place < len(data) and data[place]:
+        blocks.append(data[place + 1 : place + 1 + data[place]])
+        place += 1 + data[place]
+    return b"".join(blocks)
 
 
 def _tiff_source(image: Pillow.Image, profile: bytes | None, account: Account) -> Source:
