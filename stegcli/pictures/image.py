@@ -132,15 +132,14 @@ def _decoded(data: bytes, what: str, format: str, max_pixels: int) -> Picture:
             described = reading.described(opened, data, format, account)
             jpeg = quantisation(opened)
             deep = ";16" in str(getattr(opened, "tile", ""))
-            turned = reading.orientation(opened, account) != 1
+            turned_by_pillow = reading.tiff_is_turned(opened)
             try:
                 opened.load()
             except MemoryError as error:
                 raise reading.too_large(what, max_pixels) from error
-            if turned:
+            turn = reading.TURNS.get(reading.orientation(opened, account))
+            if turn is not None or turned_by_pillow:
                 account.say("turned as its EXIF orientation says")
-            # Pillow itself has turned a TIFF by now.
-            turn = reading.TURNS.get(reading.orientation(opened, Account()))
             image: Pillow.Image = opened if turn is None else opened.transpose(turn)
             source = replace(described.source, bits=16) if deep else described.source
             found = samples(image, source, account)

@@ -175,8 +175,17 @@ def _numbers(arguments: object) -> list[int]:
     return [a for a in arguments if isinstance(a, int)] if isinstance(arguments, tuple) else []
 
 
+def tiff_is_turned(image: Pillow.Image) -> bool:
+    """Whether Pillow will turn this file by itself when it decodes it, after which nothing tells of it."""
+    return getattr(image, "tag_v2", {}).get(ORIENTATION) in TURNS
+
+
 def orientation(image: Pillow.Image, account: Account) -> int:
-    """How EXIF says that the picture is to be turned, 1 to 8."""
+    """A decoded file -> how EXIF says that the picture is to be turned, 1 to 8.
+
+    Not for one that is not decoded yet: Pillow's getexif decodes some, and damage to pixels would pass for damage to
+    metadata.
+    """
     try:
         found = image.getexif().get(ORIENTATION, 1)
     except DAMAGE:
