@@ -113,9 +113,9 @@ def profile_of(chunks: Chunks) -> bytes | None:
 
 def signal(cicp: tuple[int, int, int, int] | None) -> Chunks:
     """Primaries, transfer, matrix and range of an AVIF or HEIC file -> the chunk that says so of its RGB pixels."""
-    if cicp is None or max(cicp[:2]) > 255:
+    if cicp is None:
         return ()
-    content = bytes([cicp[0], cicp[1], 0, 1])
+    content = bytes([min(cicp[0], 255), min(cicp[1], 255), 0, 1])  # 255 is reserved: it means nothing known
     found = meaning(((b"cICP", content),))
     return () if found and found.is_srgb else ((b"cICP", content),)
 
