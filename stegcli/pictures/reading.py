@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import functools
 import io
 import struct
 import warnings
 from dataclasses import dataclass
 
 from PIL import Image as Pillow
-from PIL import UnidentifiedImageError
+from PIL import UnidentifiedImageError, _imaging
 
 from stegcli.errors import FileError
 from stegcli.pictures import boxes, colour, png
@@ -57,6 +60,8 @@ def opened(data: bytes, what: str, format: str, max_pixels: int) -> Pillow.Image
     """
     if format == "HEIC":
         _let_pillow_read_heic(what)
+    if format == "TIFF":
+        _silence_libtiff()
     name = "HEIF" if format == "HEIC" else format
     try:
         image = Pillow.open(io.BytesIO(data), formats=(name,))
@@ -69,6 +74,13 @@ def opened(data: bytes, what: str, format: str, max_pixels: int) -> Pillow.Image
 
 def too_large(what: str, max_pixels: int) -> FileError:
     return FileError(f"{what} is too large: the most is {max_pixels / 10**6:g} megapixels")
+
+
+@functools.lru_cache(maxsize=1)
+def _silence_libtiff() -> None:
+    """libtiff tells of damage on standard error besides telling Pillow: no more, where its handler can be reached."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
 
 def _let_pillow_read_heic(what: str) -> None:
