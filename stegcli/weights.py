@@ -247,7 +247,7 @@ def _parse(data: bytes, name: str) -> Trained:
         return Trained(
             facts["method"], json.loads(facts["config"]), from_safetensors(data), json.loads(facts["training"])
         )
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise WeightsError(f"{name} is not a weights file of stego, or is damaged") from error
 
 

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import functools
 import io
+import logging
 import struct
 import warnings
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ def opened(data: bytes, what: str, format: str, max_pixels: int) -> Pillow.Image
     if format == "HEIC":
         _let_pillow_read_heic(what)
     if format == "TIFF":
-        _silence_libtiff()
+        _silence()
     name = "HEIF" if format == "HEIC" else format
     try:
         image = Pillow.open(io.BytesIO(data), formats=(name,))
@@ -77,8 +78,9 @@ def too_large(what: str, max_pixels: int) -> FileError:
 
 
 @functools.lru_cache(maxsize=1)
-def _silence_libtiff() -> None:
-    """libtiff tells of damage on standard error besides telling Pillow: no more, where its handler can be reached."""
+def _silence() -> None:
+    """What libtiff and Pillow write to standard error besides raising it: no more, where libtiff can be reached."""
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
