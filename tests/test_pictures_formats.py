@@ -93,6 +93,19 @@ def test_unsupported_files_are_not_called_damaged(kind: str) -> None:
     assert raised.value.hint == "convert it to PNG"
 
 
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_deflate"])
+def test_damage_is_told_by_an_error_alone(
+    photo: np.ndarray, compression: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """libtiff and Pillow's log would write to standard error."""
+    data = bytearray(saved(photo, "TIFF", compression=compression))
+    data[60:4000] = bytes(3940)
+    for cut in (bytes(data), bytes(data)[: len(data) // 2]):
+        with pytest.raises(FileError, match="damaged"):
+            image.decode(cut)
+    assert capfd.readouterr() == ("", "")
+
+
 # Damaged metadata of JPEGs; those of PNGs are in test_pictures_png
 
 

@@ -228,6 +228,15 @@ def test_orientation_and_texts_of_the_cover_are_gone(photo: np.ndarray) -> None:
     assert set(names(stego)) == {b"IHDR", b"IDAT", b"IEND"}
 
 
+@pytest.mark.parametrize(("orientation", "kept"), [(1, True), (3, True), (6, False), (8, False)])
+def test_resolution_is_dropped_where_it_would_be_turned(photo: np.ndarray, orientation: int, kept: bool) -> None:
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    data = saved(np.ascontiguousarray(photo[:40]), exif=exif)
+    resolution = chunk(b"pHYs", struct.pack(">IIB", 2835, 1417, 1))
+    assert (resolution in image.encode(image.decode(with_chunks(data, resolution)))) == kept
+
+
 def test_alpha_is_written_with_grey_and_colour(photo: np.ndarray) -> None:
     grey = np.repeat(photo[..., :1], 3, axis=2)
     both = image.encode(Picture(grey, alpha_of(photo), grey=True))

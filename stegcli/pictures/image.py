@@ -148,7 +148,8 @@ def _decoded(data: bytes, what: str, format: str, max_pixels: int) -> Picture:
     if profile and colour.space(profile) not in ("RGB", "GRAY" if found.grey else "RGB"):
         profile = None  # it was made for samples that are gone now
     grey = found.grey or described.grey
-    chunks = tuple(c for c in chunks if c[0] != png.PROFILE or profile)
+    dropped = {b"" if profile else png.PROFILE, b"pHYs" if opened.size != (image.width, image.height) else b""}
+    chunks = tuple(c for c in chunks if c[0] not in dropped)
     return Picture(
         found.pixels, found.alpha, profile, tuple(account.notes), jpeg, chunks, grey, found.palette, account.exact,
         format, described.style,
@@ -240,19 +241,19 @@ def in_srgb(picture: Picture) -> Picture:
     """
     rest = tuple(c for c in picture.chunks if c[0] not in (*colour.SIGNALS, png.PROFILE))
     plain = replace(picture, icc_profile=None, chunks=rest)
-    found, profile = colour.meaning(picture.chunks), picture.profile
+    found, profile = colour.meaning(picture.chunks), _fitting_profile(picture) or colour.profile_of(picture.chunks)
     if not picture.icc_profile and (found is None or found.hdr):
         kind = f"HDR ({found.hdr})" if found else "unusual"
         return replace(plain, exact=False, notes=(*picture.notes, f"its colours are {kind} and were taken as sRGB"))
     if profile is None or (colour.space(profile) == "RGB" and colour.says_srgb(profile)):
         return plain
-    grey = colour.space(profile) == "GRAY"
-    converted = colour.to_srgb(Pillow.fromarray(picture.pixels[..., 0] if grey else picture.pixels), profile)
+    samples = picture.pixels[..., 0] if colour.space(profile) == "GRAY" else picture.pixels
+    converted = colour.to_srgb(Pillow.fromarray(samples), profile)
     if converted is None:
         note = "its colour profile could not be applied"
         return replace(plain, exact=False, notes=(*picture.notes, note))
     pixels = np.ascontiguousarray(converted)
-    if grey:
+    if picture.one_channel:
         pixels = np.repeat(pixels[..., 1:2], 3, axis=2)
     note = f"its colours were converted from {colour.name(profile) or 'its colour profile'} to sRGB"
     return replace(plain, pixels=pixels, exact=False, notes=(*picture.notes, note))

@@ -56,38 +56,38 @@ class Facts:
     style: Style
     chunks: Chunks
     depth: int
-    broken: tuple[str, ...]
+    broken: frozenset[str]
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
     """The bytes of a PNG file -> name and data of each complete chunk, and whether its checksum is right."""
-    place = len(SIGNATURE)
+    place, view = len(SIGNATURE), memoryview(data)
     while place + 12 <= len(data):
         (size,) = struct.unpack_from(">I", data, place)
         end = place + 12 + size
         if end > len(data):
             return
         (check,) = struct.unpack_from(">I", data, end - 4)
-        yield data[place + 4 : place + 8], data[place + 8 : end - 4], check == zlib.crc32(data[place + 4 : end - 4])
+        yield data[place + 4 : place + 8], data[place + 8 : end - 4], check == zlib.crc32(view[place + 4 : end - 4])
         place = end
 
 
 def facts(data: bytes) -> Facts:
     """The bytes of a PNG file -> what they say. Damage is passed over: whoever decodes the pixels judges that."""
-    header, kept, broken, body = b"", dict[bytes, bytes](), list[str](), list[bytes]()
+    header, kept, broken, body = b"", dict[bytes, bytes](), set[str](), list[bytes]()
     for name, content, whole in chunks(data):
         if name == b"IHDR":
             header = content
         elif name == b"IDAT":
             body.append(content)
         elif not whole:
-            broken.append(name.decode("ascii", "replace"))
+            broken.add(name.decode("ascii", "replace"))
         elif name in KEPT and not body:
             kept.setdefault(name, content)
     if len(header) != 13:
-        return Facts(LIBPNG, (), 8, tuple(broken))
+        return Facts(LIBPNG, (), 8, frozenset(broken))
     style = Style(_level(body), _chunk_size([len(b) for b in body]), _filter(body, header), _narrow(body))
-    return Facts(style, tuple(kept.items()), header[8], tuple(broken))
+    return Facts(style, tuple(kept.items()), header[8], frozenset(broken))
 
 
 def without_metadata(data: bytes) -> bytes:

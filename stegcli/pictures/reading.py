@@ -121,7 +121,8 @@ def described(image: Pillow.Image, data: bytes, format: str, account: Account) -
     if format == "PNG":
         facts = png.facts(data)
         if facts.broken:
-            account.say(f"damaged metadata were ignored: {', '.join(dict.fromkeys(facts.broken))}")
+            account.say(f"damaged metadata were ignored: {', '.join(sorted(facts.broken))}")
+            account.exact &= not any(name.encode() in png.KEPT for name in facts.broken)
         if png.PROFILE in dict(facts.chunks) and not image.info.get("icc_profile"):
             account.loss(DAMAGED_PROFILE)
         source = Source(facts.depth, transparent=transparent, profile=profile)
