@@ -182,14 +182,19 @@ def check_facets(method: str, name: str, asked: Mapping[str, str], what: str, hi
             raise UsageError(f"{what} for the {facet} {held[facet]}, not for {value}", hint)
 
 
-def load(method: str, weights: str | Path = "default", device: str = "cpu") -> Method:
+def load(method: str, weights: str | Path = "default", device: str = "cpu", named: str | None = None) -> Method:
     """Method's name and a revision's name, or a file's path -> the method; its networks are built at first use.
 
-    Raises WeightsError if the file is missing, is not what weights.toml says, or does not fit this version.
+    named: what a key calls the weights. A file must be that: it is hashed and parsed from the same bytes, so that it
+    cannot be changed in between. Raises WeightsError if the file is missing, is not what the key or weights.toml says,
+    or does not fit this version.
     """
     name = default_name(method) if weights == "default" else str(weights)
     if is_file_name(name):
-        return _build(read(Path(name)), method, device)
+        data = _bytes(Path(name))
+        if named is not None and _fingerprint(data) != named:
+            raise _other_file(name)
+        return _build(_parse(data, Path(name).name), method, device)
     found = entry(method, name)
     if found.borrows:
         return _build(_borrowed(found), method, device)
@@ -228,8 +233,12 @@ def identity(method: str, weights: str) -> str:
     if weights == "default":
         return default_name(method)
     if is_file_name(weights):
-        return FILE_PREFIX + hashlib.sha256(_bytes(Path(weights))).hexdigest()[:48]
+        return _fingerprint(_bytes(Path(weights)))
     return entry(method, weights).name
+
+
+def _fingerprint(data: bytes) -> str:
+    return FILE_PREFIX + hashlib.sha256(data).hexdigest()[:48]
 
 
 def resolve(method: str, named: str, given: str | None) -> str:
@@ -243,9 +252,13 @@ def resolve(method: str, named: str, given: str | None) -> str:
         return named
     if identity(method, given) != named:
         if named.startswith(FILE_PREFIX) and is_file_name(given):
-            raise WeightsError(f"weights {given} are not those the key was made for (sha256 differs)")
+            raise _other_file(given)
         raise UsageError(f"the key is for weights {named}, not for {given}")
     return given
+
+
+def _other_file(name: str) -> WeightsError:
+    return WeightsError(f"weights {name} are not those the key was made for (sha256 differs)")
 
 
 def verified_bytes(found: Entry) -> bytes:

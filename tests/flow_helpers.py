@@ -5,8 +5,6 @@ import math
 import numpy as np
 import torch
 
-from stegcli import training
-
 
 def settled(module, scale=0.3):
     """The same weights on every run, and away from where couplings do nothing. ActNorm stays about where it began."""
@@ -23,7 +21,7 @@ def settled(module, scale=0.3):
 
 def untrained(method, seed=0):
     """The method with networks that never learnt anything, the same on every run, as loaded weights would be."""
-    _, networks = training._seeded(lambda: method, seed)
+    _, networks = seeded(lambda: method, seed)
     networks.eval().requires_grad_(False)
     return method
 

@@ -19,7 +19,8 @@ ROOT = Path(stegcli.__file__).parent
 # A folder counts as one: its own modules may import each other. A new module takes its place here.
 LAYERS = (
     ("errors", "nn", "guard", "schedule", "version"),
-    ("files", "options"),
+    ("disk", "options"),
+    ("files",),
     ("about", "keys", "pictures", "checkpoint"),
     ("coding",),
     ("method",),

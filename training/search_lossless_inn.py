@@ -28,7 +28,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from stegcli import api, training, weights
+from stegcli import api, weights
 from stegcli.coding import payload
 from stegcli.data import Pictures, load_pictures
 from stegcli.keys.key import Key
@@ -39,7 +39,8 @@ from stegcli.methods.lossless_inn.net import COLOURS, BlindNet
 from stegcli.nn import tensors
 from stegcli.pictures import image, metrics
 from stegcli.pictures.image import Picture
-from stegcli.recipe import Noise, Stage, Step
+from stegcli.recipe import Noise, Stage, Step, seeded
+from stegcli.schedule import schedule, set_rate
 
 METHOD = "lossless-inn"
 DECAYS = (0.999, 0.99, 0.0)
@@ -256,7 +257,7 @@ CANDIDATES = {
 
 def trained(candidate: Candidate, pictures: Pictures, seconds: float, seed: int) -> tuple[dict[float, dict], int]:
     """-> the averages of the weights, and how many steps were made."""
-    method = training._seeded(candidate.build, seed)
+    method = seeded(candidate.build, seed)
     averages = {d: _copy(method) for d in DECAYS}
     total, whole = 0, sum(s.steps for s in candidate.stages)
     for part in candidate.stages:
@@ -275,7 +276,7 @@ def trained(candidate: Candidate, pictures: Pictures, seconds: float, seed: int)
 
 
 def _step(method: NetworkCoder, part: Stage, images: Tensor, step: Step, optimizer: torch.optim.Optimizer) -> None:
-    training._set_rate(optimizer, part.lr * training._schedule(step.progress))
+    set_rate(optimizer, part.lr * schedule(step.progress))
     terms = part.loss(method, images, step)
     optimizer.zero_grad(set_to_none=True)
     torch.stack([t for n, t in terms.items() if not n.startswith("_")]).sum().backward()

@@ -5,9 +5,7 @@ Nothing here touches tensors, and `stego --help` does not load torch.
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -15,8 +13,9 @@ import typer
 
 from stegcli import methods
 from stegcli.cli.commands import capacity, evaluate, hide, keygen, listing, reveal, train, weights
-from stegcli.cli.console import as_fault, complain, say, show, trace
-from stegcli.errors import FileError, StegoError, UsageError
+from stegcli.cli.console import as_fault, complain, leave, say, show, trace
+from stegcli.disk import descriptors
+from stegcli.errors import StegoError, UsageError
 from stegcli.version import __version__
 
 INTERRUPTED = 130
@@ -81,10 +80,11 @@ def _help_if_alone(context: typer.Context) -> None:
 
 def main() -> None:
     """Run, and turn every ending into one line and the documented exit status."""
+    descriptors.reopen_closed()
     signal.signal(signal.SIGTERM, _terminated)
     for plugin, reason in methods.broken().items():
         say(f"warning: the plugin {plugin} cannot be loaded: {reason}")
-    _leave(_status())
+    leave(_status())
 
 
 def _terminated(*_: object) -> None:
@@ -118,12 +118,3 @@ def _wrong_usage(error: Any) -> int:
     hint = f"see {context.command_path} --help" if context else None
     complain(UsageError(message[:1].lower() + message[1:], hint))
     return UsageError.exit_code
-
-
-def _leave(status: int) -> None:
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = status or FileError.exit_code
-    sys.exit(status)

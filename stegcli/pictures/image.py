@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from stegcli import files
+from stegcli.disk import descriptors
 from stegcli.errors import FileError
 from stegcli.pictures import colour, formats, png, reading
 from stegcli.pictures.formats import LOSSLESS as LOSSLESS
@@ -34,8 +35,6 @@ from stegcli.pictures.samples import Account, samples
 
 MAX_PIXELS = 100_000_000
 JPEG_QUALITY = 90
-NO_ALPHA = frozenset({"BMP", "JPEG"})
-LONGEST_SIDE = {"WEBP": 16383, "JPEG": 65500}
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ def decode(data: bytes, what: str = "image", max_pixels: int = MAX_PIXELS) -> Pi
 
 def _decoded(data: bytes, what: str, format: str, max_pixels: int) -> Picture:
     account = Account()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), descriptors.libraries_silenced():
         warnings.simplefilter("ignore")  # we judge the size ourselves, and say what else is odd
         with reading.opened(data, what, format, max_pixels) as opened:
             described = reading.described(opened, data, format, account)
@@ -158,11 +157,7 @@ def _decoded(data: bytes, what: str, format: str, max_pixels: int) -> Picture:
 
 def check(picture: Picture, format: str) -> None:
     """Raises FileError if a file of that format cannot hold the picture. Cheap: for before the work."""
-    if picture.alpha is not None and format in NO_ALPHA:
-        raise FileError(f"{format} cannot keep an alpha channel", "write .png")
-    if max(picture.height, picture.width) > LONGEST_SIDE.get(format, 2**31 - 1):
-        hint = f"{format} ends at {LONGEST_SIDE[format]} pixels a side; write .png"
-        raise FileError(f"cannot write {picture.width}x{picture.height} as {format}", hint)
+    formats.check(format, picture.width, picture.height, picture.alpha is not None)
 
 
 def lost_in(picture: Picture, format: str) -> tuple[str, ...]:

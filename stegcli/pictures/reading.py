@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import functools
 import io
 import logging
@@ -12,7 +10,7 @@ import warnings
 from dataclasses import dataclass
 
 from PIL import Image as Pillow
-from PIL import UnidentifiedImageError, _imaging
+from PIL import UnidentifiedImageError
 
 from stegcli.errors import FileError
 from stegcli.pictures import boxes, colour, png
@@ -59,10 +57,9 @@ def opened(data: bytes, what: str, format: str, max_pixels: int) -> Pillow.Image
 
     Raises one of DAMAGE if it is damaged or unsupported.
     """
+    _let_pillow_log_nothing()
     if format == "HEIC":
         _let_pillow_read_heic(what)
-    if format == "TIFF":
-        _silence()
     name = "HEIF" if format == "HEIC" else format
     try:
         image = Pillow.open(io.BytesIO(data), formats=(name,))
@@ -78,11 +75,9 @@ def too_large(what: str, max_pixels: int) -> FileError:
 
 
 @functools.lru_cache(maxsize=1)
-def _silence() -> None:
-    """What libtiff and Pillow write to standard error besides raising it: no more, where libtiff can be reached."""
+def _let_pillow_log_nothing() -> None:
+    """What it logs it also raises; without a handler of its own it would reach standard error."""
     logging.getLogger("PIL").addHandler(logging.NullHandler())
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
 
 def _let_pillow_read_heic(what: str) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stegcli import api, methods, options, weights
+from stegcli import api, files, methods, options, weights
 from stegcli.about import About
 from stegcli.cli import inputs, jobs
 from stegcli.cli.console import emit, show
@@ -127,10 +127,14 @@ def _planned(
     survive: str | None, robust: bool, quality: int | None,
 ) -> _Plan:  # fmt: skip
     """The words of the command line -> the plan. Raises UsageError, FileError."""
+    output = output if output is None else files.ordinary(output)
     key_flag = next((f for f in _flags_of_key_paths() if f in asked), None)
     given = key or ([] if key_flag else inputs.key_of_environment())
+    if "" in given:
+        raise UsageError("the name of the key is empty")
     inputs.check_stdin(*(secret or []), *(receivers or []), cover, *given)
-    held = tuple(keys.load(g) for g in given)
+    passphrases = inputs.Passphrases()
+    held = tuple(keys.load(g, passphrases.of(g)) for g in given)
     chosen = inputs.chosen_method(held, method, cover)
     about = methods.about(chosen)
     opts = parsed("hide", chosen, asked)
@@ -145,6 +149,10 @@ def _planned(
     inputs.check_quality(quality, names.outputs, about)
     plan.quality = quality or image.JPEG_QUALITY
     plan.cover = _checked_cover(cover, about)
+    for name in {s for group in names.groups for s in group}:
+        files.check_readable(name, "secret")
+    if plan.cover is not None and not inputs.is_folder(plan.cover):
+        files.check_readable(plan.cover, "cover")
     return plan
 
 
@@ -219,12 +227,12 @@ def _refuse_early(plan: _Plan, force: bool) -> None:
     fresh = plan.about.keyed and not plan.held
     count = _key_count(plan, len(names.groups[0]))
     paths = [output, *(_fresh_paths(plan, output, count) if fresh else ())]
+    inputs.refuse_own(paths, [*names.groups[0], plan.cover, *names.keys])
     inputs.check_outputs([Path(p) for p in paths if p != STDIO], force)
 
 
 def _tell_capacity(plan: _Plan, json: bool, device: str) -> None:
     """`--dry-run`: what each stego could carry, and what its secrets need."""
-    from stegcli import files
     from stegcli.method import Request, Secret
 
     models = jobs.Models(plan.named, device)
