@@ -5,6 +5,8 @@ import math
 import numpy as np
 import torch
 
+from stegcli.recipe import seeded
+
 
 def settled(module, scale=0.3):
     """The same weights on every run, and away from where couplings do nothing. ActNorm stays about where it began."""
