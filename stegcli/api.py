@@ -126,7 +126,7 @@ class _Sender:
         return next(filter(None, (self._try(c, plans[c], mend=True) for c in codes)), None)
 
     def _try(self, code: int, plan: Plan, mend: bool = False) -> Hidden | None:
-        stego = self.method.hide(plan.bits, plan.used, self.tensor, self.key)
+        stego = self.method.hide(plan.bits, plan.used, self.tensor, plan.key)
         if mend:
             stego = self.method.mend(stego, plan.bits, plan.used)
         file, picture = _encode(stego, self.cover, self.format)

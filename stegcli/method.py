@@ -73,7 +73,10 @@ class BitMethod(Method):
 
     @abc.abstractmethod
     def hide(self, bits: np.ndarray, used: np.ndarray, cover: Tensor, key: Key) -> Tensor:
-        """Bits uint8, which of them matter (bool), and a cover on the 8-bit grid -> a stego on that grid."""
+        """Bits uint8, which of them matter (bool), and a cover on the 8-bit grid -> a stego on that grid.
+
+        key: the message's own, for coins: no other message of the sender's key has it.
+        """
 
     def mend(self, stego: Tensor, bits: np.ndarray, used: np.ndarray) -> Tensor:
         """A stego that may read wrongly in places -> one that reads better. By default there is nothing to mend."""
