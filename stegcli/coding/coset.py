@@ -5,8 +5,7 @@ one, the upper one which way, so that the direction carries bits too.
 
     header   nonce (16 bytes) | (length (4), share (1), check of zeros (4 or more)) xor pad
              in the lower plane of slots drawn for one of SALTS salts, in as many slots as make its rate the body's
-    body     the upper plane's part in all slots, the lower one's in all but the header's; both dealt anew by every
-             message's own key
+    body     in both planes of all other slots, dealt to the code's blocks by the message's own key
 
 The receiver tries all salts and all sizes, all salts at once: bit s of a 64-bit word belongs to salt s. The pad is
 HMAC-SHA256 of the nonce, so that a wrong try passes the check once in 2^32.
@@ -90,51 +89,50 @@ def write(data: bytes, key: Key, planes: Planes) -> tuple[np.ndarray, Sealed, in
     share = planes.share(bits + HEADER_BITS, n)
     sealed = sealing.seal(data, key, share)
     low = bits - upper_bits(bits, share)
-    size = _size(n, low)
+    size = _size(n, low, max(low, bits - low))
     code = header_code(size)
     header = HeaderPlaces(key, n).drawn(secrets.randbelow(SALTS)).take(size)
+    rest = _others(n, header)
+    deal = Deal(n - size, sealed.message.stream("slots"))
     x, cost = planes.plane(0, None)
     lower = x.copy()
     lower[header] = trellis.embed(code, x[header], cost[header], _header_bits(sealed, code.bits, key))
-    rest = _others(n, header)
-    lower[rest] = _embed(sealed, "lower", x[rest], cost[rest], sealed.body[:low])
-    upper = _embed(sealed, "upper", *planes.plane(1, lower), sealed.body[low:])
+    lower[rest] = _embed(deal, x[rest], cost[rest], sealed.body[:low])
+    x, cost = planes.plane(1, lower)
+    # The code leaves a slot as it finds it where both bits cost the same. Coins decide those, else samples would go up
+    # from even numbers and down from odd ones, as in LSB replacement.
+    upper = np.where(cost == 0, sealed.message.stream("coins").bits(n), x)
+    upper[rest] = _embed(deal, upper[rest], cost[rest], sealed.body[low:])
     return np.stack([lower, upper]), sealed, code.bits + bits
 
 
 def read(residues: np.ndarray, key: Key) -> bytes:
     """Each slot's number modulo 4, uint8 (n,) -> the data. Raises RevealError."""
-    low = residues & 1
-    for header in _headers(low, key):
+    for header in _headers(residues & 1, key):
         if header.length <= capacity(len(residues)):
             try:
-                return _open(residues, low, header, key)
+                return _open(residues, header, key)
             except RevealError:
                 continue  # a wrong try that passed the check by chance
     raise RevealError
 
 
-def _open(residues: np.ndarray, low: np.ndarray, header: Header, key: Key) -> bytes:
+def _open(residues: np.ndarray, header: Header, key: Key) -> bytes:
     message = key.message(header.nonce)
+    slots = len(residues) - len(header.slots)
     bits = sealing.body_bits(header.length)
-    high_bits = upper_bits(bits, header.share)
-    lower = low[_others(len(low), header.slots)]
-    if bits - high_bits > trellis.most_bits(len(lower)):
+    high = upper_bits(bits, header.share)
+    if max(high, bits - high) > trellis.most_bits(slots):
         raise RevealError
-    body = [_extract(message, "lower", lower, bits - high_bits)]
-    if high_bits:
-        body.append(_extract(message, "upper", residues >> 1, high_bits))
-    return sealing.open_body(np.concatenate(body), message, header.length, header.share)
+    dealt = Deal(slots, message.stream("slots")).take(residues[_others(len(residues), header.slots)])
+    lower = trellis.extract(trellis.Code(slots, bits - high), dealt & 1)
+    upper = trellis.extract(trellis.Code(slots, high), dealt >> 1)
+    return sealing.open_body(np.concatenate([lower, upper]), message, header.length, header.share)
 
 
-def _embed(sealed: Sealed, plane: str, x: np.ndarray, cost: np.ndarray, bits: np.ndarray) -> np.ndarray:
-    deal = Deal(len(x), sealed.message.stream(plane))
+def _embed(deal: Deal, x: np.ndarray, cost: np.ndarray, bits: np.ndarray) -> np.ndarray:
     code = trellis.Code(len(x), len(bits))
     return deal.put(trellis.embed(code, deal.take(x), deal.take(cost), bits), x)
-
-
-def _extract(message: Key, plane: str, x: np.ndarray, bits: int) -> np.ndarray:
-    return trellis.extract(trellis.Code(len(x), bits), Deal(len(x), message.stream(plane)).take(x))
 
 
 def _others(slots: int, header: np.ndarray) -> np.ndarray:
@@ -144,13 +142,13 @@ def _others(slots: int, header: np.ndarray) -> np.ndarray:
     return others
 
 
-def _size(slots: int, low: int) -> int:
-    """Slots, bits of the body in the lower plane -> the header's size whose rate is nearest to the body's."""
+def _size(slots: int, low: int, most: int) -> int:
+    """Slots, the body's bits in the lower plane and in the fuller one -> the header's size of the nearest rate."""
 
     def off(size: int) -> float:
         return abs(math.log(header_code(size).bits / size * (slots - size) / max(1, low)))
 
-    return min((s for s in sizes(slots) if low <= trellis.most_bits(slots - s)), key=off)
+    return min((s for s in sizes(slots) if most <= trellis.most_bits(slots - s)), key=off)
 
 
 # -- the header
