@@ -49,7 +49,7 @@ class BitMethod(Method):
 
     @abc.abstractmethod
     def carry(self, plan: Plan, cover: Picture, key: Key) -> Picture:
-        """What each slot is to hold, and a cover -> a stego."""
+        """What each slot is to hold, and a cover -> a stego. Coins come from the plan's own key."""
 
     def mend(self, stego: Picture, plan: Plan) -> Picture:
         """A stego that may read wrongly in places -> one that reads better. By default there is nothing to mend."""

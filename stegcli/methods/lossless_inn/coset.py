@@ -85,7 +85,7 @@ class CosetCoder(BitMethod):
     def carry(self, plan: Plan, cover: Picture, key: Key) -> Picture:
         samples = _samples(cover)
         down, up = distances(samples, plan.bits[0] | plan.bits[1] << 1)
-        coin = key.stream("direction").bits(len(samples)).astype(bool)
+        coin = plan.key.stream("direction").bits(len(samples)).astype(bool)
         rise = (up < down) | ((up == down) & coin)
         changed = (samples + np.where(rise, up, -down)).astype(np.uint8)
         planes = changed.reshape(COLOURS, cover.height, cover.width)
@@ -108,7 +108,6 @@ class SamplePlanes:
         if index == 0 or lower is None:
             return (self.samples & 1).astype(np.uint8), self.costs
         zero, one = (_cheapest(self.samples, lower | upper << 1) for upper in (0, 1))
-        # Where both cost the same, the cover's own bit serves: any choice would do.
         own = (self.samples >> 1 & 1).astype(np.uint8)
         natural = np.where(zero == one, own, one < zero).astype(np.uint8)
         return natural, np.abs(zero - one).astype(np.float32) * self.costs
