@@ -91,7 +91,8 @@ def _coloured(pixels: np.ndarray) -> np.ndarray:
 def _index(pixels: np.ndarray) -> np.ndarray:
     """uint8 (..., 3) -> int32 (...), R the most significant byte."""
     red, green, blue = (pixels[..., channel].astype(np.int32) for channel in range(3))
-    return red << 16 | green << 8 | blue
+    index: np.ndarray = red << 16 | green << 8 | blue
+    return index
 
 
 @cache
