@@ -69,7 +69,7 @@ def _has_colours(pixels: np.ndarray) -> bool:
     """Whether there are LEAST_COLOURS different ones that are not grey."""
     flat = pixels.reshape(-1, 3)
     flat = flat[_coloured(flat)]
-    return len(np.unique(_index(flat[:: 1 + len(flat) // LOOKED_AT]))) >= LEAST_COLOURS
+    return bool(np.unique(_index(flat[:: 1 + len(flat) // LOOKED_AT])).size >= LEAST_COLOURS)
 
 
 def off_lattice(pixels: np.ndarray) -> np.ndarray:
@@ -86,8 +86,8 @@ def clean_tiles(pixels: np.ndarray) -> np.ndarray:
     """
     height, width = pixels.shape[:2]
     off, coloured = (_any_of_tile(flags) for flags in (off_lattice(pixels), _coloured(pixels)))
-    clean = (coloured & ~off).repeat(TILE, axis=0).repeat(TILE, axis=1)
-    return clean[:height, :width]
+    clean: np.ndarray = (coloured & ~off).repeat(TILE, axis=0).repeat(TILE, axis=1)[:height, :width]
+    return clean
 
 
 def _any_of_tile(flags: np.ndarray) -> np.ndarray:
