@@ -21,7 +21,7 @@ KINDS: dict[str, dict[str, object]] = {
 }
 
 
-def photo(height: int = 176, width: int = 203) -> Pillow.Image:
+def photo(height: int = 120, width: int = 139) -> Pillow.Image:
     """A photo of odd size."""
     return Pillow.fromarray(np.ascontiguousarray(samples.coffee()[100 : 100 + height, 150 : 150 + width]))
 

@@ -41,7 +41,7 @@ def test_a_file_is_the_sum_of_its_parts(name: str) -> None:
     found = segments.parse(file)
     assert found.to_bytes() == file
     assert found.after == b""
-    assert (found.frame.width, found.frame.height) == (203, 176)
+    assert (found.frame.width, found.frame.height) == (139, 120)
     assert len(found.scans) == 1 or "progressive" in name
 
 
