@@ -11,7 +11,7 @@ import io
 import os
 import struct
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -51,13 +51,17 @@ class Quantisation:
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded picture: `pixels` uint8 (h, w, 3), `alpha` uint8 (h, w) or None, and what decoding did."""
+    """A decoded picture: `pixels` uint8 (h, w, 3), `alpha` uint8 (h, w) or None, and what decoding did.
+
+    source: the bytes of its file if that is a JPEG, for those who work on its coefficients.
+    """
 
     pixels: np.ndarray
     alpha: np.ndarray | None = None
     icc_profile: bytes | None = None
     notes: tuple[str, ...] = field(default=())
     jpeg: Quantisation | None = None
+    source: bytes | None = field(default=None, repr=False)
 
     @property
     def height(self) -> int:
@@ -87,7 +91,8 @@ def decode(data: bytes, what: str = "image") -> Picture:
                 notes = _loss_in_loading(opened)
                 jpeg = _quantisation(opened)
                 opened.load()
-                return _to_picture(opened, notes, jpeg)
+                picture = _to_picture(opened, notes, jpeg)
+                return replace(picture, source=data) if data.startswith(b"\xff\xd8") else picture
     except UnidentifiedImageError as error:
         raise FileError(f"{what} is not a picture that stego reads", "PNG, BMP, TIFF, WebP, AVIF or JPEG") from error
     except Pillow.DecompressionBombError as error:

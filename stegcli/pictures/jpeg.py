@@ -38,6 +38,10 @@ _WARNINGS = ("Corrupt JPEG data", "Premature end", "Invalid SOS", "Inconsistent 
 _HARMLESS = ("extraneous bytes before marker", "unknown JFIF", "Unknown Adobe")
 
 
+class MissingLibraryError(FileError):
+    """pyjpegio is not installed, or there is none for this machine."""
+
+
 @dataclass(frozen=True)
 class Component:
     """One colour component. blocks: quantised coefficients, int16 (rows, columns, 8, 8), vertical frequency first.
@@ -160,7 +164,7 @@ def _library() -> Any:
     try:
         import jpegio
     except ImportError as error:
-        raise FileError(
+        raise MissingLibraryError(
             "JPEG covers need the package pyjpegio, which is not installed",
             "pip install pyjpegio (there is none for Linux on ARM), or take a PNG that was never a JPEG",
         ) from error

@@ -1,7 +1,11 @@
-"""The coset coder: slots are the samples, read as integers; nearly every sample that changes at all changes by one."""
+"""The coset coder: slots are the samples, read as integers; nearly every sample that changes at all changes by one.
+
+Of a JPEG the slots are its coefficients (`jpeg_domain`). One key serves both: the file says which it is.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -10,9 +14,10 @@ import numpy as np
 
 from stegcli.about import About
 from stegcli.coding.payload import Layout, Plan, upper_share
-from stegcli.errors import WeightsError
+from stegcli.errors import RevealError, WeightsError
 from stegcli.keys.key import Key
-from stegcli.methods.lossless_inn import ABOUT
+from stegcli.method import Asked, Draft, Request, Revealed
+from stegcli.methods.lossless_inn import ABOUT, jpeg_domain, wet
 from stegcli.methods.lossless_inn.directed import DirectedPlanes, distances
 from stegcli.pictures.image import Picture
 from stegcli.slots import BitMethod
@@ -26,7 +31,8 @@ COLOURS = 3
 
 
 class CosetCoder(BitMethod):
-    """Slots are the samples, in the order of a (3, h, w) array; a slot holds its sample modulo 4.
+    """Slots are the samples, in the order of a (3, h, w) array, of a grey picture (h, w); a slot holds its sample
+    modulo 4.
 
     costs: "hill", or "density", whose configuration follows. Only the sender needs them: stegos of either are read
     alike, without any network.
@@ -63,6 +69,35 @@ class CosetCoder(BitMethod):
     def slots(self, height: int, width: int) -> int:
         return COLOURS * height * width
 
+    def slots_in(self, cover: Picture) -> int:
+        return super().slots_in(cover) // (COLOURS if _is_grey(cover) else 1)
+
+    def capacity(self, request: Request) -> int:
+        if jpeg_domain.is_asked_for(request):
+            return jpeg_domain.capacity(request)
+        if request.cover is not None:
+            jpeg_domain.check_pixels(request.cover, request.options)
+        return super().capacity(request)
+
+    def drafts(self, request: Request) -> Iterator[Draft]:
+        if jpeg_domain.is_asked_for(request):
+            yield from jpeg_domain.drafts(request, self)
+            return
+        assert request.cover is not None
+        notes = jpeg_domain.check_pixels(request.cover, request.options)
+        for draft in super().drafts(request):
+            yield replace(draft, notes=(*draft.notes, *notes, *_told_of_wet(request.cover, draft.picture)))
+
+    def reveal(self, stego: Picture, asked: Asked) -> tuple[Revealed, ...]:
+        if stego.source is None:
+            return super().reveal(stego, asked)
+        if asked.key is None:
+            raise RevealError
+        return (Revealed(jpeg_domain.reveal(stego.source, asked.key)),)
+
+    def readings(self, stego: Picture, asked: Asked) -> Iterator[tuple[Revealed, ...]]:
+        yield self.reveal(stego, asked)  # integers: nothing depends on the machine
+
     def log_odds(self, stego: Picture, key: Key) -> np.ndarray:
         samples = _samples(stego)
         return np.stack([samples & 1, samples >> 1 & 1]).astype(np.float32) * 2 - 1
@@ -71,9 +106,14 @@ class CosetCoder(BitMethod):
         from stegcli.methods.lossless_inn import costs
         from stegcli.nn.tensors import to_levels
 
-        if self.costs == "hill":
-            return SamplePlanes(_samples(cover), costs.hill(to_levels(cover.pixels)))
-        return DirectedPlanes(_samples(cover), *costs.of_density(self.density, to_levels(cover.pixels)))
+        levels, dry = to_levels(cover.pixels), ~_in_order(wet.wet(cover.pixels))
+        found = [costs.hill(levels)] if self.costs == "hill" else costs.of_density(self.density, levels)
+        if _is_grey(cover):
+            found = [f.reshape(COLOURS, -1).sum(axis=0) for f in found]
+            dry = dry[: len(dry) // COLOURS]
+        ways = [np.where(dry, f, wet.COST) for f in found]
+        samples = _samples(cover)
+        return SamplePlanes(samples, *ways) if self.costs == "hill" else DirectedPlanes(samples, *ways)
 
     def carry(self, plan: Plan, cover: Picture, key: Key) -> Picture:
         samples = _samples(cover)
@@ -81,8 +121,8 @@ class CosetCoder(BitMethod):
         coin = key.stream("direction").bits(len(samples)).astype(bool)
         rise = (up < down) | ((up == down) & coin)
         changed = (samples + np.where(rise, up, -down)).astype(np.uint8)
-        planes = changed.reshape(COLOURS, cover.height, cover.width)
-        return replace(cover, pixels=np.ascontiguousarray(planes.transpose(1, 2, 0)))
+        planes = np.broadcast_to(changed.reshape(-1, cover.height, cover.width), (COLOURS, cover.height, cover.width))
+        return replace(cover, pixels=np.ascontiguousarray(planes.transpose(1, 2, 0)), source=None)
 
 
 class SamplePlanes:
@@ -115,5 +155,24 @@ def _cheapest(samples: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 
 def _samples(picture: Picture) -> np.ndarray:
-    """Picture -> its samples in the order of a (3, h, w) array, int16 (n,)."""
-    return picture.pixels.transpose(2, 0, 1).reshape(-1).astype(np.int16)
+    """Picture -> its samples in the order of a (3, h, w) array, of a grey one (h, w), int16 (n,)."""
+    samples = _in_order(picture.pixels[..., :1] if _is_grey(picture) else picture.pixels)
+    return samples.astype(np.int16)
+
+
+def _in_order(pixels: np.ndarray) -> np.ndarray:
+    """(h, w, channels) -> (n,), channel by channel, row by row."""
+    return pixels.transpose(2, 0, 1).reshape(-1)
+
+
+def _is_grey(picture: Picture) -> bool:
+    """Whether all three channels are equal. They stay so: a grey picture with coloured pixels tells by them."""
+    red, green, blue = (picture.pixels[..., channel] for channel in range(COLOURS))
+    return bool((red == green).all() and (green == blue).all())
+
+
+def _told_of_wet(cover: Picture, stego: Picture) -> tuple[str, ...]:
+    """What is to be said if the message was so long that it went where changes can be seen."""
+    count = int(np.count_nonzero((cover.pixels != stego.pixels) & wet.wet(cover.pixels)))
+    note = f"{count} samples changed in even or clipped parts: a shorter message is harder to detect"
+    return (note,) if count else ()

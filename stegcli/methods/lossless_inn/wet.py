@@ -10,8 +10,9 @@ import numpy as np
 
 from stegcli.pictures import lattice
 
-COST = np.float32(1e6)
-"""Of changing such a sample, where others cost about 1: nothing but a message that fills the picture pays it."""
+COST = np.float32(1e4)
+"""Of changing such a sample, where others cost about 1: only a message that fills the picture pays it. Not more, so
+that float32 sums of costs still tell the others apart."""
 
 
 def wet(pixels: np.ndarray) -> np.ndarray:
