@@ -37,9 +37,8 @@ def say_start(
 
 def say_hidden(output: str, names: Sequence[str], hidden: Hidden, fresh: Sequence[Path]) -> None:
     width, height = hidden.picture.width, hidden.picture.height
-    lasts = (
-        f"survives {channel.told(hidden.survives)}" if hidden.draft.file is None else "readable while not saved anew"
-    )
+    as_file = hidden.draft.file is not None
+    lasts = "lost if saved anew" if as_file else f"survives {channel.told(hidden.survives)}"
     line = f"wrote {place(output)}: verified, {width}x{height}, {lasts}"
     psnr = hidden.cover_psnr
     say(line if psnr is None else f"{line}, PSNR to its cover {psnr:.2f} dB")
