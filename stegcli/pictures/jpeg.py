@@ -81,8 +81,7 @@ class Written:
 def read(data: bytes, what: str = "image") -> Jpeg:
     """The bytes of a JPEG file -> its coefficients. Raises FileError: no JPEG, damaged, or of a kind not read."""
     structure = segments.parse(data, what)
-    steps = _steps(structure.before)
-    frame = structure.frame
+    steps, frame = _steps(structure.before), structure.frame
     loaded, warned = _load(data, what)
     if any(not any(h in w for h in _HARMLESS) for w in warned):
         raise FileError(f"{what} is damaged or cut short")
@@ -178,6 +177,12 @@ def _to_blocks(plane: np.ndarray) -> np.ndarray:
 
 
 # -- tables
+
+
+def steps_of(structure: Structure) -> list[np.ndarray]:
+    """The quantisation steps of each component, int32 (8, 8); none if a table is missing."""
+    found, wanted = _steps(structure.before), structure.frame.tables
+    return [found[t] for t in wanted] if all(t in found for t in wanted) else []
 
 
 def _steps(before: Iterable[Segment]) -> dict[int, np.ndarray]:
