@@ -17,6 +17,7 @@ from stegcli.errors import CapacityError, FileError, RevealError, UsageError
 from stegcli.keys.key import Key
 from stegcli.method import Asked, Method, Request, Secret
 from stegcli.methods.lossless_inn.options import HideOptions
+from stegcli.methods.lossless_inn.wet import _gaps
 from stegcli.pictures import image, lattice, segments
 from stegcli.pictures.image import Picture
 
@@ -186,6 +187,36 @@ def test_grey_covers_stay_grey(method: Method, key: Key) -> None:
     assert np.array_equal(green, blue)
     assert 3 * method.capacity(request_of(cover, key)) < method.capacity(request_of(Picture(np.asarray(photo())), key))
     assert revealed(hidden.file, method, key) == DATA
+
+
+def test_grey_levels_that_are_missing_stay_missing(key: Key) -> None:
+    method = weights.load("lossless-inn", "coset-2")
+    grey = (np.asarray(photo().convert("L")) * 0.75).astype(np.uint8)
+    grey = (grey * 4 // 3).astype(np.uint8)  # stretched again: each fourth level is missing
+    cover = Picture(np.repeat(grey[..., None], 3, axis=2))
+    hidden = api.hide(request_of(cover, key), method)
+    missing = _gaps(np.bincount(grey.reshape(-1), minlength=256))
+    assert missing.sum() > 20
+    assert not missing[hidden.picture.pixels].any()
+    assert hidden.draft.notes == ()
+    assert revealed(hidden.file, method, key) == DATA
+
+
+def test_a_picture_without_any_odd_level_says_so(key: Key) -> None:
+    even = np.asarray(photo().convert("L")) // 2 * 2
+    hidden = api.hide(
+        request_of(Picture(np.repeat(even[..., None], 3, axis=2)), key), weights.load("lossless-inn", "coset-2")
+    )
+    assert any("even or clipped parts, or to levels" in note for note in hidden.draft.notes)
+
+
+def test_palettes_are_refused(coset: Method, key: Key) -> None:
+    painted = photo().quantize(64).convert("RGB")
+    cover = image.decode(png(np.asarray(painted)))
+    with pytest.raises(FileError, match=r"only \d+ colours"):
+        api.hide(request_of(cover, key), coset)
+    hidden = api.hide(request_of(cover, key, options=UNSAFE), coset)
+    assert any("colours, the stego has more" in note for note in hidden.draft.notes)
 
 
 def test_no_lone_samples_in_white_black_and_frames(method: Method, key: Key) -> None:

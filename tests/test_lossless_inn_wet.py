@@ -10,7 +10,7 @@ from jpeg_helpers import photo, saved
 from PIL import Image as Pillow
 from skimage import data as samples
 
-from stegcli.methods.lossless_inn.wet import wet
+from stegcli.methods.lossless_inn.wet import ways, wet
 
 
 @pytest.fixture
@@ -71,3 +71,19 @@ def test_one_channel(noise: np.ndarray) -> None:
     grey[:, 5] = 255
     assert wet(grey)[:, 5].all()
     assert wet(grey).sum() == 40
+
+
+def test_gaps_of_a_histogram_are_not_filled() -> None:
+    """Contrast that was stretched: every other level is missing."""
+    stretched = (np.random.default_rng(0).integers(20, 100, (60, 60, 1)) * 2).astype(np.uint8)
+    up, down = ways(stretched)
+    assert up[stretched < 198].all()
+    assert down[stretched > 40].all()
+    assert not up[stretched == 198].any()  # the last level: beyond it lies no gap
+    assert not down[stretched == 40].any()
+
+
+def test_levels_that_are_rare_by_chance_are_no_gaps() -> None:
+    few = np.random.default_rng(0).integers(100, 110, (60, 60, 1)).astype(np.uint8)
+    few[0, :3, 0] = 180, 182, 184
+    assert not ways(few)[0].any()

@@ -72,6 +72,14 @@ def _has_colours(pixels: np.ndarray) -> bool:
     return bool(np.unique(_index(flat[:: 1 + len(flat) // LOOKED_AT])).size >= LEAST_COLOURS)
 
 
+def count_coloured(pixels: np.ndarray) -> int:
+    """uint8 (h, w, 3) -> how many different colours it has, grey ones aside."""
+    seen = np.zeros(1 << 24, bool)
+    for strip in _strips(pixels):
+        seen[_index(strip)] = True
+    return int(np.count_nonzero(seen)) - int(np.count_nonzero(seen[::0x010101]))
+
+
 def off_lattice(pixels: np.ndarray) -> np.ndarray:
     """uint8 (..., 3) -> bool (...): the pixels whose colour no JPEG decoder makes."""
     index = _index(pixels)

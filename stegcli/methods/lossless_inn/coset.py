@@ -106,14 +106,13 @@ class CosetCoder(BitMethod):
         from stegcli.methods.lossless_inn import costs
         from stegcli.nn.tensors import to_levels
 
-        levels, dry = to_levels(cover.pixels), ~_in_order(wet.wet(cover.pixels))
-        found = [costs.hill(levels)] if self.costs == "hill" else costs.of_density(self.density, levels)
-        if _is_grey(cover):
-            found = [f.reshape(COLOURS, -1).sum(axis=0) for f in found]
-            dry = dry[: len(dry) // COLOURS]
-        ways = [np.where(dry, f, wet.COST) for f in found]
-        samples = _samples(cover)
-        return SamplePlanes(samples, *ways) if self.costs == "hill" else DirectedPlanes(samples, *ways)
+        levels, samples = to_levels(cover.pixels), _samples(cover)
+        wet_up, wet_down = (_of_slots(_in_order(way), cover).any(axis=0) for way in wet.ways(cover.pixels))
+        if self.costs == "hill":
+            found = _of_slots(costs.hill(levels), cover).mean(axis=0)
+            return SamplePlanes(samples, np.where(wet_up & wet_down, wet.COST, found))
+        up, down = (_of_slots(c, cover).sum(axis=0) for c in costs.of_density(self.density, levels))
+        return DirectedPlanes(samples, np.where(wet_up, wet.COST, up), np.where(wet_down, wet.COST, down))
 
     def carry(self, plan: Plan, cover: Picture, key: Key) -> Picture:
         samples = _samples(cover)
@@ -171,8 +170,14 @@ def _is_grey(picture: Picture) -> bool:
     return bool((red == green).all() and (green == blue).all())
 
 
+def _of_slots(samples: np.ndarray, picture: Picture) -> np.ndarray:
+    """(3 h w,) -> the values of what moves together, (1, n); in a grey picture the three channels, (3, n)."""
+    return samples.reshape(COLOURS if _is_grey(picture) else 1, -1)
+
+
 def _told_of_wet(cover: Picture, stego: Picture) -> tuple[str, ...]:
     """What is to be said if the message was so long that it went where changes can be seen."""
-    count = int(np.count_nonzero((cover.pixels != stego.pixels) & wet.wet(cover.pixels)))
-    note = f"{count} samples changed in even or clipped parts: a shorter message is harder to detect"
-    return (note,) if count else ()
+    up, down = wet.ways(cover.pixels)
+    count = int(np.count_nonzero(((stego.pixels > cover.pixels) & up) | ((stego.pixels < cover.pixels) & down)))
+    note = f"{count} samples changed in even or clipped parts, or to levels that the cover has not: a shorter message"
+    return (f"{note} is harder to detect",) if count else ()

@@ -22,6 +22,8 @@ from stegcli.pictures.image import Picture
 from stegcli.pictures.jpeg import Jpeg, MissingLibraryError
 
 WHOLE = "whatever is hidden in its pixels can be detected with certainty"
+FEW_COLOURS = 256
+"""Of a palette. Grey levels do not count."""
 UNSAFE = "or --unsafe-cover, if nobody will look"
 
 
@@ -101,11 +103,19 @@ def reveal(source: bytes, key: Key) -> bytes:
 
 def check_pixels(cover: Picture, options: HideOptions) -> tuple[str, ...]:
     """Whether one may hide in a cover's pixels -> what is to be said of it. Raises FileError."""
-    if cover.source is None and lattice.examine(cover.pixels).history in ("never", "unknown"):
+    was_jpeg = cover.source is not None or lattice.examine(cover.pixels).history in ("jpeg", "mixed")
+    colours = FEW_COLOURS + 1 if was_jpeg else lattice.count_coloured(cover.pixels)
+    if not was_jpeg and not 0 < colours <= FEW_COLOURS:
         return ()
-    if not options.unsafe_cover:
+    if options.unsafe_cover:
+        why = f"the cover was a JPEG: {WHOLE}" if was_jpeg else f"the cover has {colours} colours, the stego has more"
+        return (f"warning: {why}",)
+    if was_jpeg:
         raise _refusal(cover)
-    return (f"warning: the cover was a JPEG: {WHOLE}",)
+    raise FileError(
+        f"cover has only {colours} colours: every changed pixel would add one, which is seen at once",
+        f"use a photo; {UNSAFE}",
+    )
 
 
 def _refusal(cover: Picture) -> FileError:
