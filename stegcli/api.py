@@ -64,7 +64,7 @@ def hide(request: Request, method: Method) -> Hidden:
     draft: Draft | None = None
     with method.inference(hiding=True):
         for draws, draft in enumerate(method.drafts(request), 1):
-            file = image.encode(draft.picture, request.format, request.quality)
+            file = draft.file or image.encode(draft.picture, request.format, request.quality)
             psnrs = _verified(file, draft, request, method)
             if psnrs is not None:
                 return Hidden(file, image.decode(file, "stego"), draft, psnrs, request.survive, draws)

@@ -85,6 +85,7 @@ class Draft:
     number: the message number under which the cover was drawn.
     told: an instance of `about.reveal` that holds what the receiver must be told, if that is not the default.
     measured: figures for `stego evaluate`, such as the share of wrong bits before the code.
+    file: the finished bytes of the stego, if the method does not leave it to `image.encode` to write it.
     """
 
     picture: Picture
@@ -97,6 +98,7 @@ class Draft:
     number: int | None = None
     told: Any = None
     measured: Mapping[str, float] = field(default_factory=dict)
+    file: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

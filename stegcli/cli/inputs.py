@@ -251,6 +251,12 @@ def batch_outputs(inputs: list[str], folder: str | None, suffix: str) -> list[st
     return [str(Path(folder or ".") / f"{n}{suffix}") for n in names]
 
 
+def as_cover(output: str, cover: str | None, about: About) -> str:
+    """The output of a batch, named for a PNG -> for a JPEG, if its cover is one and stays one."""
+    stays = about.keeps_jpeg and cover is not None and Path(cover).suffix.lower() in image.LOSSY
+    return str(Path(output).with_suffix(".jpg")) if stays else output
+
+
 def covers_for(cover: str | None, count: int) -> list[str | None]:
     """One cover for one stego; in a batch a folder with one for each, or one for all, which is warned of."""
     if cover is None:

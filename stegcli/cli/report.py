@@ -37,7 +37,9 @@ def say_start(
 
 def say_hidden(output: str, names: Sequence[str], hidden: Hidden, fresh: Sequence[Path]) -> None:
     width, height = hidden.picture.width, hidden.picture.height
-    line = f"wrote {place(output)}: verified, {width}x{height}, survives {channel.told(hidden.survives)}"
+    as_file = hidden.draft.file is not None
+    lasts = "lost if saved anew" if as_file else f"survives {channel.told(hidden.survives)}"
+    line = f"wrote {place(output)}: verified, {width}x{height}, {lasts}"
     psnr = hidden.cover_psnr
     say(line if psnr is None else f"{line}, PSNR to its cover {psnr:.2f} dB")
     told = zip(names, hidden.draft.forms, hidden.draft.exact, hidden.psnrs, strict=True)

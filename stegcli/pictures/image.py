@@ -48,6 +48,7 @@ class Picture:
     exact: pixels and alpha hold all that the file shows: nothing was rounded, converted or left out.
     format: of the file, by Pillow's name.
     style: how a PNG file was written.
+    source: the bytes of its file if that is a JPEG, for those who work on its coefficients.
     """
 
     pixels: np.ndarray
@@ -61,6 +62,7 @@ class Picture:
     exact: bool = True
     format: str | None = None
     style: png.Style | None = None
+    source: bytes | None = field(default=None, repr=False)
 
     @property
     def height(self) -> int:
@@ -151,7 +153,7 @@ def _decoded(data: bytes, what: str, format: str, max_pixels: int) -> Picture:
     chunks = tuple(c for c in chunks if c[0] not in dropped)
     return Picture(
         found.pixels, found.alpha, profile, tuple(account.notes), jpeg, chunks, grey, found.palette, account.exact,
-        format, described.style,
+        format, described.style, data if format == "JPEG" else None,
     )  # fmt: skip
 
 

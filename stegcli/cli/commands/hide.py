@@ -207,6 +207,7 @@ def _jobs(plan: _Plan, make_keys: Any, warn: bool) -> list[HideJob]:
     todo = []
     for index, (group, out, cover) in enumerate(zip(names.groups, names.outputs, covers, strict=True)):
         held = make_keys(_key_count(plan, len(group)))
+        out = inputs.as_cover(out, cover, about) if names.batch else out
         fresh = _fresh_paths(plan, out, max(1, len(held)))
         counts = names.batch and plan.held and about.numbered
         opts = inputs.nth(plan.options, index, about) if counts else plan.options
@@ -241,7 +242,8 @@ def _tell_capacity(plan: _Plan, json: bool, device: str) -> None:
     for group, out, cover in zip(plan.names.groups, plan.names.outputs, covers, strict=True):
         picture = None if cover is None else image.load(cover, "cover")
         secrets = tuple(Secret(files.read(s, "secret")) for s in group)
-        request = Request(secrets, (), picture, plan.survive, plan.options)
+        format = image.output_format(out, plan.about.writes_lossy)
+        request = Request(secrets, (), picture, plan.survive, plan.options, format, plan.quality)
         room = max(0, method.capacity(request))
         need = max(len(s.data) for s in secrets)
         fits = need <= room or "picture" in plan.about.carries
