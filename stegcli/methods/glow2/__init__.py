@@ -29,9 +29,9 @@ ABOUT = About(
     hide=HideOptions,
     facets={"domain": "What the generated picture shows: textures or landscapes."},
     parts=(
-        "g1",
         "g2",
         "g2-landscapes",
+        "g1",
         "inverse",
         "refiner",
         "sr",
