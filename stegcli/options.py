@@ -22,6 +22,10 @@ from typing import Annotated, Any, Literal, Union
 
 from stegcli.errors import UsageError
 
+ROBUST = "jpeg:75..95"
+"""What `--robust` stands for."""
+JPEG_QUALITY = 90
+"""Quality of a JPEG file if none is asked for."""
 Size = tuple[int, int]
 """Width and height; the command line writes WxH."""
 KINDS: dict[Any, str] = {str: "TEXT", int: "INTEGER", float: "NUMBER", bool: "", Path: "FILE", Size: "WxH"}

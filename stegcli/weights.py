@@ -34,11 +34,12 @@ from typing import TYPE_CHECKING, Any
 
 from stegcli import methods
 from stegcli.errors import FileError, UsageError, WeightsError
-from stegcli.method import Method
 from stegcli.version import __version__
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from stegcli.method import Method
 
 PACKAGE = Path(__file__).parent
 PRETRAINED = PACKAGE / "pretrained"

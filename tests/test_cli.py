@@ -215,7 +215,8 @@ def test_quiet_says_nothing() -> None:
 def test_alone_it_prints_help(argv: tuple[str, ...]) -> None:
     result = run(*argv)
     assert result.status == 2
-    assert result.err.startswith("Usage: stego")
+    assert result.err.strip().startswith("Usage: stego")
+    assert result.out == b""
 
 
 def test_help_and_version_do_not_load_torch() -> None:

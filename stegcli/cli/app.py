@@ -5,7 +5,9 @@ Nothing here touches tensors, and `stego --help` does not load torch.
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -71,7 +73,8 @@ def top_of_weights(context: typer.Context) -> None:
 
 def _help_if_alone(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), err=True)
+        with contextlib.redirect_stdout(sys.stderr):  # rich prints by itself
+            typer.echo(context.get_help(), err=True)
         raise typer.Exit(UsageError.exit_code)
 
 

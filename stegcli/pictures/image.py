@@ -21,6 +21,7 @@ from PIL import Image as Pillow
 from stegcli import files
 from stegcli.disk import descriptors
 from stegcli.errors import FileError
+from stegcli.options import JPEG_QUALITY as JPEG_QUALITY
 from stegcli.pictures import colour, formats, png, reading
 from stegcli.pictures.formats import LOSSLESS as LOSSLESS
 from stegcli.pictures.formats import LOSSY as LOSSY
@@ -34,7 +35,6 @@ from stegcli.pictures.quantisation import quantisation_of as quantisation_of
 from stegcli.pictures.samples import Account, samples
 
 MAX_PIXELS = 100_000_000
-JPEG_QUALITY = 90
 
 
 @dataclass(frozen=True)
