@@ -5,17 +5,20 @@ Nothing here touches tensors, and `stego --help` does not load torch.
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
-from stegcli import __version__, methods
+from stegcli import methods
 from stegcli.cli.commands import capacity, evaluate, hide, keygen, listing, reveal, train, weights
 from stegcli.cli.console import as_fault, complain, leave, say, show, trace
 from stegcli.disk import descriptors
 from stegcli.errors import StegoError, UsageError
+from stegcli.version import __version__
 
 INTERRUPTED = 130
 SETTINGS = {"help_option_names": ["--help"], "max_content_width": 100}
@@ -70,7 +73,8 @@ def top_of_weights(context: typer.Context) -> None:
 
 def _help_if_alone(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), err=True)
+        with contextlib.redirect_stdout(sys.stderr):  # rich prints by itself
+            typer.echo(context.get_help(), err=True)
         raise typer.Exit(UsageError.exit_code)
 
 

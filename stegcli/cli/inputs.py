@@ -42,17 +42,21 @@ class Named:
 
 def named_for_hide(
     secrets: list[str] | None, receivers: list[str] | None, key: list[str], output: str | None, about: About,
-    key_path: Path | None,
+    key_flag: str | None,
 ) -> Named:  # fmt: skip
-    """What was named for `hide` -> the files of each stego. Raises UsageError."""
+    """What was named for `hide` -> the files of each stego. Raises UsageError.
+
+    key_flag: the option that names the path of a fresh key, if it was given.
+    """
     meant = _secrets(secrets, receivers)
     together = bool(receivers) or _goes_together(meant, output, about)
     batch = not together and is_batch(meant, output)
     to_stdout = not batch and _to_stdout(output)
     _check_keys(key, receivers, meant if together else meant[:1], about)
-    if key_path is not None and (key or batch or len(meant) > 1):
-        raise UsageError(f"{key_path} is to be the key of one stego", "leave --key and the other secrets out")
-    if about.keyed and not key and key_path is None and (to_stdout or (not batch and files.is_stream(output or STDIO))):
+    if key_flag is not None and (key or batch or len(meant) > 1):
+        raise UsageError(f"--{key_flag} makes its own key, for one stego", "leave --key and the other secrets out")
+    to_stream = to_stdout or (not batch and files.is_stream(output or STDIO))
+    if about.keyed and to_stream and not key and key_flag is None:
         raise UsageError("without -o there is no place to write a fresh key beside", "give --key KEY or -o OUT")
     outputs = batch_outputs(meant, output, ".png") if batch else [output or STDIO]
     groups = [tuple(meant)] if together else [(s,) for s in meant]
@@ -167,7 +171,9 @@ def check_held(held: tuple[Key, ...], facets: dict[str, str]) -> None:
     if len({k.secret for k in held}) < len(held):
         raise UsageError("one key for two secrets", "each --secret takes a --key of its own")
     if facets:
-        weights.check_facets(held[0].method, held[0].weights, facets, "the key")
+        again = f"stego keygen {' '.join(f'--{f} {v}' for f, v in facets.items())}"
+        hint = f"leave --{next(iter(facets))} out, or make a key with {again}"
+        weights.check_facets(held[0].method, held[0].weights, facets, "the key is", hint)
 
 
 def key_maker(held: tuple[Key, ...], about: About, named: str | None) -> Callable[[int], tuple[Key, ...]]:
@@ -243,6 +249,12 @@ def batch_outputs(inputs: list[str], folder: str | None, suffix: str) -> list[st
         if names.count(name) > 1:
             raise UsageError(f"{meant} and another input would both become {name}{suffix}")
     return [str(Path(folder or ".") / f"{n}{suffix}") for n in names]
+
+
+def as_cover(output: str, cover: str | None, about: About) -> str:
+    """The output of a batch, named for a PNG -> for a JPEG, if its cover is one and stays one."""
+    stays = about.keeps_jpeg and cover is not None and Path(cover).suffix.lower() in image.LOSSY
+    return str(Path(output).with_suffix(".jpg")) if stays else output
 
 
 def covers_for(cover: str | None, count: int) -> list[str | None]:

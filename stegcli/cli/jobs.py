@@ -104,6 +104,8 @@ def hide(job: HideJob, method: Method, force: bool, quiet: bool) -> dict[str, An
     secrets = tuple(_read_secret(s, job.options, about, notes) for s in job.secrets)
     cover = None if job.cover is None else image.load(job.cover, "cover")
     notes += [f"cover {job.cover}: {note}" for note in cover.notes] if cover is not None else []
+    if job.output == STDIO and about.keeps_jpeg and cover is not None and cover.source is not None:
+        format = "JPEG"
     if not quiet:
         report.say_start(job.secrets, secrets, job.cover, cover, about, notes)
     request = Request(secrets, job.keys, cover, job.survive, job.options, format, job.quality)

@@ -73,6 +73,10 @@ class Key:
         """Name -> a fresh deterministic stream of integers and floats."""
         return Stream(self.derive(purpose, number))
 
+    def message(self, nonce: bytes) -> Key:
+        """Nonce of one message -> the key that all of that message is derived from, and nothing of any other."""
+        return Key(self.method, self.weights, self.derive("message", int.from_bytes(nonce, "big")))
+
     def cover_secret(self) -> bytes:
         """The 16 bytes that covers are drawn from: the group's, else derived from the key.
 
