@@ -1,4 +1,4 @@
-"""Picture formats: which file is of which, what is read, and what an output's name asks for."""
+"""Picture formats: which file is of which, what is read, what an output's name asks for, and what it cannot hold."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ from stegcli.pictures import boxes, png
 LOSSLESS = {".png": "PNG", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"}
 LOSSY = {".jpg": "JPEG", ".jpeg": "JPEG"}
 READABLE = ("PNG", "BMP", "TIFF", "WEBP", "JPEG", "GIF", "PPM", "AVIF")
+
+MOST_SIDE = {"WEBP": 16_383, "JPEG": 65_500, "AVIF": 65_536}
+"""Pixels of a side. JPEG: libjpeg's own bound, a little below the format's."""
+MOST_PIXELS = {"BMP": (1 << 32) // 3 - (1 << 16), "TIFF": (1 << 32) // 4 - (1 << 16)}
+"""Where a file tells sizes and places in 32 bits."""
+WITHOUT_ALPHA = frozenset({"BMP", "JPEG"})
 
 _STARTS = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -74,6 +80,17 @@ def output_format(path: str | os.PathLike[str], lossy: bool = False) -> str:
     if suffix in LOSSY:
         raise FileError(f"output {path}: JPEG would destroy the payload", "write .png, .webp, .tiff or .bmp")
     raise FileError(f"output {path}: unknown picture format {suffix!r}", "write .png, .webp, .tiff or .bmp")
+
+
+def check(format: str, width: int, height: int, alpha: bool = False) -> None:
+    """Raises FileError if a picture of that size, with an alpha channel or without, cannot be such a file."""
+    if alpha and format in WITHOUT_ALPHA:
+        raise FileError(f"{format} cannot keep an alpha channel", "write .png")
+    side = MOST_SIDE.get(format)
+    if side is not None and max(width, height) > side:
+        raise FileError(f"{format} takes at most {side} pixels a side, not {width}x{height}", "write .png")
+    if width * height > MOST_PIXELS.get(format, width * height):
+        raise FileError(f"{format} cannot keep {width}x{height} pixels", "write .png")
 
 
 def without_metadata(data: bytes, format: str) -> bytes | None:

@@ -34,8 +34,6 @@ from stegcli.pictures.samples import Account, samples
 
 MAX_PIXELS = 100_000_000
 JPEG_QUALITY = 90
-NO_ALPHA = frozenset({"BMP", "JPEG"})
-LONGEST_SIDE = {"WEBP": 16383, "JPEG": 65500}
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,7 @@ class Picture:
     """A decoded picture: `pixels` uint8 (h, w, 3), `alpha` uint8 (h, w) or None, and what decoding did.
 
     icc_profile: as the file has it.
+    source: the bytes of its file if that is a JPEG, for those who work on its coefficients.
     chunks: what a PNG file says of colours and resolution besides, or would say: (name, data).
     grey: the file had one channel; it is written with one while the three are equal.
     palette: the file had a palette.
@@ -56,6 +55,7 @@ class Picture:
     icc_profile: bytes | None = None
     notes: tuple[str, ...] = field(default=())
     jpeg: Quantisation | None = None
+    source: bytes | None = field(default=None, repr=False)
     chunks: Chunks = ()
     grey: bool = False
     palette: bool = False
@@ -120,7 +120,8 @@ def decode(data: bytes, what: str = "image", max_pixels: int = MAX_PIXELS) -> Pi
             except reading.DAMAGE:  # then it is not the metadata
                 pass
             else:
-                return replace(picture, notes=("damaged metadata were ignored", *picture.notes), exact=False)
+                notes = ("damaged metadata were ignored", *picture.notes)
+                return replace(picture, source=data if format == "JPEG" else None, notes=notes, exact=False)
         raise reading.refusal(error, data, what, format) from error
 
 
@@ -150,19 +151,16 @@ def _decoded(data: bytes, what: str, format: str, max_pixels: int) -> Picture:
     grey = found.grey or described.grey
     dropped = {b"" if profile else png.PROFILE, b"pHYs" if opened.size != (image.width, image.height) else b""}
     chunks = tuple(c for c in chunks if c[0] not in dropped)
+    source_file = data if format == "JPEG" else None
     return Picture(
-        found.pixels, found.alpha, profile, tuple(account.notes), jpeg, chunks, grey, found.palette, account.exact,
-        format, described.style,
+        found.pixels, found.alpha, profile, tuple(account.notes), jpeg, source_file, chunks, grey, found.palette,
+        account.exact, format, described.style,
     )  # fmt: skip
 
 
 def check(picture: Picture, format: str) -> None:
     """Raises FileError if a file of that format cannot hold the picture. Cheap: for before the work."""
-    if picture.alpha is not None and format in NO_ALPHA:
-        raise FileError(f"{format} cannot keep an alpha channel", "write .png")
-    if max(picture.height, picture.width) > LONGEST_SIDE.get(format, 2**31 - 1):
-        hint = f"{format} ends at {LONGEST_SIDE[format]} pixels a side; write .png"
-        raise FileError(f"cannot write {picture.width}x{picture.height} as {format}", hint)
+    formats.check(format, picture.width, picture.height, picture.alpha is not None)
 
 
 def lost_in(picture: Picture, format: str) -> tuple[str, ...]:
