@@ -173,7 +173,7 @@ def lost_in(picture: Picture, format: str) -> tuple[str, ...]:
     if format == "BMP" and (picture.icc_profile or profile):
         name = colour.name(profile or b"") or "it"
         notes.append(f"BMP keeps no colour profile: {name} is dropped")
-    elif profile and _fitting_profile(picture) is None:
+    elif profile and _fitting_profile(picture) is None and (format != "PNG" or not picture.one_channel):
         notes.append("the colour profile of its grey values is dropped")
     if format != "PNG" and (found is None or found.hdr):
         kind = f"HDR ({found.hdr})" if found else "unusual"
