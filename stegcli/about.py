@@ -33,7 +33,7 @@ class About:
     hide, reveal, evaluate: dataclasses of the method's own options (`stegcli.options`).
     facets: options that choose a revision of the weights (`--coder`, `--domain`), each with its help.
     parts: what `stego train --part` can train, the default first; PART/NAME trains a piece of one.
-    reference: the paper, for the tables.
+    room: how much fits, with the size of the picture. reference: the paper. Both are for the tables.
     """
 
     name: str
@@ -54,6 +54,7 @@ class About:
     evaluate: type = NoOptions
     facets: Mapping[str, str] = field(default_factory=dict)
     parts: tuple[str, ...] = ()
+    room: str = ""
     reference: str = ""
 
     @property

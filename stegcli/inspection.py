@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stegcli import capacity, methods
+from stegcli import methods, rooms
 from stegcli.pictures import image, inspect
 
 
@@ -18,7 +18,7 @@ def inspected(data: bytes, original: bytes | None = None, what: str = "image", d
     given = [name for name in methods.names() if methods.about(name).cover == "given"]
     found["covers"] = [
         {"method": room.method, "survive": room.survive, "capacity_bytes": room.capacity, "why": room.why}
-        for room in capacity.rooms(cover, names=given, device=device)
+        for room in rooms.rooms(cover, names=given, device=device)
     ]
     if original is not None:
         found["differences"] = inspect.differences(data, original)

@@ -156,17 +156,15 @@ class Method(abc.ABC):
     @functools.cached_property
     def networks(self) -> nn.Module | None:
         """The networks, trained if weights were loaded. Built at first use. Raises WeightsError."""
-        built = self.build_networks()
         if self.tensors is None:
-            return built
+            return self.build_networks()
         tensors = {name: tensor.float() for name, tensor in self.tensors().items()}
-        if built is None:
-            if tensors:
-                raise WeightsError(f"weights do not fit this version: {self.name} has no networks here")
-            return None
         try:
+            built = self.build_networks()
+            if built is None:
+                return None
             built.load_state_dict(tensors, strict=True)
-        except RuntimeError as error:
+        except (TypeError, ValueError, RuntimeError) as error:
             said = textwrap.shorten(" ".join(str(error).split()), 200)
             raise WeightsError(f"weights do not fit this version: {said}") from error
         return built.eval().requires_grad_(False).to(self.device)

@@ -49,7 +49,7 @@ class BitMethod(Method):
 
     @abc.abstractmethod
     def carry(self, plan: Plan, cover: Picture, key: Key) -> Picture:
-        """What each slot is to hold, and a cover -> a stego."""
+        """What each slot is to hold, and a cover -> a stego. Coins come from the plan's own key."""
 
     def slots_in(self, cover: Picture) -> int:
         """How many slots this very picture has."""

@@ -75,9 +75,9 @@ def of_hidden(
         "capacity_bytes": draft.capacity,
         "bpp": 8 * sum(sent) / (width * height) if sent else None,
         "secret_psnr": _rounded(hidden.psnrs[0]) if single else [_rounded(p) for p in hidden.psnrs],
-        "verified": True,
         "form": draft.forms[0] if single else list(draft.forms),
         "number": draft.number,
+        "verified": True,
         "notes": list(notes),
         "seconds": seconds,
     }

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 
 from stegcli.about import About
+from stegcli.coding import payload
 from stegcli.coding.payload import Layout, Plan, upper_share
-from stegcli.errors import RevealError, WeightsError
+from stegcli.errors import RevealError, UsageError, WeightsError
 from stegcli.keys.key import Key
 from stegcli.method import Asked, Draft, Request, Revealed
 from stegcli.methods.lossless_inn import ABOUT, jpeg_domain, wet
@@ -80,6 +81,8 @@ class CosetCoder(BitMethod):
         return super().capacity(request)
 
     def drafts(self, request: Request) -> Iterator[Draft]:
+        if request.options.key_out is not None:
+            raise UsageError("--key-out needs the paper's network", "add --weights 1bpp or 3bpp")
         if jpeg_domain.is_asked_for(request):
             yield from jpeg_domain.drafts(request, self)
             return
@@ -89,11 +92,13 @@ class CosetCoder(BitMethod):
             yield replace(draft, notes=(*draft.notes, *notes, *_told_of_wet(request.cover, draft.picture)))
 
     def reveal(self, stego: Picture, asked: Asked) -> tuple[Revealed, ...]:
-        if stego.source is None:
-            return super().reveal(stego, asked)
         if asked.key is None:
             raise RevealError
-        return (Revealed(jpeg_domain.reveal(stego.source, asked.key)),)
+        if stego.source is not None:
+            return (Revealed(jpeg_domain.reveal(stego.source, asked.key)),)
+        if min(stego.height, stego.width) < self.about.min_side:
+            raise RevealError
+        return (Revealed(payload.read_residues((_samples(stego) & 3).astype(np.uint8), asked.key)),)
 
     def readings(self, stego: Picture, asked: Asked) -> Iterator[tuple[Revealed, ...]]:
         yield self.reveal(stego, asked)  # integers: nothing depends on the machine
@@ -117,7 +122,7 @@ class CosetCoder(BitMethod):
     def carry(self, plan: Plan, cover: Picture, key: Key) -> Picture:
         samples = _samples(cover)
         down, up = distances(samples, plan.bits[0] | plan.bits[1] << 1)
-        coin = key.stream("direction").bits(len(samples)).astype(bool)
+        coin = plan.key.stream("direction").bits(len(samples)).astype(bool)
         rise = (up < down) | ((up == down) & coin)
         changed = (samples + np.where(rise, up, -down)).astype(np.uint8)
         planes = np.broadcast_to(changed.reshape(-1, cover.height, cover.width), (COLOURS, cover.height, cover.width))
@@ -140,7 +145,6 @@ class SamplePlanes:
         if index == 0 or lower is None:
             return (self.samples & 1).astype(np.uint8), self.costs
         zero, one = (_cheapest(self.samples, lower | upper << 1) for upper in (0, 1))
-        # Where both cost the same, the cover's own bit serves: any choice would do.
         own = (self.samples >> 1 & 1).astype(np.uint8)
         natural = np.where(zero == one, own, one < zero).astype(np.uint8)
         return natural, np.abs(zero - one).astype(np.float32) * self.costs

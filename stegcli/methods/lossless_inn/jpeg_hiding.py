@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 
 from stegcli.coding import payload
+from stegcli.coding.coset import HEADER_BITS
+from stegcli.coding.sealing import TAG_BYTES
 from stegcli.errors import CapacityError, FileError
 from stegcli.keys.key import Key
 from stegcli.methods.lossless_inn import jpeg_costs, jpeg_slots
@@ -50,7 +52,7 @@ def check_quality(cover: Jpeg) -> None:
 def capacity(cover: Jpeg, limit: float = USUAL_LIMIT) -> int:
     """The most bytes within `limit` bits for each AC coefficient that is not zero; 0 if there is no room at all."""
     slots = payload.capacity(jpeg_slots.count(cover.components), "coset")
-    allowed = (int(limit * cover.nonzero_ac) - payload.HEADER_BITS) // 8 - payload.TAG_BYTES
+    allowed = (int(limit * cover.nonzero_ac) - HEADER_BITS) // 8 - TAG_BYTES
     return max(0, min(slots, allowed))
 
 
@@ -66,7 +68,7 @@ def hide(
     _check_room(data, cover, limit)
     planes = _planes(cover, costs, errors)
     plan = payload.write_coset(data, key, planes)
-    moved = planes.chosen(plan.bits, key.stream("direction").bits(len(planes)).astype(bool))
+    moved = planes.chosen(plan.bits, plan.key.stream("direction").bits(len(planes)).astype(bool))
     return Changed(
         jpeg_slots.scatter(moved, cover.components), plan.coded_bits, int(np.count_nonzero(moved != planes.samples))
     )
@@ -75,7 +77,7 @@ def hide(
 def reveal(stego: Jpeg, key: Key) -> bytes:
     """Stego -> data. Raises RevealError."""
     samples = jpeg_slots.gather([c.blocks for c in stego.components])
-    return payload.read(np.stack([samples & 1, samples >> 1 & 1]).astype(np.float32) * 2 - 1, key, "coset")
+    return payload.read_residues((samples & 3).astype(np.uint8), key)
 
 
 def _check_room(data: bytes, cover: Jpeg, limit: float) -> None:
