@@ -33,8 +33,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stegcli import methods
-from stegcli.errors import FileError, UsageError, WeightsError
-from stegcli.version import __version__
+from stegcli.errors import UsageError, WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -195,13 +194,13 @@ def load(method: str, weights: str | Path = "default", device: str = "cpu", name
         data = _bytes(Path(name))
         if named is not None and _fingerprint(data) != named:
             raise _other_file(name)
-        return _build(_parse(data, Path(name).name), method, device)
+        return _build(parse(data, Path(name).name), method, device)
     found = entry(method, name)
     if found.borrows:
         return _build(_borrowed(found), method, device)
     if found.file is None:
         return _build(Trained(method, found.config, {}), method, device)
-    return _build(_parse(verified_bytes(found), found.name), method, device)
+    return _build(parse(verified_bytes(found), found.name), method, device)
 
 
 def holder(found: Entry) -> Entry:
@@ -215,11 +214,11 @@ def holder(found: Entry) -> Entry:
 def _borrowed(found: Entry) -> Trained:
     """The parts that a revision borrows, of the lender's verified file, and those of its own."""
     lender = holder(found)
-    lent = _parse(verified_bytes(lender), lender.name)
+    lent = parse(verified_bytes(lender), lender.name)
     missing = [p for p in found.parts if p not in lent.config]
     if missing:
         raise WeightsError(f"weights {lender.method} {lender.name} have no {', '.join(missing)}", "install stego again")
-    own = _parse(verified_bytes(found), found.name) if found.file else Trained(found.method, {}, lent.training)
+    own = parse(verified_bytes(found), found.name) if found.file else Trained(found.method, {}, lent.training)
     config = {p: lent.config[p] for p in found.parts} | own.config | found.config
     borrowed = tuple((name, data, tuple(found.parts)) for name, data, _ in lent.files)
     return Trained(own.method, config, own.training, borrowed + own.files)
@@ -303,7 +302,7 @@ def _fetch(found: Entry, force: bool) -> Path:
 
 def read(path: Path) -> Trained:
     """A weights file -> what it holds. Raises WeightsError."""
-    return _parse(_bytes(path), path.name)
+    return parse(_bytes(path), path.name)
 
 
 def _bytes(path: Path) -> bytes:
@@ -313,7 +312,7 @@ def _bytes(path: Path) -> bytes:
         raise WeightsError(f"weights {path.name}: {(error.strerror or str(error)).lower()}") from error
 
 
-def _parse(data: bytes, name: str) -> Trained:
+def parse(data: bytes, name: str) -> Trained:
     """The bytes of a weights file -> what its header says. The tensors are left alone."""
     try:
         length = int.from_bytes(data[:8], "little")
@@ -350,59 +349,3 @@ def pack(method: str, config: dict[str, Any], tensors: dict[str, Tensor], traini
 
     facts = {"method": method, "config": json.dumps(config), "training": json.dumps(training), "format": "pt"}
     return to_safetensors(tensors, facts)
-
-
-def export(folder: Path, method: str | None = None) -> list[Path]:
-    """Write one folder per revision, ready to upload to a hub: the file, config.json and a model card.
-
-    Those without a file of their own have nothing to be uploaded.
-    """
-    written = []
-    for found in entries(method):
-        if found.file is None:
-            continue
-        data = verified_bytes(found)
-        config = {"method": found.method, "config": _parse(data, found.name).config}
-        target = folder / f"stego-{found.method}-{found.name}"
-        try:
-            target.mkdir(parents=True, exist_ok=False)
-            (target / Path(found.file).name).write_bytes(data)
-            (target / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-            (target / "README.md").write_text(_card(found), encoding="utf-8")
-        except OSError as error:
-            raise FileError(f"cannot write {target}: {(error.strerror or str(error)).lower()}") from error
-        written.append(target)
-    return written
-
-
-def _card(found: Entry) -> str:
-    def table(facts: dict[str, Any]) -> str:
-        return "\n".join(["| | |", "|---|---|", *(f"| {k} | {v} |" for k, v in facts.items())])
-
-    assert found.file is not None
-    return f"""---
-license: {found.licence.lower()}
-library_name: stegcli
----
-# {found.method}, {found.name}
-
-Weights of the method `{found.method}` of the command-line tool `stego` (PyPI: `stegcli` {__version__}).
-sha256 `{found.sha256}`, {found.bytes} bytes.
-
-## Training
-{table(found.training)}
-
-## Measured quality
-{table(found.quality)}
-
-## Use
-In `weights.toml`:
-
-```toml
-[{found.method}.{found.name}]
-repo = "OWNER/REPO"
-revision = "COMMIT"
-file = "{Path(found.file).name}"
-sha256 = "{found.sha256}"
-```
-"""
