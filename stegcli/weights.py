@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stegcli import methods
+from stegcli import hub, methods
 from stegcli.errors import UsageError, WeightsError
 
 if TYPE_CHECKING:
@@ -280,24 +280,10 @@ def locate(found: Entry, force: bool = False) -> Path:
 
 
 def _fetch(found: Entry, force: bool) -> Path:
-    """Through huggingface-hub and its cache: HF_HOME, HF_HUB_OFFLINE and HF_ENDPOINT hold."""
-    from huggingface_hub import errors as hub
-    from huggingface_hub import hf_hub_download
-
     assert found.repo is not None
     assert found.file is not None
-    what = f"weights {found.method} {found.name}"
-    # What the hub's package itself lets through: httpx's errors, or those of the fork that newer releases use.
-    transport_error: type[Exception] = hub.HTTPError  # type: ignore[attr-defined]
-    try:
-        return Path(hf_hub_download(found.repo, found.file, revision=found.revision, force_download=force))
-    except hub.LocalEntryNotFoundError as error:
-        raise WeightsError(f"{what} are not here and cannot be fetched", "once online: stego weights fetch") from error
-    except hub.HfHubHTTPError as error:
-        raise WeightsError(f"{what}: the hub does not give them", str(error).partition("\n")[0]) from error
-    except (transport_error, OSError, ValueError) as error:
-        said = str(error).partition("\n")[0]
-        raise WeightsError(f"{what}: fetching failed: {said}", "try again: stego weights fetch") from error
+    what = f"the file of the weights {found.method} {found.name}"
+    return hub.fetch(found.repo, found.file, found.revision, what, "stego weights fetch", force)
 
 
 def read(path: Path) -> Trained:

@@ -20,7 +20,7 @@ ROOT = Path(stegcli.__file__).parent
 LAYERS = (
     ("errors", "nn", "guard", "schedule", "version"),
     ("disk", "options"),
-    ("files",),
+    ("files", "hub"),
     ("about", "keys", "pictures", "checkpoint"),
     ("coding",),
     ("method",),

@@ -516,7 +516,7 @@ def fails(ended: subprocess.CompletedProcess[str], message: str) -> None:
 
 
 def test_what_was_fetched_once_loads_offline(hub: Hub, stego: Stego) -> None:
-    fails(stego("weights", "verify", HF_HUB_OFFLINE="1"), "are not here and cannot be fetched")
+    fails(stego("weights", "verify", HF_HUB_OFFLINE="1"), "is not here and cannot be fetched")
     fetched = stego("weights", "fetch")
     assert fetched.returncode == 0, fetched.stderr
     offline = stego("weights", "verify", HF_HUB_OFFLINE="1")
@@ -526,7 +526,7 @@ def test_what_was_fetched_once_loads_offline(hub: Hub, stego: Stego) -> None:
 
 
 def test_a_hub_that_cannot_be_reached(hub: Hub, stego: Stego) -> None:
-    fails(stego("weights", "verify", HF_ENDPOINT="http://127.0.0.1:1"), "are not here and cannot be fetched")
+    fails(stego("weights", "verify", HF_ENDPOINT="http://127.0.0.1:1"), "is not here and cannot be fetched")
     assert hub.gets == 0
 
 
@@ -549,7 +549,7 @@ def test_a_broken_transfer_leaves_nothing_that_looks_whole(hub: Hub, stego: Steg
 
 
 @pytest.mark.parametrize(
-    ("fault", "message"), [("absent", "does not give them"), ("unwell", "weights lossless-inn one-1")]
+    ("fault", "message"), [("absent", "does not give it"), ("unwell", "weights lossless-inn one-1")]
 )
 def test_a_hub_without_the_file(hub: Hub, stego: Stego, fault: str, message: str) -> None:
     hub.fault = fault
