@@ -36,7 +36,7 @@ FOLLOWED = 8
 as a rule."""
 SALTS_AT_ONCE = 4096
 SALT_WORDS = SIGNS + 1
-"""64-bit words drawn for each salt: one for each sign, its place (upper half) and itself (lowest bit); and the start."""
+"""64-bit words drawn for each salt: one for each sign, its place (upper half) and itself (lowest bit); and a start."""
 
 
 @dataclass(frozen=True)
