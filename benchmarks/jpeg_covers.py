@@ -61,7 +61,7 @@ def covers(folder: Path, limit: int) -> Iterator[tuple[str, bytes]]:
 def exactness(folder: Path, limit: int, rates: list[float]) -> None:
     rng, key = np.random.default_rng(0), keys.generate("lossless-inn", "coset-2")
     tried = dict.fromkeys(rates, 0)
-    exact, sizes, psnrs, headers = (dict((r, []) for r in rates) for _ in range(4))
+    exact, sizes, psnrs, headers = ({r: [] for r in rates} for _ in range(4))
     for number, (kind, file) in enumerate(covers(folder, limit)):
         cover = jpeg.read(file)
         for rate in rates:
@@ -85,8 +85,8 @@ def exactness(folder: Path, limit: int, rates: list[float]) -> None:
                 psnrs[rate].append(metrics.psnr(image.decode(file).pixels, image.decode(written).pixels))
     for rate in rates:
         print(
-            f"{rate:g} bits per non-zero AC coefficient: exact {sum(exact[rate])} of {tried[rate]}, segments before the "
-            f"scan as they were {sum(headers[rate])}; filled: file size {100 * np.mean(sizes[rate]):+.2f} % "
+            f"{rate:g} bits per non-zero AC coefficient: exact {sum(exact[rate])} of {tried[rate]}, segments before "
+            f"the scan as they were {sum(headers[rate])}; filled: file size {100 * np.mean(sizes[rate]):+.2f} % "
             f"(worst {100 * np.max(sizes[rate]):+.2f} %), PSNR {np.mean(psnrs[rate]):.1f} dB"
         )
 
