@@ -6,7 +6,11 @@ from stegcli.cli import tables
 from stegcli.cli.console import emit, table
 from stegcli.cli.options import JsonOption
 
-EXAMPLES = ""
+EXAMPLES = """
+Examples:
+
+stego methods
+"""
 
 
 def methods(json: JsonOption = False) -> None:
