@@ -13,6 +13,7 @@ tensors are read when a method first needs its networks; until then nothing here
     sha256, bytes, licence, [..training], [..quality]
     facets = { coder = "coset" }   what options such as --coder choose it by
 
+A method that weights.toml does not know, a plugin, has the one revision "none": `build()` makes it without tensors.
 A revision without `file` needs no tensors; its `config` stands in weights.toml. Or it borrows parts of another
 method's, besides those of its own file if it has one:
 
@@ -44,6 +45,8 @@ PACKAGE = Path(__file__).parent
 PRETRAINED = PACKAGE / "pretrained"
 FILE_PREFIX = "sha256:"
 """A key made for a weights file outside weights.toml names it by its hash."""
+NONE = "none"
+"""The revision of a method that weights.toml does not know: a plugin without weights, or with weights of its own."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,9 @@ def entries(method: str | None = None) -> list[Entry]:
 
 def default_name(method: str) -> str:
     """The revision that a new key of this method names."""
-    table = _manifest(manifest_path()).get(method, {})
+    table = _manifest(manifest_path()).get(method)
+    if table is None:
+        return NONE
     if "default" not in table:
         raise WeightsError(f"no weights of {method} in weights.toml")
     return str(table["default"])
@@ -135,6 +140,8 @@ def entry(method: str, name: str) -> Entry:
     for found in entries(method):
         if found.name == name:
             return found
+    if name == default_name(method) == NONE:
+        return Entry(method, NONE, None, None, 0, "")
     known = ", ".join(e.name for e in entries(method))
     raise WeightsError(f"this stego has no weights {name!r} of {method}", f"it has: {known}" if known else None)
 
@@ -196,6 +203,8 @@ def load(method: str, weights: str | Path = "default", device: str = "cpu", name
             raise _other_file(name)
         return _build(parse(data, Path(name).name), method, device)
     found = entry(method, name)
+    if found.name == NONE:
+        return _made(method, {}, device)
     if found.borrows:
         return _build(_borrowed(found), method, device)
     if found.file is None:
@@ -320,12 +329,17 @@ def _damaged(name: str) -> WeightsError:
 def _build(trained: Trained, method: str, device: str) -> Method:
     if trained.method != method:
         raise WeightsError(f"these are weights of {trained.method}, not of {method}")
+    built = _made(method, trained.config, device)
+    built.tensors = trained.tensors
+    return built
+
+
+def _made(method: str, config: Mapping[str, Any], device: str) -> Method:
     try:
-        built = methods.build(method, **trained.config)
+        built = methods.build(method, **config)
     except (TypeError, ValueError) as error:
         raise WeightsError(f"weights do not fit this version: {textwrap.shorten(str(error), 200)}") from error
     built.device = pick_device(device)
-    built.tensors = trained.tensors
     return built
 
 
