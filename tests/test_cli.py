@@ -26,7 +26,7 @@ HIDE_FIELDS = [
     "secret_psnr", "form", "number", "verified", "notes", "seconds",
 ]  # fmt: skip
 REVEAL_FIELDS = ["method", "weights", "output", "bytes", "width", "height", "notes", "seconds"]
-COMMANDS = ["hide", "reveal", "keygen", "capacity", "methods", "evaluate", "train", "weights"]
+COMMANDS = ["hide", "reveal", "keygen", "capacity", "inspect", "methods", "evaluate", "train", "weights"]
 
 
 @pytest.fixture(autouse=True)
