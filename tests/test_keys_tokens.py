@@ -41,11 +41,13 @@ def test_the_group_of_a_key_stays_with_it() -> None:
     assert tokens.load(Path("z.npy"))[0] == key
 
 
-def test_it_is_told_from_an_ordinary_key_by_its_size() -> None:
-    Path("z.npy").write_bytes(tokens.to_bytes(KEY, Z))
-    assert tokens.is_zkey(Path("z.npy"))
-    assert not tokens.is_zkey(Path("key.npy"))
-    assert not tokens.is_zkey(Path("missing"))
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 64, 80)])
+def test_it_is_told_from_an_ordinary_key_by_its_fields(shape: tuple[int, int, int]) -> None:
+    Path("z.npy").write_bytes(tokens.to_bytes(KEY, np.ones(shape, np.float32)))
+    assert tokens.load("z.npy")[1] is not None
+    assert tokens.load("key.npy")[1] is None
+    with pytest.raises(FileError, match=r"z\.npy"):
+        keys.load("z.npy")
 
 
 def damaged() -> dict[str, bytes]:
