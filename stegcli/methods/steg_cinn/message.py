@@ -1,0 +1,147 @@
+"""A message's bytes <-> the bits that colours carry: sealing, header, which number carries what.
+
+    header   nonce (8, random) | length (4), drawing (3), encrypted | tag (5)      20 bytes
+    body     ChaCha20-Poly1305 of the data under a key of its own for every nonce, its tag over the header as well
+
+The luminance is the same for sender and receiver, and no two covers share it. A hash of it tells, together with the key,
+where the header lies and how it is turned; so two stegos under one key have nothing at the same places. All of the
+body comes from the key and the nonce.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+from stegcli.coding import ldpc
+from stegcli.errors import RevealError
+from stegcli.keys.key import Key
+
+NONCE_BYTES = 8
+FIELDS = struct.Struct(">IBBB")  # length of the data; top and m; share of the room; temperature
+HEADER_TAG_BYTES = 5
+HEADER_BYTES = NONCE_BYTES + FIELDS.size + HEADER_TAG_BYTES
+HEADER_CODE = len(ldpc.RATES) - 1
+HEADER_COPIES = 2
+HEADER_NUMBERS = HEADER_COPIES * ldpc.coded_length(8 * HEADER_BYTES, HEADER_CODE)
+TAG_BYTES = 16
+FIXED_NONCE = bytes(12)
+"""The AEAD's own nonce may be fixed: its key serves one message only."""
+SHARES = 64
+"""Into so many steps the share of the room that the coded bits take is divided."""
+TEMPERATURE_STEPS = 50
+"""Temperatures are told in steps of one fiftieth."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a receiver must know to read the body.
+
+    length: of the data in bytes. top: of the drawing. m: bits that a number carries. share: of the room, in SHARES.
+    temperature: in TEMPERATURE_STEPS.
+    """
+
+    nonce: bytes
+    length: int
+    top: int
+    m: int
+    share: int
+    temperature: int
+
+    @property
+    def number(self) -> int:
+        return int.from_bytes(self.nonce, "big")
+
+    @property
+    def bits(self) -> int:
+        """Of the sealed body."""
+        return 8 * (self.length + TAG_BYTES)
+
+    def coded(self, numbers: int) -> int:
+        """How many coded bits there are, if the body may use so many numbers."""
+        return numbers * self.m * self.share // SHARES
+
+    def fields(self) -> bytes:
+        return FIELDS.pack(self.length, 16 * self.top + self.m, self.share - 1, self.temperature)
+
+
+def fresh_nonce() -> bytes:
+    return secrets.token_bytes(NONCE_BYTES)
+
+
+def picture_number(grey: np.ndarray) -> int:
+    """Luminance uint8 (h, w) -> a number of 64 bits that stands for the picture."""
+    shape = struct.pack(">II", *grey.shape)
+    return int.from_bytes(hashlib.sha256(shape + np.ascontiguousarray(grey).tobytes()).digest()[:8], "big")
+
+
+def seal_header(header: Header, key: Key, picture: int) -> np.ndarray:
+    """-> coded bits, uint8 (HEADER_NUMBERS,)."""
+    fields = _mask(header.nonce, key, picture, header.fields())
+    sealed = header.nonce + fields + _tag(header.nonce + fields, key, picture)
+    coded = ldpc.encode(np.unpackbits(np.frombuffer(sealed, np.uint8)), HEADER_CODE)
+    return np.tile(coded, HEADER_COPIES)
+
+
+def open_header(odds: np.ndarray, key: Key, picture: int) -> Header | None:
+    """Log-odds of the coded bits -> the header, None if there is none for this key."""
+    together = odds.reshape(HEADER_COPIES, -1).sum(0)
+    sealed = np.packbits(ldpc.decode(together, 8 * HEADER_BYTES, HEADER_CODE)).tobytes()
+    nonce, fields, tag = _cut(sealed)
+    if not hmac.compare_digest(tag, _tag(nonce + fields, key, picture)):
+        return None
+    length, shape, share, temperature = FIELDS.unpack(_mask(nonce, key, picture, fields))
+    return Header(nonce, length, shape >> 4, shape & 15, share + 1, temperature)
+
+
+def seal_body(data: bytes, header: Header, key: Key, numbers: int) -> np.ndarray:
+    """Data -> coded bits, uint8 (coded,), for a body that may use so many numbers."""
+    body = _cipher(header, key).encrypt(FIXED_NONCE, data, header.fields())
+    return ldpc.encode_to(np.unpackbits(np.frombuffer(body, np.uint8)), header.coded(numbers))
+
+
+def open_body(odds: np.ndarray, header: Header, key: Key) -> bytes:
+    """The inverse of `seal_body`, from log-odds. Raises RevealError."""
+    body = np.packbits(ldpc.decode_from(odds, header.bits)).tobytes()
+    try:
+        return _cipher(header, key).decrypt(FIXED_NONCE, body, header.fields())
+    except InvalidTag as error:
+        raise RevealError from error
+
+
+def header_places(key: Key, picture: int, numbers: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of so many numbers, those that carry the header, and how each is turned."""
+    places = key.stream("header places", picture).permutation(numbers)[:HEADER_NUMBERS]
+    return places, key.stream("header dither", picture).uniform(HEADER_NUMBERS)
+
+
+def body_places(key: Key, header: Header, numbers: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of so many numbers, the `count` that carry the body, and how each is turned."""
+    places = key.stream("places", header.number).permutation(numbers)[:count]
+    return places, key.stream("dither", header.number).uniform(count)
+
+
+def _cipher(header: Header, key: Key) -> ChaCha20Poly1305:
+    return ChaCha20Poly1305(key.derive("body", header.number))
+
+
+def _mask(nonce: bytes, key: Key, picture: int, fields: bytes) -> bytes:
+    """XOR with what the key tells of nonce and picture; its own inverse."""
+    stream = key.derive(f"header mask {picture}", int.from_bytes(nonce, "big"), len(fields))
+    return bytes(a ^ b for a, b in zip(fields, stream, strict=True))
+
+
+def _tag(sealed: bytes, key: Key, picture: int) -> bytes:
+    return hmac.digest(key.derive("header tag", picture), sealed, "sha256")[:HEADER_TAG_BYTES]
+
+
+def _cut(sealed: bytes) -> tuple[bytes, bytes, bytes]:
+    fields = NONCE_BYTES + FIELDS.size
+    return sealed[:NONCE_BYTES], sealed[NONCE_BYTES:fields], sealed[fields:]

@@ -1,0 +1,7 @@
+"""How the networks are trained, part by part."""
+
+from __future__ import annotations
+
+from stegcli.methods.steg_cinn import recipe_coarse, recipe_fine
+
+RECIPES = {"fine": recipe_fine.RECIPE, "coarse": recipe_coarse.RECIPE}
