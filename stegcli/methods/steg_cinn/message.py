@@ -1,6 +1,6 @@
 """A message's bytes <-> the bits that colours carry: sealing, header, which number carries what.
 
-    header   nonce (8, random) | length (4), drawing (3), encrypted | tag (5)      20 bytes
+    header   nonce (8, random) | length (4), drawing (4), encrypted | tag (5)      21 bytes
     body     ChaCha20-Poly1305 of the data under a key of its own for every nonce, its tag over the header as well
 
 The luminance is the same for sender and receiver, and no two covers share it. A hash of it tells, together with the key,
@@ -25,7 +25,7 @@ from stegcli.errors import RevealError
 from stegcli.keys.key import Key
 
 NONCE_BYTES = 8
-FIELDS = struct.Struct(">IBBB")  # length of the data; top and m; share of the room; temperature
+FIELDS = struct.Struct(">IBBBB")  # length of the data; top and m; share of the room; temperature; gap
 HEADER_TAG_BYTES = 5
 HEADER_BYTES = NONCE_BYTES + FIELDS.size + HEADER_TAG_BYTES
 HEADER_CODE = len(ldpc.RATES) - 1
@@ -36,8 +36,8 @@ FIXED_NONCE = bytes(12)
 """The AEAD's own nonce may be fixed: its key serves one message only."""
 SHARES = 64
 """Into so many steps the share of the room that the coded bits take is divided."""
-TEMPERATURE_STEPS = 50
-"""Temperatures are told in steps of one fiftieth."""
+TEMPERATURE_STEPS, GAP_STEPS = 50, 100
+"""Temperatures are told in steps of one fiftieth, gaps in steps of one hundredth."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Header:
     """What a receiver must know to read the body.
 
     length: of the data in bytes. top: of the drawing. m: bits that a number carries. share: of the room, in SHARES.
-    temperature: in TEMPERATURE_STEPS.
+    temperature, gap: in TEMPERATURE_STEPS and GAP_STEPS.
     """
 
     nonce: bytes
@@ -53,7 +53,8 @@ class Header:
     top: int
     m: int
     share: int
-    temperature: int
+    temperature: int = TEMPERATURE_STEPS
+    gap: int = 0
 
     @property
     def number(self) -> int:
@@ -64,12 +65,16 @@ class Header:
         """Of the sealed body."""
         return 8 * (self.length + TAG_BYTES)
 
+    def used(self, numbers: int) -> int:
+        """How many of the numbers that the body may use carry it."""
+        return -(-numbers * self.share // SHARES)
+
     def coded(self, numbers: int) -> int:
         """How many coded bits there are, if the body may use so many numbers."""
-        return numbers * self.m * self.share // SHARES
+        return self.used(numbers) * self.m
 
     def fields(self) -> bytes:
-        return FIELDS.pack(self.length, 16 * self.top + self.m, self.share - 1, self.temperature)
+        return FIELDS.pack(self.length, 16 * self.top + self.m, self.share - 1, self.temperature, self.gap)
 
 
 def fresh_nonce() -> bytes:
@@ -97,8 +102,8 @@ def open_header(odds: np.ndarray, key: Key, picture: int) -> Header | None:
     nonce, fields, tag = _cut(sealed)
     if not hmac.compare_digest(tag, _tag(nonce + fields, key, picture)):
         return None
-    length, shape, share, temperature = FIELDS.unpack(_mask(nonce, key, picture, fields))
-    return Header(nonce, length, shape >> 4, shape & 15, share + 1, temperature)
+    length, shape, share, temperature, gap = FIELDS.unpack(_mask(nonce, key, picture, fields))
+    return Header(nonce, length, shape >> 4, shape & 15, share + 1, temperature, gap)
 
 
 def seal_body(data: bytes, header: Header, key: Key, numbers: int) -> np.ndarray:
@@ -122,8 +127,9 @@ def header_places(key: Key, picture: int, numbers: int) -> tuple[np.ndarray, np.
     return places, key.stream("header dither", picture).uniform(HEADER_NUMBERS)
 
 
-def body_places(key: Key, header: Header, numbers: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of so many numbers, the `count` that carry the body, and how each is turned."""
+def body_places(key: Key, header: Header, numbers: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of the numbers that the body may use, those that carry it, and how each is turned."""
+    count = header.used(numbers)
     places = key.stream("places", header.number).permutation(numbers)[:count]
     return places, key.stream("dither", header.number).uniform(count)
 

@@ -8,7 +8,7 @@ from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from stegcli.method import Method
 from stegcli.methods.steg_cinn import coarse, space
@@ -85,7 +85,7 @@ def _prepared(images: Tensor, noise: Noise, whole_share: float) -> tuple[Tensor,
 
 
 def _coarse(method: Method) -> Coarse:
-    return cast(Coarse, method.coarse)
+    return cast(Coarse, cast(nn.ModuleDict, method.networks)["coarse"])
 
 
 RECIPE = Recipe(

@@ -12,7 +12,7 @@ from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from stegcli.method import Method
 from stegcli.methods.steg_cinn import covers, space
@@ -103,11 +103,11 @@ def _pixels(images: Tensor) -> np.ndarray:
 
 
 def _fine(method: Method) -> Fine:
-    return cast(Fine, method.fine)
+    return cast(Fine, cast(nn.ModuleDict, method.networks)["fine"])
 
 
 RECIPE = Recipe(
-    config={"fine": {"width": 48, "split": [1, 2]}},
+    config={"fine": {"width": 48, "split": []}},
     stages=(Stage("likelihood", likelihood_loss, steps=12_000, lr=3e-3, batch=8, crop=2 * SIDE, clip=5.0, trains="fine"),),
     validate=validate,
     sample=sample,
