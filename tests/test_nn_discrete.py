@@ -80,14 +80,20 @@ def test_a_hole_belongs_to_the_number_above_it(mixture):
 
 
 def test_means_outside_the_interval_are_clipped_into_it():
-    far = DiscreteMixture(torch.zeros(1, 1), torch.full((1, 1), 1e4), torch.zeros(1, 1), torch.zeros(1), torch.full((1,), 9.0))
-    likely = torch.stack([far.double().log_likelihood(torch.full((1,), float(v), dtype=torch.float64)) for v in range(10)])
+    far = DiscreteMixture(
+        torch.zeros(1, 1), torch.full((1, 1), 1e4), torch.zeros(1, 1), torch.zeros(1), torch.full((1,), 9.0)
+    )
+    likely = torch.stack(
+        [far.double().log_likelihood(torch.full((1,), float(v), dtype=torch.float64)) for v in range(10)]
+    )
     assert likely.argmax() == 9
     assert math.isclose(likely.exp().sum().item(), 1, abs_tol=1e-4)
 
 
 def test_the_likelihood_has_gradients_where_cells_are_narrow():
     means = torch.zeros(1, 1, requires_grad=True)
-    sharp = DiscreteMixture(torch.zeros(1, 1), means, torch.full((1, 1), 12.0), torch.full((1,), -5.0), torch.full((1,), 5.0))
+    sharp = DiscreteMixture(
+        torch.zeros(1, 1), means, torch.full((1, 1), 12.0), torch.full((1,), -5.0), torch.full((1,), 5.0)
+    )
     sharp.log_likelihood(torch.full((1,), 3.0)).sum().backward()
     assert torch.isfinite(means.grad).all()

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ from scipy import stats
 from steg_cinn_helpers import small_codec, small_photo
 
 from stegcli.methods.steg_cinn import codec as codecs
-from stegcli.methods.steg_cinn import space
+from stegcli.methods.steg_cinn import nets, space
 from stegcli.methods.steg_cinn.codec import EVERYTHING, Drawing
 from stegcli.methods.steg_cinn.nets import Window, compress, statistics
 
@@ -57,10 +58,16 @@ def test_dark_pictures_with_holes_in_the_gamut_are_exact_too(codec, darker):
 
 
 @pytest.mark.parametrize("level", [0, 255])
-def test_black_and_white_have_one_colour_and_carry_nothing(codec, level):
+def test_black_and_white_leave_room_for_little(codec, level):
     stego, _, cells = drawn(codec, np.full((64, 64, 3), level, np.uint8), Drawing(1))
-    assert (stego == level).all()
-    assert (cells.high - cells.low == 1).all()
+    assert np.abs(stego.astype(int) - level).max() <= 16
+    assert (cells.high > cells.low).all()
+
+
+def test_a_mixture_can_be_sure_of_one_number():
+    """Or white skies and black borders would get specks of colour."""
+    sharp = math.exp(nets.SHARPEST)
+    assert 2 * torch.sigmoid(torch.tensor(-0.5 / sharp)).item() < 1e-6
 
 
 def test_what_is_kept_keeps_its_colour(codec):
@@ -81,9 +88,9 @@ def test_numbers_are_counted_once_each(codec):
 
 def test_windows_threads_and_parts_change_the_last_bits_only(codec, monkeypatch):
     drawing = Drawing(2, 0.35)
-    stego, _, cells = drawn(codec, small_photo(96, 80), drawing)
-    monkeypatch.setattr(codecs, "WINDOW_PLACES", 300)
-    monkeypatch.setattr(codecs, "FEWEST_ROWS", 3)
+    stego, _, cells = drawn(codec, small_photo(64, 80), drawing)
+    monkeypatch.setattr(codecs, "WINDOW_PLACES", 100)
+    monkeypatch.setattr(codecs, "FEWEST_ROWS", 7)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
@@ -92,7 +99,7 @@ def test_windows_threads_and_parts_change_the_last_bits_only(codec, monkeypatch)
         torch.set_num_threads(before)
     assert np.abs(found.low - cells.low).max() < TOLERANCE
     assert np.abs(found.high - cells.high).max() < TOLERANCE
-    order = codec.order(96, 80, 1)
+    order = codec.order(64, 80, 1)
     windows = [(e, codecs.within(e, 16, 8, 40)) for e in order]
     part = codec.read_parts(codec.sheet(*space.split(stego)), replace(drawing, top=1), windows)
     asked = part.high > 0
@@ -124,11 +131,11 @@ def test_latents_of_a_drawn_picture_are_uniform_whatever_the_colours():
 
 def test_temperature_narrows_the_coarse_colours():
     codec = small_codec()
-    spreads = []
+    corners = []
     for temperature in (0.2, 1.0):
-        stego, _, _ = drawn(codec, small_photo(), Drawing(EVERYTHING, 0.0, temperature))
-        spreads.append(space.split(stego)[1][:, ::8, ::8].std())
-    assert spreads[0] < spreads[1]
+        stegos = [drawn(codec, small_photo(), Drawing(EVERYTHING, 0.0, temperature), seed)[0] for seed in range(4)]
+        corners.append(np.std([space.split(s)[1][:, 0, 0] for s in stegos]))
+    assert corners[0] < 0.6 * corners[1]
 
 
 def test_windows_grow_as_far_as_the_lattice_goes():
@@ -143,7 +150,16 @@ def test_compress_is_odd_and_grows():
     assert (compress(x).diff() > 0).all()
 
 
+def test_statistics_are_exact_in_whatever_order_they_are_added():
+    """A light picture with little detail: the difference of two large means would be off by a hundredth."""
+    grey = torch.from_numpy(np.random.default_rng(0).integers(249, 254, (1, 1, 40, 40)).astype(np.float32))
+    exact = statistics(grey.double())
+    assert torch.allclose(statistics(grey).double(), exact, atol=1e-6, rtol=1e-6)
+    flipped = statistics(grey.flip(2, 3)).flip(2, 3)
+    assert torch.equal(statistics(grey)[:, 2], flipped[:, 2])
+
+
 def test_statistics_of_a_flat_picture():
     flat = statistics(torch.full((1, 1, 9, 9), 7.0))
     assert torch.allclose(flat[:, :2], torch.tensor(7.0))
-    assert torch.allclose(flat[:, 2], torch.tensor(0.5).log(), atol=1e-3)
+    assert torch.allclose(flat[:, 2], torch.tensor(0.5).log())

@@ -10,6 +10,7 @@ Reference for the U-Net: Convolutional networks for biomedical image segmentatio
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -70,7 +71,7 @@ class UNet(nn.Module):
     def __init__(self, features: int):
         super().__init__()
         self.first = _conv(5, WIDTHS[0])
-        steps = list(zip(WIDTHS[:-1], WIDTHS[1:], strict=True))
+        steps = list(itertools.pairwise(WIDTHS))
         self.shrink = nn.ModuleList(_conv(a, b, stride=2) for a, b in steps)
         self.down = nn.ModuleList(_conv(b, b) for _, b in steps)
         self.everywhere = nn.Linear(2 * WIDTHS[-1], WIDTHS[-1])
@@ -82,7 +83,12 @@ class UNet(nn.Module):
         """grey: levels (b, 1, h, w), already pooled by STEM; with it its variance within each place, as channel 2."""
         light, variance = grey[:, :1], grey[:, 1:]
         wide = F.avg_pool2d(F.pad(light, (3,) * 4, mode="replicate"), 7, 1)
-        seen = [light / 64 - 2, torch.log(variance + 1) / 3, (light - wide) / 32, position.expand(len(grey), -1, -1, -1)]
+        seen = [
+            light / 64 - 2,
+            torch.log(variance + 1) / 3,
+            (light - wide) / 32,
+            position.expand(len(grey), -1, -1, -1),
+        ]
         h = F.silu(self.first(torch.cat(seen, dim=1)))
         kept = []
         for shrink, down in zip(self.shrink, self.down, strict=True):
@@ -166,6 +172,7 @@ class Coarse(nn.Module):
         light = F.avg_pool2d(padded, pool)
         # Of the detail that a small copy would show: of blocks of the size that training knew.
         small = F.avg_pool2d(padded, 1 << shift)
-        variance = (F.avg_pool2d(small.square(), STEM) - light.square()).clamp(min=0)
+        apart = small - light.repeat_interleave(STEM, 2).repeat_interleave(STEM, 3)
+        variance = F.avg_pool2d(apart.square(), STEM)
         place = positions(height, width) if position is None else position
         return Context(self.unet(torch.cat([light, variance], dim=1), place.to(grey)), shift)

@@ -2,9 +2,9 @@
 
     u in [0, 1)  ->  the whole number c with u in [F(c - 1), F(c))  ->  pixels
 
-Each colour difference of each pixel that is drawn has a number u of its own and takes it through the distribution
-function F of what it may be, given all that was drawn before it. Who reads the pixels finds the cell [F(c - 1), F(c)) in
-which u was. With uniform u the colours are a sample of the networks' distribution, and Phi^-1(u) is exactly normal.
+Each colour difference of each pixel that is drawn has a number u of its own. F is the distribution function of what the
+difference may be, given all that was drawn before it. A receiver finds the cell [F(c - 1), F(c)) in which u was. With
+uniform u the colours are a sample of the networks' distribution, and Phi^-1(u) is exactly normal.
 
     numbers of a picture: base (q, p) | coarsest level, group by group (all q, then all p, row by row) | ... | level 1
 
@@ -222,8 +222,8 @@ class Codec:
         found = corner.get(channel).double()
         before = corner.before_holes(channel, found - 1)
         low, high = mixture.cells(found - base, before - base)
-        for numbers, bound in ((cells.low, low), (cells.high, high)):
-            entry.view(numbers)[channel, y, x] = _tempered(bound[0, 0].cpu().numpy(), 1 / warm)
+        for kept, bound in ((cells.low, low), (cells.high, high)):
+            entry.view(kept)[channel, y, x] = _tempered(bound[0, 0].cpu().numpy(), 1 / warm)
         return found.float()
 
 

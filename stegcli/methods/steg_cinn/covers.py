@@ -1,7 +1,7 @@
 """Covers before their colours are looked at: the cells of JPEG's colours filled, grain added.
 
-A JPEG decoder computes RGB from whole numbers Y, Cb and Cr, which leaves three quarters of all RGB colours unused. Colours
-drawn by a network keep to no such lattice: among them the pixels that keep their own would stand out.
+A JPEG decoder computes RGB from whole numbers Y, Cb and Cr, which leaves three quarters of all RGB colours unused.
+Colours drawn by a network keep to no such lattice: among them the pixels that keep their own would stand out.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     header   nonce (8, random) | length (4), drawing (4), encrypted | tag (5)      21 bytes
     body     ChaCha20-Poly1305 of the data under a key of its own for every nonce, its tag over the header as well
 
-The luminance is the same for sender and receiver, and no two covers share it. A hash of it tells, together with the key,
-where the header lies and how it is turned; so two stegos under one key have nothing at the same places. All of the
-body comes from the key and the nonce.
+The luminance is the same for sender and receiver, and no two covers share it. Its hash and the key tell where the
+header lies and how it is turned, so two stegos under one key have nothing at the same places. Places and turns of the
+body come from the key and the nonce.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The method: a cover's luminance stays, its colours are drawn anew and carry any file.
 
-    hide     cover -> luminance and colour differences -> draw, the message in the numbers drawn from -> pixels
-    reveal   pixels -> the same luminance and differences -> cells of the numbers -> message
+hide     cover -> luminance and colour differences -> draw, the message in the numbers drawn from -> pixels
+reveal   pixels -> the same luminance and differences -> cells of the numbers -> message
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class StegCinn(Method):
         networks = cast("nn.ModuleDict", self.networks)
         if "fine" not in networks:
             raise UsageError("these weights of steg-cinn hold no part 'fine'", "join them with training/assemble.py")
-        coarse = networks["coarse"] if "coarse" in networks else None
-        return Codec(cast(Any, networks["fine"]), cast(Any, coarse), self.device)
+        parts = dict(networks.items())
+        return Codec(cast(Any, parts["fine"]), cast(Any, parts.get("coarse")), self.device)
 
     def capacity(self, request: Request) -> int:
         if request.cover is None:

@@ -38,6 +38,7 @@ FIRST = 64
 WHOLE = 4
 """Numbers that are told of the whole picture."""
 STATISTICS = 3
+MIDDLE = 128.0
 
 
 def compress(x: Tensor) -> Tensor:
@@ -51,12 +52,21 @@ def log_energy(square: Tensor) -> Tensor:
 
 
 def statistics(grey: Tensor) -> Tensor:
-    """Luminance (b, 1, h, w) -> means over 3x3 and 5x5 pixels and logarithm of the variance over 5x5, (b, 3, h, w)."""
-    small = F.avg_pool2d(F.pad(grey, (1,) * 4, mode="replicate"), 3, 1)
-    padded = F.pad(grey, (2,) * 4, mode="replicate")
-    large = F.avg_pool2d(padded, 5, 1)
-    variance = (F.avg_pool2d(padded.square(), 5, 1) - large.square()).clamp(min=0)
-    return torch.cat([small, large, torch.log(variance + 0.5)], dim=1)
+    """Luminance (b, 1, h, w) -> means over 3x3 and 5x5 pixels and logarithm of the variance over 5x5, (b, 3, h, w).
+
+    Sums of whole numbers around 0 stay below 2^24, so float32 has them exactly, in whatever order they are added: a
+    variance as the difference of two large means would be another on every machine.
+    """
+    centred = grey - MIDDLE
+    small = _sums(centred, 3) / 9
+    total, squares = _sums(centred, 5), _sums(centred.square(), 5)
+    variance = (25 * squares - total.square()) / 625
+    return torch.cat([small + MIDDLE, total / 25 + MIDDLE, torch.log(variance + 0.5)], dim=1)
+
+
+def _sums(x: Tensor, side: int) -> Tensor:
+    padded = F.pad(x, (side // 2,) * 4, mode="replicate")
+    return F.avg_pool2d(padded, side, 1, divisor_override=1)
 
 
 def whole_picture(colours: Tensor, level: int) -> Tensor:
@@ -128,10 +138,11 @@ def look(scene: Scene, group: Group, window: Window) -> Seen:
     """Gather what is around each place of the window, borders as `groups.clamp` has them."""
     height, width = scene.grey.shape[2:]
     rows, columns = (groups.grid_size(s, group.step) for s in (height, width))
+    sides = ((group.y, window.top, window.bottom), (group.x, window.left, window.right))
     spans = [
-        torch.arange(group.y + group.period * window.top - REACH, group.y + group.period * (window.bottom - 1) + REACH + 1),
-        torch.arange(group.x + group.period * window.left - REACH, group.x + group.period * (window.right - 1) + REACH + 1),
-    ]  # fmt: skip
+        torch.arange(first + group.period * start - REACH, first + group.period * (stop - 1) + REACH + 1)
+        for first, start, stop in sides
+    ]
     spans = [s.to(scene.grey.device) for s in spans]
 
     def gathered(plane: Tensor, period: int) -> Tensor:
@@ -318,8 +329,7 @@ class LevelNet(nn.Module):
         self.level = level
         self.groups = list(groups.groups(level, split))
         self.phases = nn.ModuleList(
-            PhaseNet(level, [g for g in self.groups if g.phase == i], width, context)
-            for i in range(len(groups.PHASES))
+            PhaseNet(level, [g for g in self.groups if g.phase == i], width, context) for i in range(len(groups.PHASES))
         )
 
     def phase(self, group: Group) -> PhaseNet:
@@ -336,7 +346,8 @@ class LevelNet(nn.Module):
         h, seen = net.features(scene, group, window)
         y, x = group.places()
         inside = slice(window.top, window.bottom), slice(window.left, window.right)
-        q, p = scene.colours[..., y, x][..., inside[0], inside[1]].split(1, dim=1)
+        own = scene.colours[..., y, x][..., inside[0], inside[1]]
+        q, p = own[:, :1], own[:, 1:]
         base = seen.base.round()
         found = [
             net.mixture_q(h, seen).log_likelihood(q - base[:, :1]),

@@ -58,7 +58,7 @@ def _terms(net: Coarse, images: Tensor, noise: Noise, whole_share: float) -> dic
 
 
 def _base_nats(net: Coarse, context: coarse.Context, scene: Scene) -> Tensor:
-    grey, (q, p) = scene.grey[..., :1, :1], scene.colours[..., :1, :1].split(1, dim=1)
+    grey, q, p = (t[..., :1, :1] for t in (scene.grey, scene.colours[:, :1], scene.colours[:, 1:]))
     h = net.base.features(context.base(), grey)
     likely = net.base.mixture_q(h, grey).log_likelihood(q) + net.base.mixture_p(h, grey, q).log_likelihood(p)
     return -likely.mean() / 2
@@ -90,7 +90,9 @@ def _coarse(method: Method) -> Coarse:
 
 RECIPE = Recipe(
     config={"coarse": {"width": 48, "features": 32}},
-    stages=(Stage("likelihood", likelihood_loss, steps=8_000, lr=2e-3, batch=24, crop=2 * SIDE, clip=5.0, trains="coarse"),),
+    stages=(
+        Stage("likelihood", likelihood_loss, steps=8_000, lr=2e-3, batch=24, crop=2 * SIDE, clip=5.0, trains="coarse"),
+    ),
     validate=validate,
     sample=sample,
     ema=0.997,

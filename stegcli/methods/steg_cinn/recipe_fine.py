@@ -47,7 +47,7 @@ def validate(method: Method, images: Tensor) -> dict[str, float]:
     """Unseen photos -> bits per pixel of the colours of each level, without grain and with some."""
     noise = Noise.of(1, 0, range(len(images)))
     pixels = np.stack([prepared(i, g) for i, g in zip(_pixels(images), noise.generators, strict=True)])
-    found = {}
+    found: dict[str, float] = {}
     for grain in VALIDATED_GRAINS:
         scene = scene_of(pixels, np.full(len(pixels), grain), noise, images.device)
         levels = [_bits(_fine(method).level(n), scene) for n in WINDOWS]
@@ -108,7 +108,9 @@ def _fine(method: Method) -> Fine:
 
 RECIPE = Recipe(
     config={"fine": {"width": 48, "split": []}},
-    stages=(Stage("likelihood", likelihood_loss, steps=12_000, lr=3e-3, batch=8, crop=2 * SIDE, clip=5.0, trains="fine"),),
+    stages=(
+        Stage("likelihood", likelihood_loss, steps=12_000, lr=3e-3, batch=8, crop=2 * SIDE, clip=5.0, trains="fine"),
+    ),
     validate=validate,
     sample=sample,
     ema=0.997,

@@ -3,9 +3,9 @@
     g   grey level of the same CIE luminance, 0 to 255
     q = B - G,  p = R - G, each -255 to 255
 
-The triple of a pixel comes back bit for bit from any (g, q, p) that some RGB pixel has: `join` finds a green level whose
-luminance class is g. In Lab or YCbCr the receiver's luminance is not the sender's after rounding to 8 bits; here it
-always is. CIE L* of two pixels of one g differs by 0.5 at most.
+Any (g, q, p) that some RGB pixel has comes back bit for bit from the pixel that `join` makes of it: one with a green
+level whose luminance class is g. In Lab or YCbCr the receiver's luminance is not the sender's after rounding to 8 bits;
+here it always is. CIE L* of two pixels of one g differs by 0.5 at most.
 
 Luminance is a sum of three table entries in units of 2^-30; classes are bounded midway between grey levels, in sRGB
 values. No entry of a table lies near a rounding boundary, so all machines build the same tables.
@@ -85,7 +85,8 @@ def greens(grey: np.ndarray, colours: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
     def first(bound: np.ndarray) -> np.ndarray:
         """The least level whose luminance is not below the bound; one above `top` if there is none."""
-        a, b = low, top + 1
+        a: np.ndarray = low
+        b: np.ndarray = top + 1
         for _ in range(9):
             middle = np.minimum((a + b) // 2, top)
             reached = _luminance(weights, middle, q, p) >= bound

@@ -29,7 +29,8 @@ def points(dither: np.ndarray, m: int, gap: float = 0.0) -> np.ndarray:
     if gap:
         side = dither * (0.5 - (ndtr(gap) - 0.5))
         return np.stack([side, 1 - side], axis=1)
-    return (dither[:, None] + np.arange(2**m) / 2**m) % 1.0
+    found: np.ndarray = (dither[:, None] + np.arange(2**m) / 2**m) % 1.0
+    return found
 
 
 def write(bits: np.ndarray, dither: np.ndarray, m: int, gap: float = 0.0) -> np.ndarray:
@@ -64,7 +65,8 @@ def log_odds(low: np.ndarray, high: np.ndarray, dither: np.ndarray, m: int, gap:
 def _gray(m: int) -> np.ndarray:
     """Which positions have a one in each bit, float64 (2^m, m), the highest bit first."""
     code = np.arange(2**m) ^ (np.arange(2**m) >> 1)
-    return ((code[:, None] >> np.arange(m - 1, -1, -1)) & 1).astype(np.float64)
+    found: np.ndarray = ((code[:, None] >> np.arange(m - 1, -1, -1)) & 1).astype(np.float64)
+    return found
 
 
 def information(odds: np.ndarray, bits: np.ndarray) -> float:
