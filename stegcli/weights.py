@@ -32,12 +32,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stegcli import __version__, methods
+from stegcli import methods
 from stegcli.errors import FileError, UsageError, WeightsError
-from stegcli.method import Method
+from stegcli.version import __version__
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from stegcli.method import Method
 
 PACKAGE = Path(__file__).parent
 PRETRAINED = PACKAGE / "pretrained"
@@ -47,12 +49,12 @@ FILE_PREFIX = "sha256:"
 
 @dataclass(frozen=True)
 class Trained:
-    """What a weights file holds. files: the bytes of each file, with the parts that are taken of it, all if empty."""
+    """What weights hold. files: name and bytes of each file, with the parts that are taken of it, all if empty."""
 
     method: str
     config: dict[str, Any]
     training: dict[str, Any]
-    files: tuple[tuple[bytes, tuple[str, ...]], ...] = ()
+    files: tuple[tuple[str, bytes, tuple[str, ...]], ...] = ()
 
     def tensors(self) -> dict[str, Tensor]:
         """Name -> tensor. Raises WeightsError if the files are damaged."""
@@ -60,12 +62,12 @@ class Trained:
         from safetensors.torch import load as from_safetensors
 
         found: dict[str, Tensor] = {}
-        try:
-            for data, parts in self.files:
+        for name, data, parts in self.files:
+            try:
                 held = from_safetensors(data)
-                found |= {n: t for n, t in held.items() if not parts or n.partition(".")[0] in parts}
-        except (SafetensorError, ValueError, KeyError, TypeError) as error:
-            raise WeightsError("the weights are no safetensors, or are damaged") from error
+            except (SafetensorError, ValueError, KeyError, TypeError) as error:
+                raise _damaged(name) from error
+            found |= {n: t for n, t in held.items() if not parts or n.partition(".")[0] in parts}
         return found
 
 
@@ -153,8 +155,8 @@ def pick_device(wanted: str) -> str:
 def by_facets(method: str, asked: Mapping[str, str], named: str | None = None) -> str | None:
     """Options such as `--coder coset`, and the weights that the user named -> the weights' name, or None for any.
 
-    Without named weights, the default if it is such a one, else the first of weights.toml. Raises UsageError if a
-    facet has no such value, or if the named weights are of another.
+    Without named weights: the default, else what the value is an alias of, else the first that fits. Raises
+    UsageError if a facet has no such value, or if the named weights are of another.
     """
     if not asked:
         return named
@@ -163,31 +165,37 @@ def by_facets(method: str, asked: Mapping[str, str], named: str | None = None) -
         if value not in known:
             raise UsageError(f"--{facet} takes no {value!r}", f"one of {', '.join(known)}")
     if named is not None:
-        check_facets(method, identity(method, named), asked, f"--weights {named}")
+        check_facets(method, identity(method, named), asked, f"--weights {named} are", "leave one of the two out")
         return named
     fitting = [e.name for e in entries(method) if asked.items() <= e.facets.items()]
     if not fitting:
         raise UsageError(f"no weights of {method} are {' and '.join(asked.values())}", "see stego weights list")
-    default = default_name(method)
-    return default if default in fitting else fitting[0]
+    short = aliases(method)
+    preferred = [default_name(method), *(short[v] for v in asked.values() if v in short)]
+    return next((n for n in preferred if n in fitting), fitting[0])
 
 
-def check_facets(method: str, name: str, asked: Mapping[str, str], what: str) -> None:
-    """Whether weights are what the facets ask for. what: that which named them. Raises UsageError."""
+def check_facets(method: str, name: str, asked: Mapping[str, str], what: str, hint: str) -> None:
+    """Whether weights are what the facets ask for. what: that which named them, and a verb. Raises UsageError."""
     held = {} if name.startswith(FILE_PREFIX) else entry(method, name).facets
     for facet, value in asked.items():
         if held.get(facet, value) != value:
-            raise UsageError(f"{what} has the {facet} {held[facet]}, not {value}", f"leave --{facet} out")
+            raise UsageError(f"{what} for the {facet} {held[facet]}, not for {value}", hint)
 
 
-def load(method: str, weights: str | Path = "default", device: str = "cpu") -> Method:
+def load(method: str, weights: str | Path = "default", device: str = "cpu", named: str | None = None) -> Method:
     """Method's name and a revision's name, or a file's path -> the method; its networks are built at first use.
 
-    Raises WeightsError if the file is missing, is not what weights.toml says, or does not fit this version.
+    named: what a key calls the weights. A file must be that: it is hashed and parsed from the same bytes, so that it
+    cannot be changed in between. Raises WeightsError if the file is missing, is not what the key or weights.toml says,
+    or does not fit this version.
     """
     name = default_name(method) if weights == "default" else str(weights)
     if is_file_name(name):
-        return _build(read(Path(name)), method, device)
+        data = _bytes(Path(name))
+        if named is not None and _fingerprint(data) != named:
+            raise _other_file(name)
+        return _build(_parse(data, Path(name).name), method, device)
     found = entry(method, name)
     if found.borrows:
         return _build(_borrowed(found), method, device)
@@ -213,7 +221,7 @@ def _borrowed(found: Entry) -> Trained:
         raise WeightsError(f"weights {lender.method} {lender.name} have no {', '.join(missing)}", "install stego again")
     own = _parse(verified_bytes(found), found.name) if found.file else Trained(found.method, {}, lent.training)
     config = {p: lent.config[p] for p in found.parts} | own.config | found.config
-    borrowed = tuple((data, tuple(found.parts)) for data, _ in lent.files)
+    borrowed = tuple((name, data, tuple(found.parts)) for name, data, _ in lent.files)
     return Trained(own.method, config, own.training, borrowed + own.files)
 
 
@@ -226,8 +234,12 @@ def identity(method: str, weights: str) -> str:
     if weights == "default":
         return default_name(method)
     if is_file_name(weights):
-        return FILE_PREFIX + hashlib.sha256(_bytes(Path(weights))).hexdigest()[:48]
+        return _fingerprint(_bytes(Path(weights)))
     return entry(method, weights).name
+
+
+def _fingerprint(data: bytes) -> str:
+    return FILE_PREFIX + hashlib.sha256(data).hexdigest()[:48]
 
 
 def resolve(method: str, named: str, given: str | None) -> str:
@@ -241,9 +253,13 @@ def resolve(method: str, named: str, given: str | None) -> str:
         return named
     if identity(method, given) != named:
         if named.startswith(FILE_PREFIX) and is_file_name(given):
-            raise WeightsError(f"weights {given} are not those the key was made for (sha256 differs)")
+            raise _other_file(given)
         raise UsageError(f"the key is for weights {named}, not for {given}")
     return given
+
+
+def _other_file(name: str) -> WeightsError:
+    return WeightsError(f"weights {name} are not those the key was made for (sha256 differs)")
 
 
 def verified_bytes(found: Entry) -> bytes:
@@ -301,13 +317,19 @@ def _parse(data: bytes, name: str) -> Trained:
     """The bytes of a weights file -> what its header says. The tensors are left alone."""
     try:
         length = int.from_bytes(data[:8], "little")
-        facts = json.loads(data[8 : 8 + length])["__metadata__"]
+        header = json.loads(data[8 : 8 + length])
+        facts = header.pop("__metadata__")
         config, training = json.loads(facts["config"]), json.loads(facts["training"])
-        if not (isinstance(config, dict) and isinstance(training, dict)):
-            raise TypeError("config and training are objects")
-        return Trained(facts["method"], config, training, ((data, ()),))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise WeightsError(f"{name} is not a weights file of stego, or is damaged") from error
+        end = max((tensor["data_offsets"][1] for tensor in header.values()), default=0)
+        if not (isinstance(config, dict) and isinstance(training, dict) and len(data) == 8 + length + end):
+            raise TypeError("config and training are objects, and the tensors fill the file")
+        return Trained(facts["method"], config, training, ((name, data, ()),))
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        raise _damaged(name) from error
+
+
+def _damaged(name: str) -> WeightsError:
+    return WeightsError(f"{name} is not a weights file of stego, or is damaged")
 
 
 def _build(trained: Trained, method: str, device: str) -> Method:

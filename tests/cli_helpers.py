@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stegcli.cli.app import app
+from stegcli.cli import app
 
 SECRET = b"The quick brown fox\n" * 5
 

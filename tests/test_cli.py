@@ -10,18 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli_helpers import SECRET, check_error, ok, photo, pixels_of, refused, run, save, settle, snapshot, stego_process
+from hiding import room
 from PIL import Image
 
 from stegcli import __version__, api, weights
 from stegcli.keys import key as keys
+from stegcli.method import Method, Request
 
-CAPACITY = api.capacity_bytes(weights.load("lossless-inn"), 96, 96)
+CAPACITY = room(weights.load("lossless-inn"), 96, 96)
 HIDE_FIELDS = [
     "method", "weights", "output", "key", "width", "height", "cover_psnr", "payload_bytes", "capacity_bytes", "bpp",
-    "secret_psnr", "verified", "form", "seconds", "number",
+    "secret_psnr", "form", "number", "verified", "notes", "seconds",
 ]  # fmt: skip
-REVEAL_FIELDS = ["method", "weights", "output", "bytes", "width", "height", "seconds"]
-COMMANDS = ["keygen", "hide", "reveal", "train", "evaluate", "methods", "weights"]
+REVEAL_FIELDS = ["method", "weights", "output", "bytes", "width", "height", "notes", "seconds"]
+COMMANDS = ["hide", "reveal", "keygen", "capacity", "methods", "evaluate", "train", "weights"]
 
 
 @pytest.fixture(autouse=True)
@@ -213,7 +215,8 @@ def test_quiet_says_nothing() -> None:
 def test_alone_it_prints_help(argv: tuple[str, ...]) -> None:
     result = run(*argv)
     assert result.status == 2
-    assert result.err.startswith("Usage: stego")
+    assert result.err.strip().startswith("Usage: stego")
+    assert result.out == b""
 
 
 def test_help_and_version_do_not_load_torch() -> None:
@@ -399,14 +402,14 @@ def test_a_batch_of_failures_leaves_no_folder() -> None:
 
 
 def test_a_bug_met_by_one_file_stops_no_other(batch: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    real = api.hide_bytes
+    real = api.hide
 
-    def faulty(data: bytes, *rest: object) -> api.Hidden:
-        if data.startswith(b"b"):
+    def faulty(request: Request, method: Method) -> api.Hidden:
+        if request.secrets[0].data.startswith(b"b"):
             raise RuntimeError("boom")
-        return real(data, *rest)
+        return real(request, method)
 
-    monkeypatch.setattr(api, "hide_bytes", faulty)
+    monkeypatch.setattr(api, "hide", faulty)
     result = run("hide", *batch, "--cover", "cover.png", "--key", "key.npy", "-o", "out/", "--json")
     assert result.status == 1
     assert [line["exit"] for line in result.lines] == [0, 1, 0]
@@ -491,7 +494,7 @@ def test_a_key_that_has_the_coder_is_taken() -> None:
     ("argv", "says", "hint"),
     [
         (("--coder", "coset", "--weights", "1bpp"), "--weights 1bpp are for the coder network", "leave one of the two"),
-        (("--coder", "haar"), "no coder 'haar'", "coset or network"),
+        (("--coder", "haar"), "--coder takes no 'haar'", "coset, network"),
         (("--coder", "coset", "--method", "glow2"), "--coder means nothing to glow2", "lossless-inn"),
     ],
 )
@@ -525,7 +528,7 @@ def test_methods_and_weights_are_listed() -> None:
     listed = ok("methods", "--json").json
     assert listed["lossless-inn"]["carries"] == "any file"
     assert listed["lossless-inn"]["survives"] == "png"
-    assert "at 768x512" in listed["lossless-inn"]["capacity"]
+    assert "in 768x512" in listed["lossless-inn"]["room"]
     assert b"coset-1" in ok("weights", "list").out
     assert "lossless-inn/coset-1" in ok("weights", "list", "--json").json
 
@@ -552,7 +555,7 @@ def test_a_bug_is_one_line_and_status_1(monkeypatch: pytest.MonkeyPatch) -> None
     def boom(*_: object) -> None:
         raise RuntimeError("boom\nsecond line")
 
-    monkeypatch.setattr(api, "hide_bytes", boom)
+    monkeypatch.setattr(api, "hide", boom)
     argv = ("hide", "secret.txt", "--cover", "cover.png", "-o", "out.png")
     result = refused(1, *argv, says="internal fault: RuntimeError: boom")
     assert "STEGO_DEBUG=1" in result.err
@@ -571,7 +574,7 @@ def test_out_of_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     def boom(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(api, "hide_bytes", boom)
+    monkeypatch.setattr(api, "hide", boom)
     refused(1, "hide", "secret.txt", "--cover", "cover.png", "-o", "out.png", says="not enough memory")
 
 
@@ -613,7 +616,7 @@ HIDE = ("hide", "secret.txt", "--cover", "cover.png")
             "exclude each other",
         ),
         (("evaluate", "glow7", "--covers", "."), "no method 'glow7'"),
-        (("evaluate", "lossless-inn", "--covers", ".", "--size", "big"), "is not WIDTHxHEIGHT"),
+        (("evaluate", "lossless-inn", "--covers", ".", "--size", "big"), "takes WIDTHxHEIGHT"),
         (("evaluate", "lossless-inn"), "lossless-inn needs --covers DIR"),
     ],
 )

@@ -5,79 +5,80 @@ A toy stands for the method: it draws blocks, marks one sample, and knows by hea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pytest
 from cli_helpers import SECRET, ok, refused, run, settle, snapshot
+from toys import register
 
-from stegcli import methods, training, weights
+from stegcli import training, weights
+from stegcli.about import LOSSLESS, About
 from stegcli.errors import RevealError
 from stegcli.keys import key as keys
 from stegcli.keys.key import Key
-from stegcli.method import AS_USUAL, Draft, Drawn, PictureMethod, Revealed, Secret, Wish
+from stegcli.method import Asked, Draft, Method, Request, Revealed
+from stegcli.methods.cs_fnns.options import RevealOptions
+from stegcli.options import Option, PsnrOption
 from stegcli.pictures.channel import Channel
 from stegcli.pictures.image import Picture
 
 MANIFEST = '\n[toy]\ndefault = "toy-1"\n[toy.toy-1]\nlicence = "Apache-2.0"\n'
 SIDE = 64
 TOY = ("hide", "secret.txt", "--method", "toy", "-o", "out.png")
-OPTIONS = {
-    "number",
-    "generator",
-    "prompt",
-    "generator-steps",
-    "secret",
-    "psnr",
-    "steps",
-    "robust",
-    "decoder",
-    "grain",
-    "evade",
-    "quality",
-}
 
 
-class Toy(PictureMethod):
-    name = "toy"
-    cover = "generated"
-    survives = ("png", "jpeg:Q")
-    options = frozenset(OPTIONS)
-    shares_cover = True
-    most_receivers = 3
+@dataclass(frozen=True)
+class Options(RevealOptions):
+    psnr: PsnrOption = None
+    steps: Annotated[int | None, Option("Steps.", min=1)] = None
+    decoder: Annotated[Literal["own", "paper"] | None, Option("The decoder.")] = None
+    grain: Annotated[float | None, Option("The grain.", min=0, max=12)] = None
+    evade: Annotated[bool, Option("Whether to evade.")] = False
+
+
+class Toy(Method):
+    about: ClassVar[About] = About(
+        "toy", "draws blocks from the key", frozenset({"bytes"}), "from key", numbered=True, shares_cover=True,
+        most_secrets=3, survives=("png", "jpeg:Q", "jpeg:A..B"), writes=LOSSLESS | {"JPEG"}, hide=Options,
+        reveal=RevealOptions,
+    )  # fmt: skip
     skips = 0  # so many numbers, unless it is told one
-    hidden: dict[tuple[bytes, int], bytes] = {}  # noqa: RUF012  (what all toys of one test know)
-    wishes: list[Wish] = []  # noqa: RUF012
-    asked: list[Drawn] = []  # noqa: RUF012
+    hidden: ClassVar[dict[tuple[bytes, int], bytes]] = {}  # what all toys of one test know
+    requests: ClassVar[list[Request]] = []
+    asked: ClassVar[list[RevealOptions]] = []
 
     def __init__(self) -> None:
         super().__init__({})
 
-    def room(self, wish: Wish, receivers: int = 1) -> int:
+    def capacity(self, request: Request) -> int:
         return 1000
 
-    def drafts(
-        self, secrets: Sequence[Secret], keys: Sequence[Key], wish: Wish, cover: Picture | None = None
-    ) -> Iterator[Draft]:
-        self.wishes.append(wish)
-        number = self.skips if wish.drawn.number is None else wish.drawn.number
-        drawn = blocks(keys[0], number)
+    def drafts(self, request: Request) -> Iterator[Draft]:
+        self.requests.append(request)
+        options, keys_ = request.options, request.keys
+        number = self.skips if options.number is None else options.number
+        drawn = blocks(keys_[0], number)
         stego = drawn.copy()
         stego[0, 0, 0] += 1
-        for key, secret in zip(keys, secrets, strict=True):
+        for key, secret in zip(keys_, request.secrets, strict=True):
             self.hidden[key.secret, number] = secret.data
-        exact = tuple(s.data for s in secrets)
-        yield Draft(stego, exact, ("toy",) * len(keys), 1000, cover=drawn, number=number)
+        exact = tuple(s.data for s in request.secrets)
+        told = RevealOptions(number, options.generator, options.prompt, options.generator_steps)
+        forms = ("toy",) * len(keys_)
+        yield Draft(Picture(stego), exact, forms, 1000, cover=Picture(drawn), number=number, told=told)
 
-    def reveal(self, stego: Picture, key: Key, token: np.ndarray | None = None, drawn: Drawn = AS_USUAL) -> Revealed:
-        self.asked.append(drawn)
-        for number in range(4) if drawn.number is None else [drawn.number]:
-            alike = np.corrcoef(stego.pixels.ravel(), blocks(key, number).ravel())[0, 1] > 0.9
-            if alike and (key.secret, number) in self.hidden:
-                return Revealed(self.hidden[key.secret, number], notes=(f"its number is {number}",))
+    def reveal(self, stego: Picture, asked: Asked) -> tuple[Revealed, ...]:
+        self.asked.append(asked.options)
+        number_ = asked.options.number
+        assert asked.key is not None
+        for number in range(4) if number_ is None else [number_]:
+            alike = np.corrcoef(stego.pixels.ravel(), blocks(asked.key, number).ravel())[0, 1] > 0.9
+            if alike and (asked.key.secret, number) in self.hidden:
+                return (Revealed(self.hidden[asked.key.secret, number], notes=(f"its number is {number}",)),)
         raise RevealError
 
 
@@ -90,13 +91,11 @@ def blocks(key: Key, number: int) -> np.ndarray:
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The toy beside the other methods; toy.npy is a key of it."""
-    package, names, get = SimpleNamespace(METHOD=Toy, build=Toy), methods.names, methods.get
-    monkeypatch.setattr(methods, "names", lambda: [*names(), "toy"])
-    monkeypatch.setattr(methods, "get", lambda name: package if name == "toy" else get(name))
+    register(monkeypatch, Toy)
     manifest = tmp_path / "weights.toml"
     manifest.write_text(weights.manifest_path().read_text(encoding="utf-8") + MANIFEST, encoding="utf-8")
     monkeypatch.setattr(weights, "manifest_path", lambda: manifest)
-    for known in (Toy.hidden, Toy.wishes, Toy.asked):
+    for known in (Toy.hidden, Toy.requests, Toy.asked):
         known.clear()
     work = tmp_path / "work"
     work.mkdir()
@@ -115,10 +114,10 @@ def hidden(*argv: object, key: str = "toy.npy", output: str = "out.png") -> Any:
 
 def test_the_stego_is_compared_with_its_cover() -> None:
     result = ok(*TOY)
-    assert "stego: wrote out.png: verified, 64x64, outlives png, PSNR to its cover 89." in result.err
+    assert "stego: wrote out.png: verified, 64x64, survives png, PSNR to its cover 89." in result.err
     figures = ok(*TOY, "--force", "--json").json
     assert figures["cover_psnr"] == pytest.approx(20 * np.log10(255 * np.sqrt(3 * SIDE**2)), abs=1e-3)
-    assert list(figures)[-1] == "number"
+    assert list(figures)[-4:] == ["number", "verified", "notes", "seconds"]
     assert figures["number"] == 0
 
 
@@ -240,7 +239,7 @@ def test_a_batch_under_one_key_counts(batch: list[str], workers: int) -> None:
 
 def test_a_batch_counts_from_0_and_its_receiver_need_not_be_told(batch: list[str]) -> None:
     ok("hide", *batch, "--key", "toy.npy", "-o", "out/")
-    assert [w.drawn.number for w in Toy.wishes] == [0, 1, 2]
+    assert [r.options.number for r in Toy.requests] == [0, 1, 2]
     Toy.asked.clear()
     ok("reveal", *reversed(STEGOS), "--key", "toy.npy", "-o", "back/")
     assert [d.number for d in Toy.asked] == [None] * 3
@@ -249,7 +248,7 @@ def test_a_batch_counts_from_0_and_its_receiver_need_not_be_told(batch: list[str
 
 def test_a_batch_with_fresh_keys_does_not_count(batch: list[str]) -> None:
     ok("hide", *batch, "--method", "toy", "-o", "out/", "--number", 2)
-    assert [w.drawn.number for w in Toy.wishes] == [2, 2, 2]
+    assert [r.options.number for r in Toy.requests] == [2, 2, 2]
     assert sorted(p for p in snapshot(Path("out")) if p.endswith(".used")) == [
         f"out/{n}.key.npy.used" for n in "abc"
     ]  # fmt: skip
@@ -333,22 +332,26 @@ def test_options_reach_the_method() -> None:
         "--psnr", 40.5, "--steps", 30, "--decoder", "paper", "--grain", 3, "--evade", "--robust", "--number", 2,
         "--generator", "diffusers:owner/repo", "--prompt", "a wood", "--generator-steps", 9,
     )  # fmt: skip
-    drawn = Drawn(2, "diffusers:owner/repo", "a wood", 9)
-    assert Toy.wishes == [
-        Wish(drawn=drawn, psnr=40.5, steps=30, robust=True, decoder="paper", grain=3, evade=True)
-    ]  # fmt: skip
+    drawn = RevealOptions(2, "diffusers:owner/repo", "a wood", 9)
+    (request,) = Toy.requests
+    assert request.options == Options(
+        2, "diffusers:owner/repo", "a wood", 9, psnr=40.5, steps=30, decoder="paper", grain=3, evade=True
+    )  # fmt: skip
+    assert [c.strength for c in request.survive] == [75, 80, 85, 90, 95]
     Toy.asked.clear()
     told = ("--generator", drawn.generator, "--prompt", "a wood", "--generator-steps", 9)
     ok("reveal", "out.png", "--key", "toy.npy", "--number", 2, *told)
     assert Toy.asked == [drawn]
     hidden(output="plain.png")
-    assert Toy.wishes[1] == Wish()
+    assert Toy.requests[1].options == Options()
+    assert Toy.requests[1].survive == (Channel("png"),)
     hidden("--generator", "textures", "--grain", 0, "--survive", "jpeg:90", output="grain.png")
-    assert Toy.wishes[2] == Wish(Channel("jpeg", 90), drawn=Drawn(None, "textures"), grain=0)
+    assert Toy.requests[2].options == Options(generator="textures", grain=0)
+    assert Toy.requests[2].survive == (Channel("jpeg", 90),)
 
 
 def test_what_is_robust_is_said_to_be() -> None:
-    assert "outlives JPEG 75 to 95" in hidden("--robust").err
+    assert "survives JPEG 75 to 95" in hidden("--robust").err
 
 
 @pytest.mark.parametrize(
@@ -359,7 +362,7 @@ def test_what_is_robust_is_said_to_be() -> None:
         (("--psnr", "71"), "--psnr"),
         (("--steps", "0"), "--steps"),
         (("--grain", "12.5"), "--grain"),
-        (("--decoder", "best"), "no decoder 'best'"),
+        (("--decoder", "best"), "--decoder takes no 'best'"),
         (("--generator", "photos"), "no generator 'photos'"),
         (("--generator", "diffusers:"), "no generator 'diffusers:'"),
         (("--generator", "textures:x"), "no generator 'textures:x'"),
@@ -389,9 +392,10 @@ def test_options_mean_nothing_to_other_methods(option: str) -> None:
         assert "toy" in result.err.splitlines()[1]
 
 
-@pytest.mark.parametrize("option", ["robust", "evade"])
-def test_switches_mean_nothing_to_other_methods(option: str) -> None:
-    refused(2, "hide", "secret.txt", "-o", "out.png", f"--{option}", says=f"--{option} means nothing to glow2")
+def test_switches_mean_nothing_to_other_methods() -> None:
+    refused(2, "hide", "secret.txt", "-o", "out.png", "--evade", says="--evade means nothing to glow2")
+    argv = ("hide", "secret.txt", "--cover", "cover.png", "-o", "out.png", "--robust")
+    refused(2, *argv, says="lossless-inn does not survive jpeg:75")
 
 
 def test_options_of_reveal_mean_nothing_to_other_methods() -> None:
@@ -406,16 +410,23 @@ def test_options_of_reveal_mean_nothing_to_other_methods() -> None:
 
 def test_the_toy_is_listed() -> None:
     listed = ok("methods", "--json").json["toy"]
-    assert (listed["carries"], listed["cover"]) == ("picture", "generated")
-    assert listed["capacity"] == "1000 bytes, 1000 if to outlive jpeg:80"
+    assert (listed["carries"], listed["cover"], listed["key"]) == ("any file", "from key", "yes")
+    assert listed["survives"] == "png, jpeg:Q, jpeg:A..B"
+    assert listed["weights (default first)"] == "toy-1"
+
+
+def test_the_capacity_of_the_toy_is_told_by_channel() -> None:
+    rooms = ok("capacity", "--method", "toy", "--json").json["rooms"]
+    assert [(r["survive"], r["capacity_bytes"]) for r in rooms] == [
+        ("png", 1000), ("jpeg:90", 1000), ("jpeg:75", 1000), ("jpeg:75..95", 1000),
+    ]  # fmt: skip
 
 
 def test_the_detector_is_a_part_of_cs_fnns(monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[tuple[object, ...]] = []
-    monkeypatch.setattr(methods, "names", lambda: ["cs-fnns"])
     monkeypatch.setattr(training, "train", lambda *a, **_: trained.append(a[:2]))
     argv = ("--data", ".", "-o", "w.safetensors", "--steps", 1)
-    ok("train", "detector", *argv)
     ok("train", "cs-fnns", "--part", "detector", *argv)
-    assert trained == [("cs-fnns", "detector")] * 2
-    refused(2, "train", "detector", "--part", "g1", *argv, says="detector takes no --part")
+    assert trained == [("cs-fnns", "detector")]
+    refused(2, "train", "cs-fnns", "--part", "g1", *argv, says="cs-fnns has no part 'g1'")
+    refused(2, "train", "toy", *argv, says="toy has no networks to train")

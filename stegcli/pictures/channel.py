@@ -18,8 +18,6 @@ from stegcli.pictures.image import Picture
 
 KINDS = {"png": None, "jpeg": (1.0, 100.0), "noise": (0.0, 255.0), "resize": (0.1, 4.0)}
 LETTERS = {"jpeg": "Q", "noise": "S", "resize": "F"}
-ROBUST = "jpeg:75..95"
-"""What `--robust` stands for."""
 STEP = 5
 """Between the qualities of a range that a stego is verified through."""
 
