@@ -34,20 +34,19 @@ def test_noise_is_no_header():
 
 
 def test_a_body_comes_back_and_is_tied_to_its_header():
-    data, free = bytes(range(256)) + bytes(44), 5000
-    coded = message.seal_body(data, HEADER, KEY, free)
+    data, free, own = bytes(range(256)) + bytes(44), 5000, HEADER.key(KEY, 77)
+    coded = message.seal_body(data, HEADER, own, free)
     assert len(coded) == HEADER.coded(free) == 2 * HEADER.used(free)
-    assert message.open_body(odds(coded), HEADER, KEY) == data
-    for changed in (replace(HEADER, temperature=31), replace(HEADER, nonce=b"87654321")):
+    assert message.open_body(odds(coded), HEADER, own) == data
+    others = [HEADER.key(OTHER, 77), HEADER.key(KEY, 78), replace(HEADER, nonce=b"87654321").key(KEY, 77)]
+    for header, wrong in [(replace(HEADER, temperature=31), own), *((HEADER, o) for o in others)]:
         with pytest.raises(RevealError):
-            message.open_body(odds(coded), changed, KEY)
-    with pytest.raises(RevealError):
-        message.open_body(odds(coded), HEADER, OTHER)
+            message.open_body(odds(coded), header, wrong)
 
 
 def test_two_messages_share_no_place_more_than_chance_has_it():
-    first, _ = message.body_places(KEY, HEADER, 5000)
-    second, _ = message.body_places(KEY, replace(HEADER, nonce=b"abcdefgh"), 5000)
+    first, _ = message.body_places(HEADER.key(KEY, 77), HEADER, 5000)
+    second, _ = message.body_places(replace(HEADER, nonce=b"abcdefgh").key(KEY, 77), HEADER, 5000)
     assert len(set(first)) == len(first) == HEADER.used(5000)
     shared = len(set(first) & set(second)) / len(first)
     assert abs(shared - len(first) / 5000) < 0.05

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import ImageCms
 from skimage import data
 from steg_cinn_helpers import small_method, small_photo
 
@@ -85,7 +86,8 @@ def test_grey_covers_are_recoloured_by_default(method):
 
 def test_alpha_and_profile_are_kept(method):
     alpha = np.arange(64 * 64, dtype=np.uint32).reshape(64, 64).astype(np.uint8)
-    cover = Picture(small_photo(), alpha, b"\0" * 16 + b"RGB " + b"\0" * 108)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    cover = Picture(small_photo(), alpha, profile)
     made = api.hide(Request((Secret(b"x"),), (KEY,), cover, options=HideOptions()), method)
     assert np.array_equal(made.picture.alpha, alpha)
     assert made.picture.icc_profile == cover.icc_profile

@@ -1,11 +1,11 @@
 """A message's bytes <-> the bits that colours carry: sealing, header, which number carries what.
 
     header   nonce (8, random) | length (4), drawing (4), encrypted | tag (5)      21 bytes
-    body     ChaCha20-Poly1305 of the data under a key of its own for every nonce, its tag over the header as well
+    body     ChaCha20-Poly1305 of the data under the message's own key, its tag over the header as well
 
 The luminance is the same for sender and receiver, and no two covers share it. Its hash and the key tell where the
-header lies and how it is turned, so two stegos under one key have nothing at the same places. Places and turns of the
-body come from the key and the nonce.
+header lies and how it is turned, so two stegos under one key have nothing at the same places. The hash and the nonce,
+128 bits together, give the message's own key (`Key.message`); all of the body comes from it: cipher, places, turns.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ HEADER_CODE = len(ldpc.RATES) - 1
 HEADER_COPIES = 2
 HEADER_NUMBERS = HEADER_COPIES * ldpc.coded_length(8 * HEADER_BYTES, HEADER_CODE)
 TAG_BYTES = 16
-FIXED_NONCE = bytes(12)
-"""The AEAD's own nonce may be fixed: its key serves one message only."""
+ZERO_NONCE = bytes(12)
+"""The AEAD's own nonce: its key serves one message only."""
 SHARES = 64
 """Into so many steps the share of the room that the coded bits take is divided."""
 TEMPERATURE_STEPS, GAP_STEPS = 50, 100
@@ -56,9 +56,9 @@ class Header:
     temperature: int = TEMPERATURE_STEPS
     gap: int = 0
 
-    @property
-    def number(self) -> int:
-        return int.from_bytes(self.nonce, "big")
+    def key(self, key: Key, picture: int) -> Key:
+        """The message's own."""
+        return key.message(self.nonce + picture.to_bytes(8, "big"))
 
     @property
     def bits(self) -> int:
@@ -106,17 +106,17 @@ def open_header(odds: np.ndarray, key: Key, picture: int) -> Header | None:
     return Header(nonce, length, shape >> 4, shape & 15, share + 1, temperature, gap)
 
 
-def seal_body(data: bytes, header: Header, key: Key, numbers: int) -> np.ndarray:
-    """Data -> coded bits, uint8 (coded,), for a body that may use so many numbers."""
-    body = _cipher(header, key).encrypt(FIXED_NONCE, data, header.fields())
+def seal_body(data: bytes, header: Header, message: Key, numbers: int) -> np.ndarray:
+    """Data -> coded bits, uint8 (coded,), for a body that may use so many numbers. message: the message's own key."""
+    body = _cipher(message).encrypt(ZERO_NONCE, data, header.fields())
     return ldpc.encode_to(np.unpackbits(np.frombuffer(body, np.uint8)), header.coded(numbers))
 
 
-def open_body(odds: np.ndarray, header: Header, key: Key) -> bytes:
+def open_body(odds: np.ndarray, header: Header, message: Key) -> bytes:
     """The inverse of `seal_body`, from log-odds. Raises RevealError."""
     body = np.packbits(ldpc.decode_from(odds, header.bits)).tobytes()
     try:
-        return _cipher(header, key).decrypt(FIXED_NONCE, body, header.fields())
+        return _cipher(message).decrypt(ZERO_NONCE, body, header.fields())
     except InvalidTag as error:
         raise RevealError from error
 
@@ -127,21 +127,20 @@ def header_places(key: Key, picture: int, numbers: int) -> tuple[np.ndarray, np.
     return places, key.stream("header dither", picture).uniform(HEADER_NUMBERS)
 
 
-def body_places(key: Key, header: Header, numbers: int) -> tuple[np.ndarray, np.ndarray]:
+def body_places(message: Key, header: Header, numbers: int) -> tuple[np.ndarray, np.ndarray]:
     """Of the numbers that the body may use, those that carry it, and how each is turned."""
     count = header.used(numbers)
-    places = key.stream("places", header.number).permutation(numbers)[:count]
-    return places, key.stream("dither", header.number).uniform(count)
+    return message.stream("places").permutation(numbers)[:count], message.stream("dither").uniform(count)
 
 
-def _cipher(header: Header, key: Key) -> ChaCha20Poly1305:
-    return ChaCha20Poly1305(key.derive("body", header.number))
+def _cipher(message: Key) -> ChaCha20Poly1305:
+    return ChaCha20Poly1305(message.derive("body"))
 
 
 def _mask(nonce: bytes, key: Key, picture: int, fields: bytes) -> bytes:
     """XOR with what the key tells of nonce and picture; its own inverse."""
-    stream = key.derive(f"header mask {picture}", int.from_bytes(nonce, "big"), len(fields))
-    return bytes(a ^ b for a, b in zip(fields, stream, strict=True))
+    pad = key.message(nonce + picture.to_bytes(8, "big")).derive("header", length=len(fields))
+    return bytes(a ^ b for a, b in zip(fields, pad, strict=True))
 
 
 def _tag(sealed: bytes, key: Key, picture: int) -> bytes:

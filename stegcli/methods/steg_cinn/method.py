@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from stegcli.errors import CapacityError, RevealError, UsageError
@@ -122,7 +123,7 @@ class StegCinn(Method):
             "information": made.information,
         }  # fmt: skip
         return Draft(
-            Picture(made.pixels, cover.alpha, cover.icc_profile),
+            replace(cover, pixels=made.pixels, notes=(), jpeg=None, palette=False, source=None),
             (data,),
             ("bytes",),
             capacity,

@@ -22,6 +22,8 @@ class Opened:
     drawing: Drawing
     taken: np.ndarray
     """The header's own numbers, counted from the first of level 1."""
+    message: Key
+    """The message's own key."""
 
 
 def reveal(codec: Codec, pixels: np.ndarray, key: Key) -> bytes:
@@ -33,10 +35,10 @@ def reveal(codec: Codec, pixels: np.ndarray, key: Key) -> bytes:
     free = places.others(count, opened.taken + count - level_1(codec, sheet))
     if header.coded(len(free)) <= header.bits or not header.m:
         raise RevealError
-    chosen, dither = message.body_places(key, header, len(free))
+    chosen, dither = message.body_places(opened.message, header, len(free))
     at = free[chosen]
     odds = symbols.log_odds(cells.low[at], cells.high[at], dither, header.m, header.gap / message.GAP_STEPS)
-    return message.open_body(odds.reshape(-1), header, key)
+    return message.open_body(odds.reshape(-1), header, opened.message)
 
 
 def open_header(codec: Codec, sheet: Sheet, key: Key) -> Opened:
@@ -55,7 +57,7 @@ def open_header(codec: Codec, sheet: Sheet, key: Key) -> Opened:
         header = message.open_header(odds.reshape(-1), key, picture)
         if header is not None:
             drawing = Drawing(header.top, grain, header.temperature / message.TEMPERATURE_STEPS)
-            return Opened(header, drawing, at)
+            return Opened(header, drawing, at, header.key(key, picture))
     raise RevealError
 
 
