@@ -15,7 +15,7 @@ import abc
 import functools
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -173,7 +173,9 @@ class Method(abc.ABC):
         """Called before training on weights that hold only the tensors of these names: the rest may start from them."""
 
     def inference(self, hiding: bool) -> AbstractContextManager[None]:
-        """What hiding or revealing runs under: no gradients, and float32 as such."""
+        """What hiding or revealing runs under: no gradients, and float32 as such. Without networks: nothing."""
+        if type(self).build_networks is Method.build_networks:
+            return nullcontext()
         from stegcli.nn.inference import inference
 
         return inference()

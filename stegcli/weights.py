@@ -13,6 +13,7 @@ tensors are read when a method first needs its networks; until then nothing here
     sha256, bytes, licence, [..training], [..quality]
     facets = { coder = "coset" }   what options such as --coder choose it by
 
+A method that weights.toml does not know, a plugin, has the one revision "none": `build()` makes it without tensors.
 A revision without `file` needs no tensors; its `config` stands in weights.toml. Or it borrows parts of another
 method's, besides those of its own file if it has one:
 
@@ -32,9 +33,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stegcli import methods
-from stegcli.errors import FileError, UsageError, WeightsError
-from stegcli.version import __version__
+from stegcli import hub, methods
+from stegcli.errors import UsageError, WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,6 +45,8 @@ PACKAGE = Path(__file__).parent
 PRETRAINED = PACKAGE / "pretrained"
 FILE_PREFIX = "sha256:"
 """A key made for a weights file outside weights.toml names it by its hash."""
+NONE = "none"
+"""The revision of a method that weights.toml does not know: a plugin without weights, or with weights of its own."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,9 @@ def entries(method: str | None = None) -> list[Entry]:
 
 def default_name(method: str) -> str:
     """The revision that a new key of this method names."""
-    table = _manifest(manifest_path()).get(method, {})
+    table = _manifest(manifest_path()).get(method)
+    if table is None:
+        return NONE
     if "default" not in table:
         raise WeightsError(f"no weights of {method} in weights.toml")
     return str(table["default"])
@@ -136,6 +140,8 @@ def entry(method: str, name: str) -> Entry:
     for found in entries(method):
         if found.name == name:
             return found
+    if name == default_name(method) == NONE:
+        return Entry(method, NONE, None, None, 0, "")
     known = ", ".join(e.name for e in entries(method))
     raise WeightsError(f"this stego has no weights {name!r} of {method}", f"it has: {known}" if known else None)
 
@@ -195,13 +201,15 @@ def load(method: str, weights: str | Path = "default", device: str = "cpu", name
         data = _bytes(Path(name))
         if named is not None and _fingerprint(data) != named:
             raise _other_file(name)
-        return _build(_parse(data, Path(name).name), method, device)
+        return _build(parse(data, Path(name).name), method, device)
     found = entry(method, name)
+    if found.name == NONE:
+        return _made(method, {}, device)
     if found.borrows:
         return _build(_borrowed(found), method, device)
     if found.file is None:
         return _build(Trained(method, found.config, {}), method, device)
-    return _build(_parse(verified_bytes(found), found.name), method, device)
+    return _build(parse(verified_bytes(found), found.name), method, device)
 
 
 def holder(found: Entry) -> Entry:
@@ -215,11 +223,11 @@ def holder(found: Entry) -> Entry:
 def _borrowed(found: Entry) -> Trained:
     """The parts that a revision borrows, of the lender's verified file, and those of its own."""
     lender = holder(found)
-    lent = _parse(verified_bytes(lender), lender.name)
+    lent = parse(verified_bytes(lender), lender.name)
     missing = [p for p in found.parts if p not in lent.config]
     if missing:
         raise WeightsError(f"weights {lender.method} {lender.name} have no {', '.join(missing)}", "install stego again")
-    own = _parse(verified_bytes(found), found.name) if found.file else Trained(found.method, {}, lent.training)
+    own = parse(verified_bytes(found), found.name) if found.file else Trained(found.method, {}, lent.training)
     config = {p: lent.config[p] for p in found.parts} | own.config | found.config
     borrowed = tuple((name, data, tuple(found.parts)) for name, data, _ in lent.files)
     return Trained(own.method, config, own.training, borrowed + own.files)
@@ -281,29 +289,15 @@ def locate(found: Entry, force: bool = False) -> Path:
 
 
 def _fetch(found: Entry, force: bool) -> Path:
-    """Through huggingface-hub and its cache: HF_HOME, HF_HUB_OFFLINE and HF_ENDPOINT hold."""
-    from huggingface_hub import errors as hub
-    from huggingface_hub import hf_hub_download
-
     assert found.repo is not None
     assert found.file is not None
-    what = f"weights {found.method} {found.name}"
-    # What the hub's package itself lets through: httpx's errors, or those of the fork that newer releases use.
-    transport_error: type[Exception] = hub.HTTPError  # type: ignore[attr-defined]
-    try:
-        return Path(hf_hub_download(found.repo, found.file, revision=found.revision, force_download=force))
-    except hub.LocalEntryNotFoundError as error:
-        raise WeightsError(f"{what} are not here and cannot be fetched", "once online: stego weights fetch") from error
-    except hub.HfHubHTTPError as error:
-        raise WeightsError(f"{what}: the hub does not give them", str(error).partition("\n")[0]) from error
-    except (transport_error, OSError, ValueError) as error:
-        said = str(error).partition("\n")[0]
-        raise WeightsError(f"{what}: fetching failed: {said}", "try again: stego weights fetch") from error
+    what = f"the file of the weights {found.method} {found.name}"
+    return hub.fetch(found.repo, found.file, found.revision, what, "stego weights fetch", force)
 
 
 def read(path: Path) -> Trained:
     """A weights file -> what it holds. Raises WeightsError."""
-    return _parse(_bytes(path), path.name)
+    return parse(_bytes(path), path.name)
 
 
 def _bytes(path: Path) -> bytes:
@@ -313,7 +307,7 @@ def _bytes(path: Path) -> bytes:
         raise WeightsError(f"weights {path.name}: {(error.strerror or str(error)).lower()}") from error
 
 
-def _parse(data: bytes, name: str) -> Trained:
+def parse(data: bytes, name: str) -> Trained:
     """The bytes of a weights file -> what its header says. The tensors are left alone."""
     try:
         length = int.from_bytes(data[:8], "little")
@@ -335,12 +329,17 @@ def _damaged(name: str) -> WeightsError:
 def _build(trained: Trained, method: str, device: str) -> Method:
     if trained.method != method:
         raise WeightsError(f"these are weights of {trained.method}, not of {method}")
+    built = _made(method, trained.config, device)
+    built.tensors = trained.tensors
+    return built
+
+
+def _made(method: str, config: Mapping[str, Any], device: str) -> Method:
     try:
-        built = methods.build(method, **trained.config)
+        built = methods.build(method, **config)
     except (TypeError, ValueError) as error:
         raise WeightsError(f"weights do not fit this version: {textwrap.shorten(str(error), 200)}") from error
     built.device = pick_device(device)
-    built.tensors = trained.tensors
     return built
 
 
@@ -350,59 +349,3 @@ def pack(method: str, config: dict[str, Any], tensors: dict[str, Tensor], traini
 
     facts = {"method": method, "config": json.dumps(config), "training": json.dumps(training), "format": "pt"}
     return to_safetensors(tensors, facts)
-
-
-def export(folder: Path, method: str | None = None) -> list[Path]:
-    """Write one folder per revision, ready to upload to a hub: the file, config.json and a model card.
-
-    Those without a file of their own have nothing to be uploaded.
-    """
-    written = []
-    for found in entries(method):
-        if found.file is None:
-            continue
-        data = verified_bytes(found)
-        config = {"method": found.method, "config": _parse(data, found.name).config}
-        target = folder / f"stego-{found.method}-{found.name}"
-        try:
-            target.mkdir(parents=True, exist_ok=False)
-            (target / Path(found.file).name).write_bytes(data)
-            (target / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-            (target / "README.md").write_text(_card(found), encoding="utf-8")
-        except OSError as error:
-            raise FileError(f"cannot write {target}: {(error.strerror or str(error)).lower()}") from error
-        written.append(target)
-    return written
-
-
-def _card(found: Entry) -> str:
-    def table(facts: dict[str, Any]) -> str:
-        return "\n".join(["| | |", "|---|---|", *(f"| {k} | {v} |" for k, v in facts.items())])
-
-    assert found.file is not None
-    return f"""---
-license: {found.licence.lower()}
-library_name: stegcli
----
-# {found.method}, {found.name}
-
-Weights of the method `{found.method}` of the command-line tool `stego` (PyPI: `stegcli` {__version__}).
-sha256 `{found.sha256}`, {found.bytes} bytes.
-
-## Training
-{table(found.training)}
-
-## Measured quality
-{table(found.quality)}
-
-## Use
-In `weights.toml`:
-
-```toml
-[{found.method}.{found.name}]
-repo = "OWNER/REPO"
-revision = "COMMIT"
-file = "{Path(found.file).name}"
-sha256 = "{found.sha256}"
-```
-"""

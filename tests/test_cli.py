@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,9 @@ from hiding import room
 from PIL import Image
 
 from stegcli import __version__, api, weights
+from stegcli.coding import payload
 from stegcli.keys import key as keys
+from stegcli.keys import passphrase
 from stegcli.method import Method, Request
 
 CAPACITY = room(weights.load("lossless-inn"), 96, 96)
@@ -23,7 +26,7 @@ HIDE_FIELDS = [
     "secret_psnr", "form", "number", "verified", "notes", "seconds",
 ]  # fmt: skip
 REVEAL_FIELDS = ["method", "weights", "output", "bytes", "width", "height", "notes", "seconds"]
-COMMANDS = ["hide", "reveal", "keygen", "capacity", "methods", "evaluate", "train", "weights"]
+COMMANDS = ["hide", "reveal", "keygen", "capacity", "inspect", "methods", "evaluate", "train", "weights"]
 
 
 @pytest.fixture(autouse=True)
@@ -199,8 +202,9 @@ def test_json_of_reveal() -> None:
 
 def test_a_start_and_an_end_line() -> None:
     lines = ok("hide", "secret.txt", "--cover", "cover.png", "-o", "out.png", "--key", "key.npy").err.splitlines()
-    assert lines[0] == f"stego: hiding {len(SECRET)} bytes in cover.png (96x96)"
-    assert lines[1].startswith("stego: wrote out.png: verified, PSNR ")
+    assert lines[0] == f"stego: hiding secret.txt ({len(SECRET)} bytes) in cover.png (96x96)"
+    assert lines[1].startswith("stego: wrote out.png: verified, 96x96, survives png, PSNR to its cover ")
+    assert re.fullmatch(rf"stego: secret.txt: bytes, {len(SECRET)} of \d+ bytes", lines[2])
     lines = ok("reveal", "out.png", "--key", "key.npy", "-o", "back").err.splitlines()
     assert lines == ["stego: revealing out.png (96x96)", f"stego: revealed {len(SECRET)} bytes to back"]
 
@@ -245,8 +249,9 @@ def test_every_lossless_format_reveals(suffix: str) -> None:
 
 @pytest.mark.parametrize("name", ["out.jpg", "out.JPEG"])
 def test_a_lossy_output_is_refused_before_any_work(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "load_method", None)
-    refused(3, "hide", "secret.txt", "--cover", "cover.png", "-o", name, says="JPEG would destroy the payload")
+    monkeypatch.setattr(payload, "write", None)
+    argv = ("hide", "secret.txt", "--cover", "cover.png", "--coder", "network", "-o", name)
+    refused(2, *argv, says="the network coder does not write JPEG")
 
 
 @pytest.mark.parametrize("name", ["out", "out.gif", "out.key.npy"])
@@ -270,9 +275,15 @@ def test_existing_outputs_need_force() -> None:
     assert Path("secret.txt").read_bytes() == SECRET
 
 
-def test_the_cover_itself_may_be_replaced_by_force() -> None:
-    ok("hide", "secret.txt", "--cover", "cover.png", "--key", "key.npy", "-o", "cover.png", "--force")
-    assert revealed("cover.png") == SECRET
+@pytest.mark.parametrize("name", ["cover.png", "secret.txt", "key.npy"])
+def test_no_input_is_replaced_even_by_force(name: str) -> None:
+    """The cover in particular: whoever has it and the stego sees what was changed; but to lose it is no mend."""
+    Path("secret.png").write_bytes(Path("secret.txt").read_bytes())
+    argv = ("hide", "secret.txt", "--cover", "cover.png", "--key", "key.npy", "--force")
+    if Path(name).suffix == ".png":
+        refused(2, *argv, "-o", name, says=f"output {name} is an input too")
+    else:
+        refused(3, *argv, "-o", name, says="unknown picture format")
 
 
 # -- covers
@@ -284,7 +295,9 @@ def test_metadata_stays_behind_and_the_orientation_is_applied() -> None:
     exif.get_ifd(0x8825)[1] = "N"
     exif[0x010F] = "maker"
     save("cover.jpg", photo(96, 80), exif=exif, comment=b"here")
-    result = ok("hide", "secret.txt", "--cover", "cover.jpg", "--key", "key.npy", "-o", "out.png")
+    argv = ("hide", "secret.txt", "--cover", "cover.jpg", "--key", "key.npy", "-o", "out.png")
+    refused(3, *argv, says="cover is a JPEG")
+    result = ok(*argv, "--unsafe-cover")
     assert "turned as its EXIF orientation says" in result.err
     with Image.open("out.png") as stego:
         assert stego.size == (80, 96)
@@ -319,9 +332,14 @@ def odd_cover(kind: str) -> Path:
 
 @pytest.mark.parametrize("kind", ["grey", "palette", "16-bit grey", "CMYK", "black and white"])
 def test_other_kinds_of_covers_work_and_are_told_of(kind: str) -> None:
-    cover = odd_cover(kind)
-    result = ok("hide", "secret.txt", "--cover", cover, "--key", "key.npy", "-o", "out.png")
-    assert f"{kind} became 8-bit RGB" in result.err
+    """Grey stays grey, and is no news; a palette is refused, since every new colour would show."""
+    argv = ("hide", "secret.txt", "--cover", odd_cover(kind), "--key", "key.npy", "-o", "out.png")
+    if kind == "palette":
+        refused(3, *argv, says="cover has only 63 colours")
+    result = ok(*argv, *(["--unsafe-cover"] if kind == "palette" else []))
+    said = {"grey": "", "palette": "palette became 8-bit RGB", "CMYK": "CMYK"}.get(kind, f"{kind} became 8-bit grey")
+    assert said in result.err
+    assert pixels_of("out.png").ndim == (2 if "grey" in kind or "white" in kind else 3)
     assert revealed() == SECRET
 
 
@@ -436,7 +454,7 @@ def test_keygen_json() -> None:
 
 
 def test_a_passphrase_and_its_salt_make_the_key_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys, "SCRYPT_N", 2**4)
+    monkeypatch.setattr(passphrase, "COSTS", passphrase.Costs(memory=64, passes=1, lanes=1))
     Path("phrase").write_bytes(b"correct horse\r\nignored")
     first = ok("keygen", "-o", "1.npy", "--passphrase-file", "phrase", "--json").json
     ok("keygen", "-o", "2.npy", "--passphrase-file", "phrase", "--salt", first["salt"])
@@ -452,7 +470,7 @@ def test_a_passphrase_and_its_salt_make_the_key_again(monkeypatch: pytest.Monkey
     [
         (3, ("--passphrase-file", "empty"), "the first line of empty is empty"),
         (3, ("--passphrase-file", "missing"), "cannot read passphrase missing"),
-        (2, ("--salt", "00" * 16), "--salt goes with --passphrase-file"),
+        (2, ("--salt", "00" * 16), "--salt goes with --passphrase or --passphrase-file"),
         (2, ("--passphrase-file", "secret.txt", "--salt", "abc"), "32 hexadecimal digits"),
         (2, ("--method", "glow7"), "no method 'glow7'"),
         (6, ("--weights", "nosuch"), "no weights 'nosuch'"),

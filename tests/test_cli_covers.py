@@ -5,6 +5,7 @@ A toy stands for the method: it draws blocks, marks one sample, and knows by hea
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pytest
-from cli_helpers import SECRET, ok, refused, run, settle, snapshot
+from cli_helpers import SECRET, ok, refused, run, settle
 from toys import register
 
 from stegcli import training, weights
@@ -38,6 +39,7 @@ class Options(RevealOptions):
     decoder: Annotated[Literal["own", "paper"] | None, Option("The decoder.")] = None
     grain: Annotated[float | None, Option("The grain.", min=0, max=12)] = None
     evade: Annotated[bool, Option("Whether to evade.")] = False
+    force_number: Annotated[bool, Option("Whether a number may be used again.")] = False
 
 
 class Toy(Method):
@@ -136,6 +138,11 @@ def test_other_methods_have_no_number() -> None:
 # -- numbers
 
 
+def notes(folder: str = ".") -> list[str]:
+    """What the notes of used numbers in a folder hold."""
+    return [p.read_text() for p in sorted(Path(folder).glob(".stego-*.used"))]
+
+
 def test_a_number_goes_to_sender_and_receiver() -> None:
     assert hidden("--number", 7, "--json").json["number"] == 7
     refused(4, "reveal", "out.png", "--key", "toy.npy", says="nothing revealed")
@@ -143,74 +150,49 @@ def test_a_number_goes_to_sender_and_receiver() -> None:
     assert [d.number for d in Toy.asked] == [7, None, 7]
 
 
-def test_numbers_that_a_key_was_used_with_are_remembered_beside_it() -> None:
-    hidden(output="a.png")
-    hidden("--number", 3, output="b.png")
-    assert Path("toy.npy.used").read_text() == "0\n3\n"
-    assert Path("toy.npy.used").stat().st_mode & 0o777 == 0o600
+def test_every_hide_takes_a_number_of_its_own() -> None:
+    found = [hidden("--json", output=f"{i}.png").json["number"] for i in range(3)]
+    assert found == [0, 1, 2]
+    assert notes() == ["0\n1\n2\n"]
+    (note,) = Path().glob(".stego-*.used")
+    assert note.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_number_that_was_used_is_warned_of_before_any_work() -> None:
-    assert "warning" not in hidden().err
-    for argv in ((), ("--number", 0), ("--json",)):
-        lines = hidden("--force", *argv).err.splitlines()
-        assert lines[:2] == [
-            "stego: warning: number 0 was used with toy.npy before: two stegos of one cover show where they differ",
-            "stego: hint: --number 1 was not used yet",
-        ]
-    assert "warning" not in hidden("--number", 1, output="b.png").err
-    assert hidden("--force", "--quiet").err == ""
-    Path("secret.txt").unlink()
-    result = run("hide", "secret.txt", "--key", "toy.npy", "-o", "new.png")
-    assert result.status == 3
-    assert "hint: --number 2" in result.err
+def test_keys_of_one_group_share_their_numbers() -> None:
+    ok("keygen", "--with", "toy.npy", "-o", "beside.npy")
+    shutil.copy("toy.npy", "copy.npy")
+    found = [hidden("--json", key=k, output=f"{k}.png").json["number"] for k in ("toy.npy", "beside.npy", "copy.npy")]
+    assert found == [0, 1, 2]
+
+
+def test_a_number_that_was_used_is_refused_unless_forced() -> None:
+    hidden("--number", 3, output="a.png")
+    result = refused(
+        2, "hide", "secret.txt", "--key", "toy.npy", "-o", "b.png", "--number", 3, says="number 3 was used"
+    )
+    assert "hint: --number 0 was not used yet" in result.err
+    assert hidden("--number", 3, "--force-number", "--json", output="b.png").json["number"] == 3
 
 
 def test_the_number_is_the_one_that_the_method_took(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Toy, "skips", 2)
-    assert hidden("--json").json["number"] == 2
-    assert Path("toy.npy.used").read_text() == "2\n"
-    assert hidden("--force").err.count("warning: number 2 was used with toy.npy before") == 1
-    assert ok(*TOY, "--force", "--json").json["number"] == 2
-    assert Path("out.key.npy.used").read_text() == "2\n"
+    assert ok(*TOY, "--json").json["number"] == 2
+    assert notes() == ["2\n"]
 
 
 def test_a_failure_uses_no_number() -> None:
     refused(3, "hide", "missing", "--key", "toy.npy", "-o", "out.png")
-    hidden()
-    assert Path("toy.npy.used").read_text() == "0\n"
+    assert hidden("--json").json["number"] == 0
 
 
-def test_a_fresh_key_begins_anew() -> None:
-    for _ in range(2):
-        assert "warning" not in ok(*TOY, "--force").err
-        assert Path("out.key.npy.used").read_text() == "0\n"
-    assert "warning: number 0" in hidden("--force", key="out.key.npy").err
-    ok("keygen", "--method", "toy", "-o", "out.key.npy", "--force")
-    assert not Path("out.key.npy.used").exists()
-    assert "warning" not in hidden("--force", key="out.key.npy").err
-
-
-def test_a_key_on_standard_input_is_not_remembered() -> None:
-    for _ in range(2):
-        argv = ("hide", "secret.txt", "--key", "-", "-o", "out.png", "--force")
-        assert "warning" not in ok(*argv, stdin=Path("toy.npy").read_bytes()).err
-    assert not list(Path().glob("*.used"))
-
-
-def test_having_no_place_for_the_note_is_a_warning() -> None:
-    Path("toy.npy.used").mkdir()
-    result = hidden()
-    assert "warning: number 0 will not be remembered: cannot write " in result.err
-    assert hidden("--force", "-q").err == ""
-    assert ok("reveal", "out.png", "--key", "toy.npy").out == SECRET
-
-
-def test_json_beside_data_stays_alone() -> None:
-    hidden()
-    result = ok("hide", "secret.txt", "--key", "toy.npy", "--json")
-    assert len(result.err.splitlines()) == 1
-    assert "warning" in ok("hide", "secret.txt", "--key", "toy.npy").err
+def test_a_key_on_standard_input_needs_a_number() -> None:
+    argv = ("hide", "secret.txt", "--key", "-", "-o", "out.png", "--force")
+    key = Path("toy.npy").read_bytes()
+    result = run(*argv, stdin=key)
+    assert result.status == 2
+    assert "hint: give --number N" in result.err
+    assert ok(*argv, "--number", 4, "--json", stdin=key).json["number"] == 4
+    assert notes() == []
 
 
 @pytest.fixture
@@ -228,18 +210,18 @@ def test_a_batch_under_one_key_counts(batch: list[str], workers: int) -> None:
     argv = ("hide", *batch, "--key", "toy.npy", "-o", "out/", "--jobs", workers)
     result = ok(*argv, "--number", 5, "--json")
     assert [line["number"] for line in result.lines] == [5, 6, 7]
-    assert sorted(Path("toy.npy.used").read_text().split()) == ["5", "6", "7"]
+    assert sorted(notes()[0].split()) == ["5", "6", "7"]
     ok("reveal", *STEGOS, "--key", "toy.npy", "--number", 5, "-o", "back/")
     assert [Path(f"back/{n}.bin").read_bytes() for n in "abc"] == [n.encode() * 9 for n in "abc"]
-    again = ok(*argv, "--number", 7, "--force")
-    assert again.err.count("warning: number 7 was used with toy.npy before") == 1
-    assert "hint: --number 0 was not used yet" in again.err
-    assert "warning" not in ok(*argv, "--number", 7, "--force", "-q").err
+    again = run(*argv, "--number", 7, "--force", "--json")
+    assert again.status == 2
+    assert [line["exit"] for line in again.lines] == [2, 0, 0]  # 7 was used; 8 and 9 were not
 
 
-def test_a_batch_counts_from_0_and_its_receiver_need_not_be_told(batch: list[str]) -> None:
+def test_a_batch_takes_the_numbers_that_are_left_and_its_receiver_need_not_be_told(batch: list[str]) -> None:
+    hidden(output="first.png")
     ok("hide", *batch, "--key", "toy.npy", "-o", "out/")
-    assert [r.options.number for r in Toy.requests] == [0, 1, 2]
+    assert sorted(r.options.number for r in Toy.requests) == [0, 1, 2, 3]
     Toy.asked.clear()
     ok("reveal", *reversed(STEGOS), "--key", "toy.npy", "-o", "back/")
     assert [d.number for d in Toy.asked] == [None] * 3
@@ -249,9 +231,7 @@ def test_a_batch_counts_from_0_and_its_receiver_need_not_be_told(batch: list[str
 def test_a_batch_with_fresh_keys_does_not_count(batch: list[str]) -> None:
     ok("hide", *batch, "--method", "toy", "-o", "out/", "--number", 2)
     assert [r.options.number for r in Toy.requests] == [2, 2, 2]
-    assert sorted(p for p in snapshot(Path("out")) if p.endswith(".used")) == [
-        f"out/{n}.key.npy.used" for n in "abc"
-    ]  # fmt: skip
+    assert notes("out") == ["2\n"] * 3  # each key has a group of its own
     Toy.asked.clear()
     ok("reveal", *STEGOS, "-o", "back/", "--number", 2)
     assert [d.number for d in Toy.asked] == [2, 2, 2]
@@ -286,9 +266,9 @@ def test_a_key_for_another_receiver(second: None) -> None:
         (2, ("--weights", "toy-1"), "--with takes method and weights of the other key"),
         (2, ("--domain", "x"), "--with takes method and weights of the other key"),
         (2, ("--passphrase-file", "secret.txt"), "--with takes method and weights of the other key"),
-        (2, ("--salt", "00" * 16), "--salt goes with --passphrase-file"),
+        (2, ("--salt", "00" * 16), "--salt goes with --passphrase or --passphrase-file"),
         (2, ("--method", "glow2"), "the key is for toy, not for glow2"),
-        (2, ("--method", "glow7"), "no method 'glow7'"),
+        (2, ("--method", "glow7"), "the key is for toy, not for glow7"),
         (3, (), "cannot read key missing.npy"),
         (2, (), "--with means nothing to lossless-inn"),
     ],
@@ -305,23 +285,21 @@ def test_fresh_keys_of_one_stego_draw_one_cover(second: None) -> None:
     assert len({k.secret for k in made}) == 2
     assert ok("reveal", "out.png", "--key", "out.1.key.npy").out == SECRET
     assert ok("reveal", "out.png", "--key", "out.2.key.npy").out == b"second"
-    assert Path("out.2.key.npy.used").read_text() == "0\n"
+    assert notes() == ["0\n"]
 
 
 def test_keys_that_draw_one_cover_serve_several_receivers(second: None) -> None:
     given = ("--key", "toy.npy", "--key", "beside.npy", "-o", "out.png")
     ok(*TWO, *given)
     assert ok("reveal", "out.png", "--key", "beside.npy").out == b"second"
-    again = ok(*TWO, *given, "--force").err
-    assert "warning: number 0 was used with toy.npy, beside.npy before" in again
-    assert "hint: --number 1" in again
+    assert ok(*TWO, *given, "--force", "--json").json["number"] == 1
 
 
 def test_keys_that_draw_different_covers_are_refused(second: None) -> None:
     keys.generate("toy", "toy-1").save("other.npy")
     says = "the keys draw different covers"
     result = refused(2, *TWO, "--key", "toy.npy", "--key", "other.npy", "-o", "out.png", says=says)
-    assert "hint: make the others with stego keygen --with toy.npy" in result.err
+    assert "hint: make the others with stego keygen --with FIRST.npy" in result.err
 
 
 # -- the options
@@ -343,10 +321,10 @@ def test_options_reach_the_method() -> None:
     ok("reveal", "out.png", "--key", "toy.npy", "--number", 2, *told)
     assert Toy.asked == [drawn]
     hidden(output="plain.png")
-    assert Toy.requests[1].options == Options()
+    assert Toy.requests[1].options == Options(number=0)
     assert Toy.requests[1].survive == (Channel("png"),)
     hidden("--generator", "textures", "--grain", 0, "--survive", "jpeg:90", output="grain.png")
-    assert Toy.requests[2].options == Options(generator="textures", grain=0)
+    assert Toy.requests[2].options == Options(number=1, generator="textures", grain=0)
     assert Toy.requests[2].survive == (Channel("jpeg", 90),)
 
 

@@ -116,7 +116,7 @@ def job(output: str, key_path: str, fresh: bool) -> HideJob:
 
 def test_a_key_goes_when_nobody_received_its_stego(monkeypatch: pytest.MonkeyPatch) -> None:
     def closed(data: bytes) -> None:
-        raise BrokenPipeError
+        raise FileError("cannot write standard output: broken pipe")
 
     monkeypatch.setattr(files, "write_stdout", closed)
     one = job("-", "fresh.npy", fresh=True)
@@ -163,7 +163,7 @@ def test_making_and_revealing_say_nothing_when_quiet(capfd: pytest.CaptureFixtur
 
 def test_a_key_goes_when_nobody_received_the_stego_made_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def closed(data: bytes) -> None:
-        raise BrokenPipeError
+        raise FileError("cannot write standard output: broken pipe")
 
     monkeypatch.setattr(files, "write_stdout", closed)
     one = make_job("-", "fresh.npy", fresh=True)

@@ -166,7 +166,7 @@ def test_no_sample_leaves_the_range():
     planes = levels[: 3 * 32 * 64].reshape(3, 32, 64).astype(np.uint8)
     cover = Picture(np.ascontiguousarray(planes.transpose(1, 2, 0)))
     bits = np.stack([low, high])[:, : 3 * 32 * 64]
-    plan = Plan(bits, np.ones_like(bits, bool), bits.size)
+    plan = Plan(bits, np.ones_like(bits, bool), bits.size, keys.generate("lossless-inn", "test"))
     stego = method.carry(plan, cover, keys.generate("lossless-inn", "test"))
     assert np.abs(stego.pixels.astype(int) - cover.pixels).max() <= 3
 

@@ -197,8 +197,9 @@ def test_grey_levels_that_are_missing_stay_missing(key: Key) -> None:
     hidden = api.hide(request_of(cover, key), method)
     missing = _gaps(np.bincount(grey.reshape(-1), minlength=256))
     assert missing.sum() > 20
-    assert not missing[hidden.picture.pixels].any()
-    assert hidden.draft.notes == ()
+    filled = missing[hidden.picture.pixels].sum()
+    assert filled <= 6  # a small picture may leave the code no other way now and then, and then that is said
+    assert bool(filled) == bool(hidden.draft.notes)
     assert revealed(hidden.file, method, key) == DATA
 
 

@@ -132,7 +132,8 @@ def test_package_offers_what_discovery_needs():
 )
 def test_the_room_that_the_tables_tell_is_true(name, size, survive):
     method = weights.load(name)
-    cover = Picture(np.zeros((size[1], size[0], 3), np.uint8)) if method.about.cover == "given" else None
+    colours = np.random.default_rng(0).integers(1, 255, (size[1], size[0], 3), np.uint8)
+    cover = Picture(colours) if method.about.cover == "given" else None
     options = options_of(method, size=size)
     found = method.capacity(Request(cover=cover, survive=parse_survive(survive), options=options))
     width, height = size
@@ -156,15 +157,15 @@ def test_reading_gives_one_log_odds_per_slot(bit_method, cover, key):
     assert np.isfinite(soft).all()
 
 
-def random_plan(method, cover):
+def random_plan(method, cover, key):
     shape = shape_of(method, cover)
     bits = np.random.default_rng(1).integers(0, 2, shape, np.uint8)
-    return Plan(bits, np.ones(shape, bool), bits.size)
+    return Plan(bits, np.ones(shape, bool), bits.size, key)
 
 
 def test_stego_is_a_picture_and_the_cover_untouched(bit_method, cover, key):
     before = cover.pixels.copy()
-    stego = bit_method.carry(random_plan(bit_method, cover), cover, key)
+    stego = bit_method.carry(random_plan(bit_method, cover, key), cover, key)
     assert stego.pixels.shape == cover.pixels.shape
     assert stego.pixels.dtype == np.uint8
     if bit_method.layout == "coset":  # a network that nobody trained changes nothing
@@ -175,7 +176,7 @@ def test_stego_is_a_picture_and_the_cover_untouched(bit_method, cover, key):
 def test_alpha_and_profile_of_a_cover_stay(bit_method, cover, key):
     alpha = np.full((cover.height, cover.width), 9, np.uint8)
     kept = replace(cover, alpha=alpha, icc_profile=b"profile")
-    plan = random_plan(bit_method, cover)
+    plan = random_plan(bit_method, cover, key)
     for stego in (bit_method.carry(plan, kept, key), bit_method.mend(kept, plan)):
         assert (stego.alpha == alpha).all()
         assert stego.icc_profile == b"profile"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from stegcli.disk import descriptors
 from stegcli.pictures import c_library
 
 
@@ -25,12 +27,25 @@ def test_scratch_holds_bytes_and_is_gone_afterwards(in_memory: bool, monkeypatch
     assert not path.exists()
 
 
-def test_known_lines_are_caught_and_others_passed_on(capfd: pytest.CaptureFixture[str]) -> None:
+def test_known_lines_are_caught_and_python_still_speaks(capfd: pytest.CaptureFixture[str]) -> None:
     with c_library.quiet(("Corrupt",)) as lines:
-        os.write(2, b"Corrupt JPEG data\nsomebody else's line\n")
+        os.write(2, b"Corrupt JPEG data\nanother library's line\n")
+        print("a line of ours", file=sys.stderr)
         assert lines == []
     assert lines == ["Corrupt JPEG data"]
-    assert capfd.readouterr().err == "somebody else's line\n"
+    assert capfd.readouterr().err == "a line of ours\n"
+
+
+def test_threads_do_not_turn_standard_error_away_for_good(capfd: pytest.CaptureFixture[str]) -> None:
+    def work(number: int) -> list[str]:
+        with descriptors.libraries_silenced(), c_library.quiet(("line",)) as lines:
+            os.write(2, f"line {number}\n".encode())
+        return lines
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(40))) == [[f"line {n}"] for n in range(40)]
+    os.write(2, b"here\n")
+    assert capfd.readouterr().err == "here\n"
 
 
 def test_standard_error_is_back_after_a_fault(capfd: pytest.CaptureFixture[str]) -> None:

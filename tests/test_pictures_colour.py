@@ -316,6 +316,15 @@ def test_grey_profile_stays_with_grey_pixels(small: np.ndarray) -> None:
     assert image.decode(image.encode(coloured)).icc_profile is None
 
 
+def test_signals_of_grey_files_stay_in_pngs(small: np.ndarray) -> None:
+    data = saved(np.ascontiguousarray(small[..., 1]))
+    picture = image.decode(data[:33] + chunk(*GAMMA_18) + data[33:])
+    assert image.lost_in(picture, "PNG") == ()
+    assert image.decode(image.encode(picture)).chunks == (GAMMA_18,)
+    assert image.lost_in(picture, "TIFF") == ("the colour profile of its grey values is dropped",)
+    assert image.in_srgb(picture).one_channel
+
+
 def test_profile_that_does_nothing_is_said(small: np.ndarray) -> None:
     """A header in order, and nothing behind it."""
     hollow = profile(b"mntr", b"RGB ", b"XYZ ", {b"cprt": colour._text("CC0")})

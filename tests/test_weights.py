@@ -21,7 +21,7 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor
 from toys import register
 
-from stegcli import methods, weights
+from stegcli import methods, publish, weights
 from stegcli.about import About
 from stegcli.errors import FileError, RevealError, UsageError, WeightsError
 from stegcli.method import Asked, Draft, Method, Request, Revealed
@@ -269,8 +269,8 @@ def test_what_cannot_be_borrowed(borrower: Shelf, old: str, new: str, message: s
 
 
 def test_a_borrower_has_nothing_to_export(borrower: Shelf, tmp_path: Path) -> None:
-    assert weights.export(tmp_path / "out", "borrower") == []
-    assert [f.name for f in weights.export(tmp_path / "out")] == ["stego-lossless-inn-one-1"]
+    assert publish.export(tmp_path / "out", "borrower") == []
+    assert [f.name for f in publish.export(tmp_path / "out")] == ["stego-lossless-inn-one-1"]
 
 
 def test_commands_know_borrowers(borrower: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -382,7 +382,7 @@ def test_a_key_names_a_revision(shelf: Shelf) -> None:
 
 def test_export_writes_folders_ready_to_upload(shelf: Shelf, tmp_path: Path) -> None:
     data = shelf.put(packed(tiny()))
-    (folder,) = weights.export(tmp_path / "out")
+    (folder,) = publish.export(tmp_path / "out")
     assert folder == tmp_path / "out" / "stego-lossless-inn-one-1"
     assert sorted(p.name for p in folder.iterdir()) == ["README.md", "config.json", "one-1.safetensors"]
     assert (folder / "one-1.safetensors").read_bytes() == data
@@ -396,15 +396,15 @@ def test_export_writes_folders_ready_to_upload(shelf: Shelf, tmp_path: Path) -> 
 
 def test_export_replaces_nothing(shelf: Shelf, tmp_path: Path) -> None:
     shelf.put(packed(tiny()))
-    weights.export(tmp_path / "out")
+    publish.export(tmp_path / "out")
     with pytest.raises(FileError, match="file exists"):
-        weights.export(tmp_path / "out")
+        publish.export(tmp_path / "out")
 
 
 def test_export_of_corrupt_weights_is_refused(shelf: Shelf, tmp_path: Path) -> None:
     shelf.put(packed(tiny()))
     (shelf.pretrained / "one-1.safetensors").write_bytes(b"other")
-    refused(lambda: weights.export(tmp_path / "out"), "are corrupt")
+    refused(lambda: publish.export(tmp_path / "out"), "are corrupt")
     assert not (tmp_path / "out").exists()
 
 
@@ -516,7 +516,7 @@ def fails(ended: subprocess.CompletedProcess[str], message: str) -> None:
 
 
 def test_what_was_fetched_once_loads_offline(hub: Hub, stego: Stego) -> None:
-    fails(stego("weights", "verify", HF_HUB_OFFLINE="1"), "are not here and cannot be fetched")
+    fails(stego("weights", "verify", HF_HUB_OFFLINE="1"), "is not here and cannot be fetched")
     fetched = stego("weights", "fetch")
     assert fetched.returncode == 0, fetched.stderr
     offline = stego("weights", "verify", HF_HUB_OFFLINE="1")
@@ -526,7 +526,7 @@ def test_what_was_fetched_once_loads_offline(hub: Hub, stego: Stego) -> None:
 
 
 def test_a_hub_that_cannot_be_reached(hub: Hub, stego: Stego) -> None:
-    fails(stego("weights", "verify", HF_ENDPOINT="http://127.0.0.1:1"), "are not here and cannot be fetched")
+    fails(stego("weights", "verify", HF_ENDPOINT="http://127.0.0.1:1"), "is not here and cannot be fetched")
     assert hub.gets == 0
 
 
@@ -549,7 +549,7 @@ def test_a_broken_transfer_leaves_nothing_that_looks_whole(hub: Hub, stego: Steg
 
 
 @pytest.mark.parametrize(
-    ("fault", "message"), [("absent", "does not give them"), ("unwell", "weights lossless-inn one-1")]
+    ("fault", "message"), [("absent", "does not give it"), ("unwell", "weights lossless-inn one-1")]
 )
 def test_a_hub_without_the_file(hub: Hub, stego: Stego, fault: str, message: str) -> None:
     hub.fault = fault

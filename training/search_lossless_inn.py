@@ -4,9 +4,9 @@
     python training/search_lossless_inn.py --val VAL ROW...    rows that need no training: shipped weights, coset, LSB
     python training/search_lossless_inn.py                     the names of the rows
 
-Prints rows of training/SEARCH-lossless-inn.md. The PSNR is of the stego that `hide` would write, file to pixels: with
-the method's own choice of code, its mending, and the secret come back byte for byte. What does not come back is counted
-as failed, and is in no mean.
+Prints rows of docs/research/search-lossless-inn.md. The PSNR is of the stego that `hide` would write, file to pixels:
+with the method's own choice of code, its mending, and the secret come back byte for byte. What does not come back is
+counted as failed, and is in no mean.
 
 All candidates get the same seconds of one core (process time, which other work on the machine hardly touches), the same
 seed and the same crops. `--keep` keeps what was trained, and does not train it again.

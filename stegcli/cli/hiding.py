@@ -61,7 +61,7 @@ def planned(
     inputs.check_quality(quality, names.outputs, about)
     plan.quality = quality or image.JPEG_QUALITY
     plan.cover = _checked_cover(cover, about)
-    for name in {s for group in names.groups for s in group}:
+    for name in () if names.batch else names.groups[0]:  # in a batch each file fails by itself
         files.check_readable(name, "secret")
     if plan.cover is not None and not inputs.is_folder(plan.cover):
         files.check_readable(plan.cover, "cover")

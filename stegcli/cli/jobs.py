@@ -108,6 +108,8 @@ def hide(job: HideJob, method: Method, force: bool, quiet: bool) -> dict[str, An
         format = "JPEG"
     if not quiet:
         report.say_start(job.secrets, secrets, job.cover, cover, about, notes)
+    if cover is not None:
+        image.check(cover, format)
     request = Request(secrets, job.keys, cover, job.survive, job.options, format, job.quality)
     with _numbers(job, about) as take:
         hidden = _hidden(request, method, take)
@@ -116,10 +118,12 @@ def hide(job: HideJob, method: Method, force: bool, quiet: bool) -> dict[str, An
     if about.numbered and job.fresh:
         _note_fresh(job, hidden.draft.number)
     paths = [str(o.path) for o in fresh] or list(job.key_paths)
-    notes += hidden.draft.notes
+    notes += [*hidden.draft.notes, *image.lost_in(hidden.draft.picture, format)]
     seconds = round(time.monotonic() - started, 3)
     if not quiet:
         report.say_hidden(job.output, job.secrets, hidden, [o.path for o in fresh])
+        for note in image.lost_in(hidden.draft.picture, format):
+            console.say(note)
     return report.of_hidden(hidden, method, job.keys, secrets, job.output, paths, notes, seconds)
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stegcli.coding import ldpc, sealing, words
-from stegcli.coding.places import Strata
+from stegcli.coding.places import Strata, below
 from stegcli.coding.sealing import NONCE_BYTES, TAG_BYTES, Sealed
 from stegcli.errors import RevealError
 from stegcli.keys.key import Key
@@ -35,6 +35,8 @@ FOLLOWED = 8
 """How many of the likeliest salts the receiver looks at. The right one is among them even with 12 % of the signs wrong,
 as a rule."""
 SALTS_AT_ONCE = 4096
+SALT_WORDS = SIGNS + 1
+"""64-bit words drawn for each salt: one for each sign, its place (upper half) and itself (lowest bit); and a start."""
 
 
 @dataclass(frozen=True)
@@ -114,12 +116,11 @@ def _body_places(header: np.ndarray, message: Key, slots: int) -> np.ndarray:
 
 def _header(header: Header, key: Key, slots: int) -> tuple[np.ndarray, np.ndarray]:
     """-> the slots of a header, stage by stage, and the bits that they carry."""
-    drawn = key.stream("direct salts")
-    drawn.bytes(8 * SIGNS * header.salt)
-    salt_words = drawn.words(SIGNS)
+    salt_words = _salt_words(key, header.salt)
     digits = header.digits()
     signs = [_book(key, header.salt, digits[:i])[digit] for i, digit in enumerate(digits)]
-    places = [_salt_places(salt_words, slots), _stage_places(key, header.salt, slots).reshape(-1)]
+    start = _start(salt_words, slots)
+    places = [_salt_places(salt_words, slots), _stage_places(key, header.salt, slots, start).reshape(-1)]
     return np.concatenate(places), np.concatenate([_salt_signs(salt_words), *signs])
 
 
@@ -128,7 +129,7 @@ def _headers(odds: np.ndarray, key: Key) -> Iterator[tuple[Header, np.ndarray]]:
     odds = odds.clip(-words.MOST_ODDS, words.MOST_ODDS).astype(np.float32)
     drawn, scores = key.stream("direct salts"), []
     for _ in range(2**SALT_BITS // SALTS_AT_ONCE):
-        salt_words = drawn.words(SIGNS * SALTS_AT_ONCE).reshape(-1, SIGNS)
+        salt_words = drawn.words(SALT_WORDS * SALTS_AT_ONCE).reshape(-1, SALT_WORDS)
         found = odds[_salt_places(salt_words, len(odds))]
         scores.append(np.where(_salt_signs(salt_words), found, -found).sum(1))
     for salt in np.argsort(-np.concatenate(scores), kind="stable")[:FOLLOWED].tolist():
@@ -138,7 +139,7 @@ def _headers(odds: np.ndarray, key: Key) -> Iterator[tuple[Header, np.ndarray]]:
 def _followed(odds: np.ndarray, salt: int, key: Key) -> tuple[Header, np.ndarray]:
     """A salt -> the likeliest header that begins with it, and its slots."""
     n = len(odds)
-    places = _stage_places(key, salt, n)
+    places = _stage_places(key, salt, n, _start(_salt_words(key, salt), n))
     digits: list[int] = []
     for stage in range(STAGES):
         digits.append(words.likeliest(_book(key, salt, digits), odds[places[stage]]))
@@ -149,20 +150,31 @@ def _followed(odds: np.ndarray, salt: int, key: Key) -> tuple[Header, np.ndarray
     return header, _header(header, key, n)[0]
 
 
+def _salt_words(key: Key, salt: int) -> np.ndarray:
+    drawn = key.stream("direct salts")
+    drawn.bytes(8 * SALT_WORDS * salt)
+    return drawn.words(SALT_WORDS)
+
+
 def _salt_places(drawn: np.ndarray, slots: int) -> np.ndarray:
-    """Words (..., SIGNS) -> the slots of a salt's own word: sign j lies in stretch j * (STAGES + 1)."""
-    return Strata(slots, HEADER_SLOTS).within(np.arange(SIGNS) * (STAGES + 1), drawn)
+    """A salt's words (..., SALT_WORDS) -> the slots of its signs: sign j lies in stretch j * (STAGES + 1)."""
+    strata = np.arange(SIGNS) * (STAGES + 1)
+    return Strata(slots, HEADER_SLOTS).within(strata, drawn[..., :SIGNS], _start(drawn, slots)[..., None])
 
 
 def _salt_signs(drawn: np.ndarray) -> np.ndarray:
-    return (drawn & np.uint64(1)).astype(np.uint8)
+    return (drawn[..., :SIGNS] & np.uint64(1)).astype(np.uint8)
 
 
-def _stage_places(key: Key, salt: int, slots: int) -> np.ndarray:
+def _start(drawn: np.ndarray, slots: int) -> np.ndarray:
+    return below(drawn[..., SIGNS], slots)
+
+
+def _stage_places(key: Key, salt: int, slots: int, start: np.ndarray) -> np.ndarray:
     """-> the slots of the other words (STAGES, SIGNS): sign j of stage i in stretch j * (STAGES + 1) + i + 1."""
     strata = np.arange(SIGNS) * (STAGES + 1) + np.arange(1, STAGES + 1)[:, None]
     drawn = key.stream("direct places", salt).words(strata.size).reshape(strata.shape)
-    return Strata(slots, HEADER_SLOTS).within(strata, drawn)
+    return Strata(slots, HEADER_SLOTS).within(strata, drawn, start)
 
 
 def _book(key: Key, salt: int, before: list[int]) -> np.ndarray:

@@ -21,60 +21,73 @@ BLOCKS_AT_ONCE = 256
 
 
 class Strata:
-    """`slots` slots cut into `count` stretches of nearly equal length: stretch i starts at i * slots // count."""
+    """`slots` slots, read from some slot on and round the end, cut into `count` stretches of nearly equal length.
+
+    Stretch i starts at i * slots // count. Where the reading starts is random, since stretches of unequal length would
+    else make some slots likelier than others.
+    """
 
     def __init__(self, slots: int, count: int):
         edges = np.arange(count + 1, dtype=np.int64) * slots // count
-        self.starts = edges[:-1]
-        self._sizes = np.diff(edges).astype(np.uint64)
+        self._slots, self._edges = slots, edges[:-1]
+        self._sizes = np.diff(edges)
 
-    def within(self, strata: np.ndarray, words: np.ndarray) -> np.ndarray:
-        """Indices of stretches, and a uniform 64-bit word for each -> one slot in each, int64.
+    def within(self, strata: np.ndarray, words: np.ndarray, start: np.ndarray | int) -> np.ndarray:
+        """Indices of stretches, a uniform 64-bit word for each, and the slot that reading starts from -> one slot in
+        each, int64."""
+        return wrapped(self._edges[strata] + below(words, self._sizes[strata]) + start, self._slots)
 
-        The word's upper half decides: start + (upper * length >> 32).
-        """
-        offsets = (words >> np.uint64(32)) * self._sizes[strata] >> np.uint64(32)
-        places: np.ndarray = self.starts[strata] + offsets.astype(np.int64)
-        return places
+
+def below(words: np.ndarray, bounds: np.ndarray | int) -> np.ndarray:
+    """Uniform 64-bit words -> integers in [0, bound), int64: the upper half of the word times the bound, over 2^32."""
+    found: np.ndarray = (words >> np.uint64(32)).astype(np.int64) * bounds >> 32
+    return found
+
+
+def wrapped(values: np.ndarray, bound: int) -> np.ndarray:
+    """Values in [0, 2 bound) -> modulo bound, in place."""
+    values -= bound * (values >= bound)
+    return values
 
 
 class HeaderPlaces:
     """Where a key's headers of the coset layout may lie in pictures of `slots` slots: an ordered draw for each salt.
 
     The slots are cut into `most` = min(65,536, slots) stretches. The k-th slot drawn for a salt lies in stretch
-    first[(second[k] + rotation) % most], so that the slots of a draw are distinct. first and second are permutations of
-    the key; the rotation and the place within the stretch come from key and salt.
+    first[(second[(k + turn) % most] + shift) % most], so that the slots of a draw are distinct. first and second are
+    permutations of the key; turn, shift and the places within the stretches come from key and salt.
     """
 
     def __init__(self, key: Key, slots: int):
-        self.most = min(MOST_DRAWN, slots)
+        self.slots, self.most = slots, min(MOST_DRAWN, slots)
         self._key = key
-        self._strata = Strata(slots, self.most)
+        self.strata = Strata(slots, self.most)
         stream = key.stream("coset strata")
         self._first, self._second = stream.permutation(self.most), stream.permutation(self.most)
 
     def drawn(self, salt: int) -> Draw:
-        return Draw(self, salt)
+        return Draw(self, self._key.stream("coset places", salt))
 
-    def _places(self, start: int, rotation: int, words: np.ndarray) -> np.ndarray:
-        turned = _wrapped(self._second[start : start + len(words)] + rotation, self.most)
-        return self._strata.within(self._first[turned], words)
+    def stretches(self, first: int, last: int, turn: int, shift: int) -> np.ndarray:
+        turned = self._second[wrapped(np.arange(first, last) + turn, self.most)]
+        found: np.ndarray = self._first[wrapped(turned + shift, self.most)]
+        return found
 
 
 class Draw:
     """The draw of one salt, taken piece by piece."""
 
-    def __init__(self, places: HeaderPlaces, salt: int):
-        self._places, self._taken = places, 0
-        self._stream = places._key.stream("coset places", salt)
-        self._rotation = int(self._stream.integers(1, places.most)[0])
+    def __init__(self, places: HeaderPlaces, stream: Stream):
+        self._places, self._stream, self._taken = places, stream, 0
+        self._turn, self._shift = stream.integers(2, places.most).tolist()
+        self._start = int(stream.integers(1, places.slots)[0])
 
     def take(self, count: int) -> np.ndarray:
         """-> the next `count` slots, int64; fewer at the end of the draw."""
-        count = min(count, self._places.most - self._taken)
-        found = self._places._places(self._taken, self._rotation, self._stream.words(count))
-        self._taken += count
-        return found
+        first, last = self._taken, min(self._taken + count, self._places.most)
+        self._taken = last
+        stretches = self._places.stretches(first, last, self._turn, self._shift)
+        return self._places.strata.within(stretches, self._stream.words(last - first), self._start)
 
 
 class Deal:
@@ -113,12 +126,6 @@ class Deal:
         every = np.arange(self.length)
         for first in range(0, self.blocks, BLOCKS_AT_ONCE):
             blocks = np.arange(first, min(first + BLOCKS_AT_ONCE, self.blocks))
-            runs = _wrapped(blocks[:, None] + self._shifts, self.blocks)
-            within = self._order[_wrapped(every + self._turns[runs], self.length)]
+            runs = wrapped(blocks[:, None] + self._shifts, self.blocks)
+            within = self._order[wrapped(every + self._turns[runs], self.length)]
             yield (runs * self.length + within).reshape(-1)
-
-
-def _wrapped(values: np.ndarray, bound: int) -> np.ndarray:
-    """Values in [0, 2 bound) -> modulo bound."""
-    values -= bound * (values >= bound)
-    return values

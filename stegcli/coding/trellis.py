@@ -25,8 +25,9 @@ BLOCK = 4096  # slots per trellis
 TOGETHER = 32  # trellises per array operation: 2^HEIGHT * TOGETHER floats stay in the processor's cache
 LARGE = 6_000_000  # slots from which a lower trellis keeps the time bearable
 HEIGHT, HEIGHT_LARGE = 10, 7
-CHEAPEST, CHEAPEST_IN_BLOCK = 16, 512
-"""Slots that take part at least, for each message bit and in each block."""
+CHEAPEST, CHEAPEST_IN_BLOCK = 128, 512
+"""Slots that take part at least, for each message bit and in each block. Fewer suffice for costs that spread widely;
+with costs that are alike in most of a picture, 16 for each bit lose 1 dB."""
 PAYS = 4  # a step that goes through another slot in every block takes so many times as long as one through the same
 NORMALISED = 64  # rows after which costs are counted anew
 

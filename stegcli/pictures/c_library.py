@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+
+from stegcli.disk import descriptors
 
 _STDERR = 2
 _LOCK = threading.Lock()  # the descriptor is the whole process's
@@ -36,13 +37,11 @@ def scratch(data: bytes = b"") -> Iterator[Path]:
 def quiet(known: tuple[str, ...]) -> Iterator[list[str]]:
     """Standard error's descriptor is caught meanwhile -> the lines that hold one of the `known` texts, once it is over.
 
-    Whatever else was written there, by another thread, is passed on. Works with a closed standard error, too.
+    Inside `libraries_silenced`, so that no other thread turns the descriptor back before this one does. What Python
+    writes to `sys.stderr` goes its own way. Works with a closed standard error, too.
     """
     lines: list[str] = []
-    with _LOCK, tempfile.TemporaryFile() as caught:
-        if sys.stderr is not None:
-            with contextlib.suppress(OSError, ValueError):
-                sys.stderr.flush()
+    with descriptors.libraries_silenced(), _LOCK, tempfile.TemporaryFile() as caught:
         before = _duplicate(_STDERR)
         os.dup2(caught.fileno(), _STDERR)
         try:
@@ -54,7 +53,8 @@ def quiet(known: tuple[str, ...]) -> Iterator[list[str]]:
                 os.dup2(before, _STDERR)
                 os.close(before)
             caught.seek(0)
-            _sort(caught.read(), known, lines, before is not None)
+            heard = (line.strip() for line in caught.read().decode(errors="replace").splitlines())
+            lines += [line for line in heard if any(k in line for k in known)]
 
 
 def _duplicate(descriptor: int) -> int | None:
@@ -62,13 +62,3 @@ def _duplicate(descriptor: int) -> int | None:
         return os.dup(descriptor)
     except OSError:
         return None
-
-
-def _sort(caught: bytes, known: tuple[str, ...], lines: list[str], is_open: bool) -> None:
-    for line in caught.splitlines(keepends=True):
-        text = line.decode(errors="replace").strip()
-        if any(k in text for k in known):
-            lines.append(text)
-        elif is_open:
-            with contextlib.suppress(OSError):
-                os.write(_STDERR, line)

@@ -1,4 +1,4 @@
-"""Picture formats: which file is of which, what is read, and what an output's name asks for."""
+"""Picture formats: which file is of which, what is read, what an output's name asks for, and what it cannot hold."""
 
 from __future__ import annotations
 

@@ -42,13 +42,13 @@ class Picture:
     """A decoded picture: `pixels` uint8 (h, w, 3), `alpha` uint8 (h, w) or None, and what decoding did.
 
     icc_profile: as the file has it.
+    source: the bytes of its file if that is a JPEG, for those who work on its coefficients.
     chunks: what a PNG file says of colours and resolution besides, or would say: (name, data).
     grey: the file had one channel; it is written with one while the three are equal.
     palette: the file had a palette.
     exact: pixels and alpha hold all that the file shows: nothing was rounded, converted or left out.
     format: of the file, by Pillow's name.
     style: how a PNG file was written.
-    source: the bytes of its file if that is a JPEG, for those who work on its coefficients.
     """
 
     pixels: np.ndarray
@@ -56,13 +56,13 @@ class Picture:
     icc_profile: bytes | None = None
     notes: tuple[str, ...] = field(default=())
     jpeg: Quantisation | None = None
+    source: bytes | None = field(default=None, repr=False)
     chunks: Chunks = ()
     grey: bool = False
     palette: bool = False
     exact: bool = True
     format: str | None = None
     style: png.Style | None = None
-    source: bytes | None = field(default=None, repr=False)
 
     @property
     def height(self) -> int:
@@ -121,7 +121,8 @@ def decode(data: bytes, what: str = "image", max_pixels: int = MAX_PIXELS) -> Pi
             except reading.DAMAGE:  # then it is not the metadata
                 pass
             else:
-                return replace(picture, notes=("damaged metadata were ignored", *picture.notes), exact=False)
+                notes = ("damaged metadata were ignored", *picture.notes)
+                return replace(picture, source=data if format == "JPEG" else None, notes=notes, exact=False)
         raise reading.refusal(error, data, what, format) from error
 
 
@@ -151,9 +152,10 @@ def _decoded(data: bytes, what: str, format: str, max_pixels: int) -> Picture:
     grey = found.grey or described.grey
     dropped = {b"" if profile else png.PROFILE, b"pHYs" if opened.size != (image.width, image.height) else b""}
     chunks = tuple(c for c in chunks if c[0] not in dropped)
+    source_file = data if format == "JPEG" else None
     return Picture(
-        found.pixels, found.alpha, profile, tuple(account.notes), jpeg, chunks, grey, found.palette, account.exact,
-        format, described.style, data if format == "JPEG" else None,
+        found.pixels, found.alpha, profile, tuple(account.notes), jpeg, source_file, chunks, grey, found.palette,
+        account.exact, format, described.style,
     )  # fmt: skip
 
 
@@ -172,7 +174,7 @@ def lost_in(picture: Picture, format: str) -> tuple[str, ...]:
     if format == "BMP" and (picture.icc_profile or profile):
         name = colour.name(profile or b"") or "it"
         notes.append(f"BMP keeps no colour profile: {name} is dropped")
-    elif profile and _fitting_profile(picture) is None:
+    elif profile and _fitting_profile(picture) is None and (format != "PNG" or not picture.one_channel):
         notes.append("the colour profile of its grey values is dropped")
     if format != "PNG" and (found is None or found.hdr):
         kind = f"HDR ({found.hdr})" if found else "unusual"

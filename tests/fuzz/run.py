@@ -65,7 +65,7 @@ def read_weights(data: bytes, folder: Path) -> None:
 
     path = folder / "weights.safetensors"
     path.write_bytes(data)
-    weights.read(path)
+    weights.read(path).tensors()
 
 
 TARGETS: dict[str, tuple[Callable[[], list[bytes]], Callable[[bytes, Path], None]]] = {

@@ -32,7 +32,7 @@ Examples:
 
 stego hide report.pdf --cover scan.png -o out.png
 
-stego hide photo.jpg --survive jpeg:80 -o out.png
+stego hide photo.jpg --survive jpeg:80 -o drawn.png
 
 stego hide *.pdf --cover scans/ --key key.npy -o stegos/ --jobs 2
 """

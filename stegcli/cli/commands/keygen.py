@@ -22,7 +22,7 @@ Examples:
 
 stego keygen -o key.npy
 
-stego keygen --method glow2 --domain landscapes -o key.npy
+stego keygen --method glow2 --domain landscapes -o landscapes.npy
 """
 
 WithOption = Annotated[

@@ -5,7 +5,11 @@ from __future__ import annotations
 from stegcli.cli.console import emit, table
 from stegcli.cli.options import JsonOption
 
-EXAMPLES = ""
+EXAMPLES = """
+Examples:
+
+stego methods
+"""
 
 
 def methods(json: JsonOption = False) -> None:

@@ -23,9 +23,9 @@ from stegcli.cli.options import (
 EXAMPLES = """
 Examples:
 
-stego reveal out.png --key out.key.npy -o report.pdf
+stego reveal out.png --key out.key.npy -o back.pdf
 
-cat out.png | stego reveal --key key.npy > report.pdf
+cat out.png | stego reveal --key key.npy > letter.txt
 
 stego reveal stegos/*.png --key key.npy -o back/ --jobs 2
 """

@@ -68,10 +68,10 @@ def weights_fetch(method: OneMethodArgument = None, force: ForceOption = False) 
 
 def weights_export(folder: ExportArgument, method: OneMethodOption = None) -> None:
     """Write one folder per revision, ready to upload: weights, config, model card."""
-    from stegcli import weights as store
+    from stegcli import publish
 
     _check_method(method)
-    for target in store.export(folder, method):
+    for target in publish.export(folder, method):
         say(f"wrote {target}")
 
 

@@ -19,6 +19,6 @@ ABOUT = About(
         "coder": "What carries the bits: coset (default, hard to detect) or network (the paper's, for comparison)."
     },
     parts=("1bpp", "3bpp", "density"),
-    room="147,286 bytes in 768x512 (3 bits per pixel)",
+    room="147,394 bytes in 768x512 (3 bits per pixel)",
     reference="Liu, Tang, Zheng, Entropy 2022",
 )

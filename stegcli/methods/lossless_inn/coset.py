@@ -17,7 +17,7 @@ from stegcli.coding import payload
 from stegcli.coding.payload import Layout, Plan, upper_share
 from stegcli.errors import RevealError, UsageError, WeightsError
 from stegcli.keys.key import Key
-from stegcli.method import Asked, Draft, Request, Revealed
+from stegcli.method import Asked, Draft, Request, Revealed, check_side
 from stegcli.methods.lossless_inn import ABOUT, jpeg_domain, wet
 from stegcli.methods.lossless_inn.directed import DirectedPlanes, distances
 from stegcli.pictures.image import Picture
@@ -87,6 +87,7 @@ class CosetCoder(BitMethod):
             yield from jpeg_domain.drafts(request, self)
             return
         assert request.cover is not None
+        check_side(self, request.cover)
         notes = jpeg_domain.check_pixels(request.cover, request.options)
         for draft in super().drafts(request):
             yield replace(draft, notes=(*draft.notes, *notes, *_told_of_wet(request.cover, draft.picture)))

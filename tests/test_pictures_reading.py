@@ -207,8 +207,7 @@ def test_bytes_are_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shape", "alpha", "format", "message"),
     [((4, 4), True, "BMP", "BMP cannot keep an alpha channel"), ((4, 4), True, "JPEG", "JPEG cannot keep an alpha"),
-     ((16384, 1), False, "WEBP", "WEBP takes at most 16383 pixels a side, not 1x16384"),
-     ((1, 65501), False, "JPEG", "JPEG takes at most 65500 pixels a side, not 65501x1"),
+     ((16384, 1), False, "WEBP", "at most 16383 pixels"), ((1, 65501), False, "JPEG", "at most 65500 pixels"),
      ((4, 4), True, "PNG", ""), ((4, 4), True, "TIFF", ""), ((16384, 1), False, "PNG", "")],
 )  # fmt: skip
 def test_what_cannot_be_written_is_known_before(shape: tuple[int, int], alpha: bool, format: str, message: str) -> None:
