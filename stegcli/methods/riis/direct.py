@@ -16,7 +16,7 @@ from stegcli.methods.riis import envelope
 from stegcli.methods.riis.envelope import Letter
 from stegcli.methods.riis.order import Order
 
-HEADER_SLOTS = 1632  # rate 1/12
+HEADER_SLOTS = 2176  # rate 1/16
 RATES = (0.75, 0.6, 0.5, 0.4, 0.32, 0.25, 0.18, 0.125)
 """Rates of a body; its note is the index."""
 
