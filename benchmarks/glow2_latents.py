@@ -23,7 +23,8 @@ from scipy.special import ndtr
 from stegcli import weights
 from stegcli.methods.glow2 import noise, torus
 from stegcli.methods.glow2.layout import CHANNELS
-from stegcli.methods.glow2.method import Glow2, acceptable
+from stegcli.methods.glow2.method import Glow2
+from stegcli.nn.drawing import acceptable
 from stegcli.nn.wavelet import Band
 from stegcli.pictures import channel, image
 from stegcli.pictures.image import Picture

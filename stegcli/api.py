@@ -1,358 +1,191 @@
-"""hide and reveal: the one place where picture, key, payload, weights and method meet.
+"""hide and reveal: the one place where pictures, keys, methods and channels meet.
 
-    hide     cover -> natural bits -> payload.write -> method.hide -> 8-bit grid -> file bytes
-             -> decoded again and revealed: the same data, or the next stronger code, or CapacityError
-    reveal   file bytes -> picture -> method.reveal -> payload.read -> data
+    hide     Request -> method.drafts -> file bytes -> decoded, and sent through every channel that was asked for
+             -> revealed again: the same secrets, or the next draft
+    reveal   picture -> method.reveal -> secrets
 
-and for methods that make the stego themselves
-
-    make     secrets -> method.drafts -> file bytes -> decoded, and through the channel that was asked for -> revealed
-
-Nothing is returned by `hide_bytes` or `make` that did not reveal from exactly the bytes returned.
+Nothing is returned by `hide` that did not reveal from exactly the bytes returned.
 """
 
 from __future__ import annotations
 
-import contextlib
-import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from stegcli import weights
-from stegcli.coding import ldpc, payload
-from stegcli.coding.payload import Plan
-from stegcli.errors import CapacityError, FileError, RevealError, UsageError
+from stegcli.about import LOSSLESS as LOSSLESS_FORMATS
+from stegcli.about import About
+from stegcli.errors import CapacityError, RevealError, UsageError
 from stegcli.keys.key import Key
-from stegcli.method import (
-    AS_USUAL,
-    ROBUST_QUALITIES,
-    BitMethod,
-    Draft,
-    Drawn,
-    Method,
-    PictureMethod,
-    Revealed,
-    Secret,
-    Wish,
-)
-from stegcli.nn import tensors
-from stegcli.pictures import image, metrics
-from stegcli.pictures.channel import Channel
+from stegcli.method import Asked, Draft, Method, Request, Revealed, Secret
+from stegcli.options import flags
+from stegcli.pictures import channel, image, metrics
+from stegcli.pictures.channel import LOSSLESS, Channel
 from stegcli.pictures.image import Picture
 
-DOUBT = 0.02
-"""Log-odds within which another processor might read the other bit: a stego must reveal even if it does."""
+LEAST_PSNR = 12.0
+"""dB below which a picture that came back with loss counts as not revealed: what a wrong key gets (paper of glow2)."""
+HELPS = {"size": "larger", "psnr": "lower"}
+"""Options that help a secret through, if the method has them."""
 
 
 @dataclass(frozen=True)
 class Hidden:
-    """A verified stego: the bytes of its file, and what it took."""
+    """A verified stego: the bytes of its file, the picture in it, the draft it was, and what came back.
+
+    psnrs: for each secret, of the picture that came back in dB; inf if nothing was lost, None for a file.
+    survives: the channels that it was verified through. draws: how many drafts it took.
+    """
 
     file: bytes
     picture: Picture
-    capacity: int  # bytes
-    code: int  # index into ldpc.RATES
-    wrong_bits: float  # share of coded bits that the method alone reads wrongly
-    coded_bits: int  # what the slots carry, header, tag and code included
-    z: np.ndarray | None = None
+    draft: Draft
+    psnrs: tuple[float | None, ...]
+    survives: tuple[Channel, ...]
+    draws: int
+
+    @property
+    def cover_psnr(self) -> float | None:
+        """Of the stego to its cover, in dB; None if it has none."""
+        cover = self.draft.cover
+        return None if cover is None else metrics.psnr(cover.pixels, self.picture.pixels)
 
 
 def load_method(key: Key, given: str | None = None, device: str = "auto") -> Method:
     """Key, and the weights the user named (or None) -> the method ready to use."""
-    return weights.load(key.method, weights.resolve(key.method, key.weights, given), pick_device(device))
+    return weights.load(key.method, weights.resolve(key.method, key.weights, given), device)
 
 
-def pick_device(wanted: str) -> str:
-    """auto, cpu or cuda -> cpu or cuda. Raises UsageError if it is not to be had."""
-    if wanted not in ("auto", "cpu", "cuda"):
-        raise UsageError(f"no device {wanted!r}", "auto, cpu or cuda")
-    here = torch.cuda.is_available()
-    if wanted == "cuda" and not here:
-        raise UsageError("no CUDA device here", "use --device auto or cpu")
-    return "cuda" if here and wanted != "cpu" else "cpu"
-
-
-def capacity_bytes(method: BitMethod, height: int, width: int) -> int:
-    """The most bytes that a picture of that size carries."""
-    return max(0, payload.capacity(method.capacity(height, width), method.layout, method.weakest_code))
-
-
-@torch.no_grad()
-def hide_bytes(data: bytes, cover: Picture, key: Key, method: BitMethod, format: str = "PNG") -> Hidden:
-    """Data and cover -> a stego that reveals exactly. Raises CapacityError, FileError."""
-    _check_size(cover, method)
-    with _full_precision():
-        hidden = _Sender(data, cover, key, method, format).run()
-        if hidden is None:
-            capacity = _measured_capacity(len(data), cover, key, method, format)
-            raise CapacityError(capacity, len(data), "use a larger cover")
-    return hidden
-
-
-@torch.no_grad()
-def reveal_bytes(stego: Picture, key: Key, method: BitMethod) -> bytes:
-    """Stego -> the data. Raises RevealError."""
-    if min(stego.height, stego.width) < method.min_side:
-        raise RevealError
-    with _full_precision():
-        return payload.read(method.reveal(tensors.to_tensor(stego.pixels), key), key, method.layout)
-
-
-class _Sender:
-    """Looks for a stego that reveals: the sender knows the channel, and can try."""
-
-    def __init__(self, data: bytes, cover: Picture, key: Key, method: BitMethod, format: str):
-        self.data, self.cover, self.key, self.method, self.format = data, cover, key, method, format
-        self.tensor = tensors.to_tensor(cover.pixels)
-        self.wrong = 0.0  # share of wrong bits at the last try
-
-    def run(self) -> Hidden | None:
-        """The first that reveals of: the weakest code; the first code that stands the errors seen; mending."""
-        slots = self.method.capacity(self.cover.height, self.cover.width)
-        codes = _codes(self.method, slots, len(self.data))
-        if self.method.layout == "coset":
-            return self._try(0, payload.write_coset(self.data, self.key, self.method.planes(self.tensor)))
-        natural = _hard(self.method.reveal(self.tensor, self.key))
-        plans = {c: payload.write(self.data, self.key, natural, c) for c in codes}
-        if found := self._try(codes[0], plans[codes[0]]):
-            return found
-        fit = next((c for c in codes[1:] if self.wrong < ldpc.STANDS[c]), None)
-        if fit and (found := self._try(fit, plans[fit])):
-            return found
-        return next(filter(None, (self._try(c, plans[c], mend=True) for c in codes)), None)
-
-    def _try(self, code: int, plan: Plan, mend: bool = False) -> Hidden | None:
-        stego = self.method.hide(plan.bits, plan.used, self.tensor, self.key)
-        if mend:
-            stego = self.method.mend(stego, plan.bits, plan.used)
-        file, picture = _encode(stego, self.cover, self.format)
-        soft = self.method.reveal(tensors.to_tensor(picture.pixels), self.key)
-        self.wrong = _wrong(soft, plan)
-        if not _reveals(soft, self.data, self.key, self.method):
-            return None
-        capacity = capacity_bytes(self.method, self.cover.height, self.cover.width)
-        return Hidden(file, picture, capacity, code, self.wrong, plan.coded_bits)
-
-
-def _wrong(soft: np.ndarray, plan: Plan) -> float:
-    return float((_hard(soft) != plan.bits)[plan.used].mean())
-
-
-def _codes(method: BitMethod, slots: int, need: int) -> list[int]:
-    """The codes that the data fits, weakest first. Raises CapacityError if there is none."""
-    rooms = {c: payload.capacity(slots, method.layout, c) for c in range(method.weakest_code, len(ldpc.RATES))}
-    most = rooms[method.weakest_code]
-    if need > most:
-        raise CapacityError(max(0, most), need, _larger(method))
-    return [c for c, room in rooms.items() if need <= room]
-
-
-def _larger(method: BitMethod) -> str:
-    if method.config.get("coder") == "network" and method.config.get("message") == 1:
-        return "use a larger cover, or --weights coset (3 bits per pixel)"
-    return "use a larger cover"
-
-
-def _reveals(soft: np.ndarray, data: bytes, key: Key, method: BitMethod) -> bool:
-    """Whether the receiver gets the data: as read here, and with every doubtful slot read the other way."""
-    doubtful = np.abs(soft) < DOUBT
-    readings = [soft, np.where(doubtful, -soft, soft)] if doubtful.any() else [soft]
-    try:
-        return all(payload.read(r, key, method.layout) == data for r in readings)
-    except RevealError:
-        return False
-
-
-def _measured_capacity(need: int, cover: Picture, key: Key, method: BitMethod, format: str) -> int:
-    """After a failure: the most bytes, below `need`, that this very cover was seen to carry."""
-    slots = method.capacity(cover.height, cover.width)
-    codes = range(method.weakest_code + 1, len(ldpc.RATES))
-    rooms = (payload.capacity(slots, method.layout, c) for c in codes)
-    for room in rooms:
-        if 0 <= room < need and _Sender(secrets.token_bytes(room), cover, key, method, format).run():
-            return room
-    return 0
-
-
-def _check_size(cover: Picture, method: Method) -> None:
-    if min(cover.height, cover.width) < method.min_side:
-        raise FileError(
-            f"cover is {cover.width}x{cover.height}, {method.name} needs at least {method.min_side}x{method.min_side}"
-        )
-
-
-def _encode(stego: Tensor, cover: Picture, format: str) -> tuple[bytes, Picture]:
-    """Stego -> the bytes of its file, and the picture that these bytes decode to."""
-    file = image.encode(replace(cover, pixels=tensors.to_pixels(stego)), format)
-    return file, image.decode(file, "stego")
-
-
-def _hard(soft: np.ndarray) -> np.ndarray:
-    return (soft > 0).astype(np.uint8)
-
-
-@contextlib.contextmanager
-def _full_precision() -> Iterator[None]:
-    """float32 convolutions as such: TF32 would read other bits on another device.
-
-    Reference: PyTorch notes, "Numerical accuracy".
-    """
-    before = (torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32)
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
-
-
-# -- lossless-inn in the paper's form: the key file carries z
-
-
-@torch.no_grad()
-def hide_bytes_with_z(data: bytes, cover: Picture, key: Key, method: BitMethod, format: str = "PNG") -> Hidden:
-    """As `hide_bytes`, for a receiver who is handed z as well. Raises UsageError if the method has no z."""
-    hide_with_z = getattr(method, "hide_with_z", None)
-    if hide_with_z is None:
-        raise UsageError("--key-out needs the paper's network", "add --weights 1bpp or 3bpp")
-    _check_size(cover, method)
-    tensor = tensors.to_tensor(cover.pixels)
-    natural = np.zeros(method.capacity(cover.height, cover.width), np.uint8)
-    with _full_precision():
-        for code in _codes(method, len(natural), len(data)):
-            plan = payload.write(data, key, natural, code)
-            stego, z = hide_with_z(plan.bits, tensor)
-            file, picture = _encode(stego, cover, format)
-            soft = method.reveal_with_z(tensors.to_tensor(picture.pixels), z)  # type: ignore[operator]
-            if _reveals(soft, data, key, method):
-                capacity = capacity_bytes(method, cover.height, cover.width)
-                return Hidden(file, picture, capacity, code, _wrong(soft, plan), plan.coded_bits, z)
-    raise CapacityError(0, len(data), "use a larger cover")
-
-
-@torch.no_grad()
-def reveal_bytes_with_z(stego: Picture, key: Key, z: np.ndarray, method: BitMethod) -> bytes:
-    reveal_with_z = getattr(method, "reveal_with_z", None)
-    if reveal_with_z is None:
-        raise RevealError
-    with _full_precision():
-        return payload.read(reveal_with_z(tensors.to_tensor(stego.pixels), z), key, "direct")
-
-
-# -- methods that make the stego for the secret
-
-
-HELPS = {"size": "larger", "psnr": "lower"}
-"""Options that help a secret through, if the method has them."""
-LEAST_PSNR = 12.0
-"""dB below which a picture that came back with loss counts as not revealed: what a wrong key gets (paper of glow2)."""
-
-
-@dataclass(frozen=True)
-class Made:
-    """A verified stego of a PictureMethod: its file's bytes, and for each receiver what came back of the secret.
-
-    payloads: bytes that travelled, None for a picture's latents. psnrs: of the picture, in dB, inf if nothing was lost,
-    None for a file. cover_psnr: of the stego, None if it has no cover. number: under which its cover was drawn.
-    """
-
-    file: bytes
-    picture: Picture
-    capacity: int
-    forms: tuple[str, ...]
-    payloads: tuple[int | None, ...]
-    psnrs: tuple[float | None, ...]
-    survives: Channel
-    draws: int  # how many it took
-    notes: tuple[str, ...] = ()
-    tokens: tuple[np.ndarray, ...] = ()
-    cover_psnr: float | None = None
-    number: int | None = None
-
-
-@torch.no_grad()
-def make(
-    secrets: Sequence[Secret], keys: Sequence[Key], method: PictureMethod, wish: Wish,
-    cover: Picture | None = None, format: str = "PNG", quality: int = image.JPEG_QUALITY,
-) -> Made:  # fmt: skip
-    """Secrets, one for each key -> a stego that reveals all of them. Raises CapacityError, FileError, UsageError.
-
-    It reveals from the returned bytes, and from what `wish.survive` makes of them or, if it is to be robust, JPEG
-    files of several qualities.
-    """
-    if not 1 <= len(keys) <= method.most_receivers:
-        raise UsageError(f"{method.name} serves at most {method.most_receivers} receivers")
-    if format == "JPEG" and (wish.survive.kind == "png" or wish.survive.strength > quality):
-        wish = replace(wish, survive=Channel("jpeg", quality))
+def hide(request: Request, method: Method) -> Hidden:
+    """Secrets -> a stego that reveals all of them. Raises CapacityError, FileError, UsageError."""
+    check_request(request, method.about)
+    request = replace(request, survive=_with_own_format(request))
     draft: Draft | None = None
-    with _full_precision():
-        for draws, draft in enumerate(method.drafts(secrets, keys, wish, cover), 1):
-            file = image.encode(Picture(draft.pixels), format, quality)
-            received = _received(file, secrets, keys, draft, method, wish.drawn)
-            on_its_way = _on_its_way(file, wish)
-            if received and all(_received(f, secrets, keys, draft, method, wish.drawn) for f in on_its_way):
-                return _made(file, draft, tuple(received), wish.survive, draws)
-    raise _nothing_came_through(secrets, wish, method, draft)
+    with method.inference(hiding=True):
+        for draws, draft in enumerate(method.drafts(request), 1):
+            file = image.encode(draft.picture, request.format, request.quality)
+            psnrs = _verified(file, draft, request, method)
+            if psnrs is not None:
+                return Hidden(file, image.decode(file, "stego"), draft, psnrs, request.survive, draws)
+    raise _nothing_came_through(request, method, draft)
 
 
-def _nothing_came_through(
-    secrets: Sequence[Secret], wish: Wish, method: PictureMethod, draft: Draft | None
-) -> CapacityError:
-    """What is known when no draft would do: the last one's capacity, which may well have been enough."""
-    exact = draft.exact if draft else (None,) * len(secrets)
-    need = max(len(s.data if e is None else e) for s, e in zip(secrets, exact, strict=True))
-    capacity = max(0, draft.capacity if draft else method.room(wish, len(secrets)))
-    ways = [] if wish.survive.kind == "png" else ["a milder --survive"]
-    ways += [f"a {way} --{option}" for option, way in HELPS.items() if option in method.options]
-    message = f"no stego came through {'any JPEG' if wish.robust else wish.survive}"
-    if capacity:
-        message += f": capacity {capacity} bytes, need {need} bytes"
-    return CapacityError(capacity, need, f"use {' or '.join(ways)}" if ways else None, message)
+def reveal(stego: Picture, method: Method, asked: Asked) -> tuple[Revealed, ...]:
+    """Stego -> what it holds: one item for a key, or one for each secret if there is none. Raises RevealError."""
+    with method.inference(hiding=False):
+        return method.reveal(stego, asked)
 
 
-@torch.no_grad()
-def reveal_picture(
-    stego: Picture, key: Key, method: PictureMethod, token: np.ndarray | None = None, drawn: Drawn = AS_USUAL
-) -> Revealed:
-    """Stego -> what it holds for that key. Raises RevealError."""
-    if min(stego.height, stego.width) < method.min_side:
-        raise RevealError
-    with _full_precision():
-        return method.reveal(stego, key, token, drawn)
+def check_request(request: Request, about: About) -> None:
+    """Whether the method can do what is asked at all. Raises UsageError."""
+    count = len(request.secrets)
+    if not 1 <= count <= about.most_secrets:
+        raise UsageError(f"{about.name} hides at most {about.most_secrets} secrets in a stego, not {count}")
+    if about.cover == "given" and request.cover is None:
+        raise UsageError(f"{about.name} needs --cover IMAGE")
+    if about.cover != "given" and request.cover is not None:
+        raise UsageError(f"{about.name} makes its own picture and takes no --cover", "leave --cover out")
+    check_keys(len(request.keys), count, about)
+    check_survives(request.survive, about)
+    check_format(request.format, about)
 
 
-def _on_its_way(file: bytes, wish: Wish) -> Iterator[bytes]:
-    """The files that the channel makes of it, if it makes others."""
-    pixels, survive = image.decode(file).pixels, wish.survive
-    if wish.robust:
-        yield from (image.encode(Picture(pixels), "JPEG", quality) for quality in ROBUST_QUALITIES)
-    elif survive.kind == "jpeg":
-        yield image.encode(Picture(pixels), "JPEG", round(survive.strength))
-    elif survive.kind != "png":
-        yield image.encode(Picture(survive(pixels, np.random.default_rng(0))))
+def check_keys(keys: int, secrets: int, about: About) -> None:
+    """Whether so many keys serve so many secrets. Raises UsageError."""
+    if not about.keyed and keys:
+        raise UsageError(f"{about.name} takes no key", "leave --key out; the receiver gives --method")
+    if about.keyed and keys != secrets and not (keys == 1 and about.shares_key):
+        raise UsageError(f"{secrets} secrets and {keys} keys", "each --secret takes a --key of its own")
 
 
-def _received(
-    file: bytes, secrets: Sequence[Secret], keys: Sequence[Key], draft: Draft, method: PictureMethod, drawn: Drawn
-) -> list[float | None] | None:
-    """What each receiver gets of a file -> the PSNR of pictures, None of files; or None if one does not get it."""
-    arrived = image.decode(file, "stego")
-    drawn = replace(drawn, number=draft.number)
+def check_survives(channels: tuple[Channel, ...], about: About) -> None:
+    """Whether the method makes stegos for these channels. Raises UsageError."""
+    if channel.pattern(channels) not in about.survives:
+        wanted = ", ".join(map(str, channels))
+        raise UsageError(f"{about.name} does not survive {wanted}", f"it survives {', '.join(about.survives)}")
+
+
+def check_format(format: str, about: About) -> None:
+    """Whether the method's stegos can be written so. Raises UsageError."""
+    if format not in about.writes:
+        raise UsageError(f"{about.name} does not write {format}", f"it writes {', '.join(sorted(about.writes))}")
+
+
+# -- verifying
+
+
+def _with_own_format(request: Request) -> tuple[Channel, ...]:
+    """A stego that is written as JPEG must survive at least that."""
+    lossless = request.format in LOSSLESS_FORMATS
+    if (
+        lossless
+        or request.cover is not None
+        or request.harshest.harshness >= Channel("jpeg", request.quality).harshness
+    ):
+        return request.survive
+    return (Channel("jpeg", request.quality),)
+
+
+def _verified(file: bytes, draft: Draft, request: Request, method: Method) -> tuple[float | None, ...] | None:
+    """The PSNR of each secret, if all of them come back from the file and from what each channel makes of it."""
+    psnrs = _received(image.decode(file, "stego"), draft, request, method)
+    if psnrs is None:
+        return None
+    for arrived in _on_its_way(file, request.survive):
+        if _received(arrived, draft, request, method) is None:
+            return None
+    return psnrs
+
+
+def _on_its_way(file: bytes, survive: tuple[Channel, ...]) -> Iterator[Picture]:
+    stego = image.decode(file, "stego")
+    for one in survive:
+        if one != LOSSLESS:
+            yield one.through(stego, np.random.default_rng(0))
+
+
+def _received(arrived: Picture, draft: Draft, request: Request, method: Method) -> tuple[float | None, ...] | None:
+    """What the receivers get of a picture -> the PSNR of each secret, None of files; or None if one is not right."""
+    told = draft.told if draft.told is not None else method.about.reveal()
     found: list[float | None] = []
-    tokens = draft.tokens or (None,) * len(keys)
-    for secret, key, exact, token in zip(secrets, keys, draft.exact, tokens, strict=True):
+    for key, token, indices in _receivers(request, draft):
         try:
-            revealed = method.reveal(arrived, key, token, drawn)
+            readings = list(method.readings(arrived, Asked(key, token, told)))
         except RevealError:
             return None
-        psnr = None if revealed.picture is None else _likeness(secret, revealed.picture)
-        if revealed.data != exact or (exact is None and (psnr is None or psnr < LEAST_PSNR)):
+        secrets, exact = [request.secrets[i] for i in indices], [draft.exact[i] for i in indices]
+        psnrs = [_right(revealed, secrets, exact) for revealed in readings]
+        if not psnrs or psnrs[0] is None or None in psnrs:
             return None
-        found.append(psnr)
-    return found
+        found += psnrs[0]
+    return tuple(found)
+
+
+def _receivers(request: Request, draft: Draft) -> Iterator[tuple[Key | None, np.ndarray | None, range]]:
+    """Each receiver's key and token, and the indices of the secrets that are for them."""
+    count = len(request.secrets)
+    if len(request.keys) == count:
+        for index, key in enumerate(request.keys):
+            yield key, draft.tokens[index] if draft.tokens else None, range(index, index + 1)
+    else:
+        yield request.key_of(0), draft.tokens[0] if draft.tokens else None, range(count)
+
+
+def _right(
+    revealed: tuple[Revealed, ...], secrets: list[Secret], exact: list[bytes | None]
+) -> list[float | None] | None:
+    """Whether these are the secrets -> the PSNR of each, or None."""
+    if len(revealed) != len(secrets):
+        return None
+    psnrs: list[float | None] = []
+    for got, secret, sent in zip(revealed, secrets, exact, strict=True):
+        psnr = None if got.picture is None else _likeness(secret, got.picture)
+        if got.data != sent or (sent is None and (psnr is None or psnr < LEAST_PSNR)):
+            return None
+        psnrs.append(psnr)
+    return psnrs
 
 
 def _likeness(secret: Secret, back: Picture) -> float | None:
@@ -363,68 +196,14 @@ def _likeness(secret: Secret, back: Picture) -> float | None:
     return metrics.psnr(truth, image.resized(back.pixels, truth.shape[1], truth.shape[0]))
 
 
-def _made(file: bytes, draft: Draft, psnrs: tuple[float | None, ...], survives: Channel, draws: int) -> Made:
-    picture = image.decode(file)
-    return Made(
-        file,
-        picture,
-        draft.capacity,
-        draft.forms,
-        payloads=tuple(None if e is None else len(e) for e in draft.exact),
-        psnrs=psnrs,
-        survives=survives,
-        draws=draws,
-        notes=draft.notes,
-        tokens=draft.tokens,
-        cover_psnr=None if draft.cover is None else metrics.psnr(draft.cover, picture.pixels),
-        number=draft.number,
-    )
-
-
-# -- what the user is told
-
-
-def report_made(made: Made, keys: Sequence[Key]) -> dict[str, object]:
-    """The figures of a stego that was made, under the names that `--json` prints: lists if there are several keys."""
-    height, width = made.picture.height, made.picture.width
-    psnrs = [_rounded(p) for p in made.psnrs]
-    sizes = list(made.payloads)
-    sent = [s for s in sizes if s is not None]
-    single = len(keys) == 1
-    return {
-        "method": keys[0].method,
-        "weights": keys[0].weights,
-        "width": width,
-        "height": height,
-        "cover_psnr": _rounded(made.cover_psnr),
-        "payload_bytes": sizes[0] if single else sizes,
-        "capacity_bytes": made.capacity,
-        "bpp": 8 * sum(sent) / (width * height) if sent else None,
-        "secret_psnr": psnrs[0] if single else psnrs,
-        "verified": True,
-        "form": made.forms[0] if single else list(made.forms),
-        "number": made.number,
-    }
-
-
-def report(hidden: Hidden, cover: Picture, data: bytes, key: Key) -> dict[str, object]:
-    """The figures of a hidden message, under the names that `--json` prints."""
-    return {
-        "method": key.method,
-        "weights": key.weights,
-        "width": cover.width,
-        "height": cover.height,
-        "cover_psnr": _rounded(metrics.psnr(cover.pixels, hidden.picture.pixels)),
-        "payload_bytes": len(data),
-        "capacity_bytes": hidden.capacity,
-        "bpp": 8 * len(data) / (cover.width * cover.height),
-        "secret_psnr": None,
-        "verified": True,
-        "form": "bytes",
-        "number": None,
-    }
-
-
-def _rounded(psnr: float | None) -> float | None:
-    """JSON has no infinity."""
-    return None if psnr is None or np.isinf(psnr) else round(psnr, 3)
+def _nothing_came_through(request: Request, method: Method, draft: Draft | None) -> CapacityError:
+    """What is known when no draft would do: the last one's capacity, which may well have been enough."""
+    exact = draft.exact if draft else (None,) * len(request.secrets)
+    need = max(len(s.data if e is None else e) for s, e in zip(request.secrets, exact, strict=True))
+    capacity = max(0, draft.capacity if draft else method.capacity(request))
+    ways = [] if request.survive == (LOSSLESS,) else ["a milder --survive"]
+    ways += [f"a {way} --{flag}" for flag, way in HELPS.items() if flag in flags(method.about.hide)]
+    message = f"no stego came through {channel.told(request.survive)}"
+    if capacity:
+        message += f": capacity {capacity} bytes, need {need} bytes"
+    return CapacityError(capacity, need, f"use {' or '.join(ways)}" if ways else None, message)

@@ -1,87 +1,35 @@
-"""What a method is: the one interface between its network and everything around it."""
+"""What a method is: the one interface between its networks and everything around it.
+
+    Request  --capacity-->  bytes that fit
+    Request  --drafts-->    stegos to try; `api` writes each as a file, sends it through the channels that were asked
+                            for, and takes the first that reveals
+    Picture, Asked  --reveal-->  what the stego holds
+
+Bit methods implement drafts and reveal once for all, in `slots`. Nothing here imports torch: a method builds its
+networks when it first needs them.
+"""
 
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+import functools
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from torch import Tensor, nn
 
-from stegcli.coding.payload import Layout, Planes
+from stegcli.about import About
+from stegcli.errors import FileError, WeightsError
 from stegcli.keys.key import Key
-from stegcli.pictures.channel import Channel
-from stegcli.pictures.image import Picture
+from stegcli.options import NoOptions
+from stegcli.pictures.channel import LOSSLESS, Channel
+from stegcli.pictures.image import JPEG_QUALITY, Picture
 
-LOSSLESS = Channel("png")
-ROBUST_QUALITIES = (75, 80, 85, 90, 95)
-"""Of the JPEG files that a stego which is to be robust is verified through."""
-Carries = Literal["bits", "image"]
-Cover = Literal["given", "generated"]
-
-
-class Method(nn.Module, abc.ABC):
-    """A way of hiding. Images are (1, 3, h, w) float32 in [0, 1] at this boundary.
-
-    `config` rebuilds the method: `build(**method.config)`. It travels in the weights' metadata.
-    """
-
-    name: ClassVar[str]
-    carries: ClassVar[Carries]
-    cover: ClassVar[Cover]
-    keyed: ClassVar[bool] = True
-    min_side: ClassVar[int] = 64
-    survives: ClassVar[tuple[str, ...]] = ("png",)
-    """The channels that a stego outlives, as `--survive` names them."""
-    options: ClassVar[frozenset[str]] = frozenset()
-    """The options of the command line that mean something to this method."""
-    shares_cover: ClassVar[bool] = False
-    """Whether all receivers of a stego must draw one cover from their keys (`key.beside`)."""
-
-    def __init__(self, config: dict[str, object]):
-        super().__init__()
-        self.config = config
-
-    def begin(self, given: frozenset[str]) -> None:
-        """Called before training on weights that hold only the tensors of these names: the rest may start from them."""
-
-    @property
-    def device(self) -> str:
-        return str(next(iter(self.parameters())).device) if any(True for _ in self.parameters()) else "cpu"
-
-
-class BitMethod(Method):
-    """A method that carries bits, one in each slot of a cover.
-
-    A slot may hold its bit wrongly or with doubt; `payload` adds what makes the message exact.
-    """
-
-    carries: ClassVar[Carries] = "bits"
-    layout: Layout = "direct"
-    weakest_code: int = 0
-    """Index into ecc.RATES: the weakest code that brings a full payload through, which sets the capacity."""
-
-    @abc.abstractmethod
-    def capacity(self, height: int, width: int) -> int:
-        """How many slots a picture of that size has."""
-
-    @abc.abstractmethod
-    def reveal(self, stego: Tensor, key: Key) -> np.ndarray:
-        """Image -> log-odds of each slot, float32 (n,) or (2, n), positive for 1. Of a cover: its natural bits."""
-
-    @abc.abstractmethod
-    def hide(self, bits: np.ndarray, used: np.ndarray, cover: Tensor, key: Key) -> Tensor:
-        """Bits uint8, which of them matter (bool), and a cover on the 8-bit grid -> a stego on that grid."""
-
-    def mend(self, stego: Tensor, bits: np.ndarray, used: np.ndarray) -> Tensor:
-        """A stego that may read wrongly in places -> one that reads better. By default there is nothing to mend."""
-        return stego
-
-    def planes(self, cover: Tensor) -> Planes:
-        """Image -> what the coset layout asks of a cover. Only methods of that layout have it."""
-        raise NotImplementedError
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -92,97 +40,167 @@ class Secret:
     picture: Picture | None = None
 
 
-Travel = Literal["auto", "bytes", "picture", "compressed", "cascade"]
-
-
 @dataclass(frozen=True)
-class Drawn:
-    """How a cover is drawn again from the key.
+class Request:
+    """Everything a sender asks for.
 
-    number: of the message under its key; None stands for 0 when hiding, and for 0 and the next few when revealing.
-    generator: what draws it, None for the method's own. prompt: what the generator is told to draw.
-    generator_steps: in how many steps, None for its own number.
+    keys: one for each secret, or one for all of them, or none for a method without keys.
+    cover: None where the method draws it. survive: the channels a stego is verified through, at least one.
+    options: an instance of `about.hide`. format, quality: of the file that will be written.
     """
 
-    number: int | None = None
-    generator: str | None = None
-    prompt: str = ""
-    generator_steps: int | None = None
+    secrets: tuple[Secret, ...] = ()
+    keys: tuple[Key, ...] = ()
+    cover: Picture | None = None
+    survive: tuple[Channel, ...] = (LOSSLESS,)
+    options: Any = field(default_factory=NoOptions)
+    format: str = "PNG"
+    quality: int = JPEG_QUALITY
 
+    @property
+    def receivers(self) -> int:
+        """How many messages share the stego."""
+        return max(1, len(self.secrets))
 
-AS_USUAL = Drawn()
+    @property
+    def harshest(self) -> Channel:
+        """Of the channels to survive, the one that changes most: the lowest quality, the strongest noise."""
+        return max(self.survive, key=lambda channel: channel.harshness)
 
-
-@dataclass(frozen=True)
-class Wish:
-    """What the user asks of a stego; None where the method is to choose.
-
-    survive: what the stego must outlive. travel: how a secret goes: its file byte for byte, or as a picture, which may
-    lose something. size: width and height of a generated stego. drawn: how its cover is drawn. psnr: dB that the stego
-    should keep to its cover. steps: of a search. robust: whether it must outlive any JPEG of quality 75 to 95.
-    decoder: "own" or "paper". grain: standard deviation in grey levels of the noise that the cover is given. evade:
-    whether a detector is to be misled.
-    """
-
-    survive: Channel = LOSSLESS
-    travel: Travel = "auto"
-    size: tuple[int, int] | None = None
-    temperature: float | None = None
-    redundancy: int | None = None
-    drawn: Drawn = AS_USUAL
-    psnr: float | None = None
-    steps: int | None = None
-    robust: bool = False
-    decoder: str | None = None
-    grain: float | None = None
-    evade: bool = False
+    def key_of(self, index: int) -> Key | None:
+        """The key that reveals the secret of that index."""
+        if not self.keys:
+            return None
+        return self.keys[0] if len(self.keys) == 1 else self.keys[index]
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A stego not yet verified. For each receiver: `exact`, the bytes that must come back, or None for a picture that
-    comes back with some loss; `forms`, how the secret travels. capacity: bytes of one receiver's message. tokens: what
-    a receiver must be given besides the key, (3, h, w) in [0, 1), one each or none at all. cover: what the stego was
-    made of, uint8 (h, w, 3), if it has one. number: under which its cover was drawn from the key."""
+    """A stego that is not verified yet. Tuples hold one item for each secret.
 
-    pixels: np.ndarray
+    exact: the bytes that must come back, or None for a picture that comes back with some loss.
+    forms: how the secret travels. capacity: bytes of one message.
+    tokens: what a receiver needs besides the key, arrays of three dimensions, or none at all.
+    cover: what the stego was made of, if the user may compare them.
+    number: the message number under which the cover was drawn.
+    told: an instance of `about.reveal` that holds what the receiver must be told, if that is not the default.
+    measured: figures for `stego evaluate`, such as the share of wrong bits before the code.
+    """
+
+    picture: Picture
     exact: tuple[bytes | None, ...]
     forms: tuple[str, ...]
     capacity: int
     notes: tuple[str, ...] = ()
     tokens: tuple[np.ndarray, ...] = ()
-    cover: np.ndarray | None = None
+    cover: Picture | None = None
     number: int | None = None
+    told: Any = None
+    measured: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a receiver has besides the stego: the key, the token if one was sent, an instance of `about.reveal`."""
+
+    key: Key | None = None
+    token: np.ndarray | None = None
+    options: Any = field(default_factory=NoOptions)
 
 
 @dataclass(frozen=True)
 class Revealed:
-    """What a receiver gets: bytes and, if they came as a picture, the picture. notes: what they are told besides."""
+    """One secret that came back: its bytes or, if it came as a picture, the picture; notes for the user."""
 
     data: bytes | None = None
     picture: Picture | None = None
     notes: tuple[str, ...] = ()
 
 
-class PictureMethod(Method):
-    """A method whose stego is made for the secret: it carries pictures, and any file if it says so."""
+class Method(abc.ABC):
+    """A way of hiding. It has networks and is none; `build(**method.config)` makes it again.
 
-    carries: ClassVar[Carries] = "image"
-    most_receivers: ClassVar[int] = 1
+    config travels in the weights' metadata. device: where the networks run, "cpu" or "cuda"; set it to "auto" for
+    whichever is there.
+    """
+
+    about: ClassVar[About]
+
+    def __init__(self, config: Mapping[str, object]):
+        self.config = dict(config)
+        self._device = "cpu"
+        self.tensors: Callable[[], Mapping[str, Tensor]] | None = None  # trained weights, set by `weights.load`
+
+    @property
+    def name(self) -> str:
+        return self.about.name
+
+    @property
+    def device(self) -> str:
+        if self._device == "auto":
+            import torch
+
+            self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        return self._device
+
+    @device.setter
+    def device(self, device: str) -> None:
+        self._device = device
+
+    def build_networks(self) -> nn.Module | None:
+        """-> the networks, not trained yet; None for a method that has none. Their names are those in the weights."""
+        return None
+
+    @functools.cached_property
+    def networks(self) -> nn.Module | None:
+        """The networks, trained if weights were loaded. Built at first use. Raises WeightsError."""
+        built = self.build_networks()
+        if self.tensors is None:
+            return built
+        tensors = {name: tensor.float() for name, tensor in self.tensors().items()}
+        if built is None:
+            if tensors:
+                raise WeightsError(f"weights do not fit this version: {self.name} has no networks here")
+            return None
+        try:
+            built.load_state_dict(tensors, strict=True)
+        except RuntimeError as error:
+            said = textwrap.shorten(" ".join(str(error).split()), 200)
+            raise WeightsError(f"weights do not fit this version: {said}") from error
+        return built.eval().requires_grad_(False).to(self.device)
+
+    def begin(self, given: frozenset[str]) -> None:  # noqa: B027  (most methods have nothing to do here)
+        """Called before training on weights that hold only the tensors of these names: the rest may start from them."""
+
+    def inference(self, hiding: bool) -> AbstractContextManager[None]:
+        """What hiding or revealing runs under: no gradients, and float32 as such."""
+        from stegcli.nn.inference import inference
+
+        return inference()
 
     @abc.abstractmethod
-    def room(self, wish: Wish, receivers: int = 1) -> int:
-        """The most bytes that a stego of that wish brings each receiver."""
+    def capacity(self, request: Request) -> int:
+        """The most bytes that each secret may have, before any work. The request needs no secrets yet."""
 
     @abc.abstractmethod
-    def drafts(
-        self, secrets: Sequence[Secret], keys: Sequence[Key], wish: Wish, cover: Picture | None
-    ) -> Iterator[Draft]:
-        """Secrets, one for each key -> stegos to be tried until one is verified. Raises CapacityError, FileError."""
+    def drafts(self, request: Request) -> Iterator[Draft]:
+        """Stegos to try, until one is verified. Raises CapacityError, FileError, UsageError."""
 
     @abc.abstractmethod
-    def reveal(self, stego: Picture, key: Key, token: np.ndarray | None = None, drawn: Drawn = AS_USUAL) -> Revealed:
-        """Stego -> what it holds for that key, and the token if the receiver got one. Raises RevealError.
+    def reveal(self, stego: Picture, asked: Asked) -> tuple[Revealed, ...]:
+        """Stego -> what it holds: one item for a key, or one for each secret without keys. Raises RevealError."""
 
-        drawn: how its cover was drawn, for a method that draws covers from the key; others need not look at it.
-        """
+    def readings(self, stego: Picture, asked: Asked) -> Iterator[tuple[Revealed, ...]]:
+        """Everything that `reveal` may give on any machine; a stego is verified only if all of it is right."""
+        yield self.reveal(stego, asked)
+
+    def needs_larger(self) -> str:
+        """The hint for a secret that does not fit."""
+        return "use a larger cover" if self.about.cover == "given" else "use a larger --size"
+
+
+def check_side(method: Method, cover: Picture) -> None:
+    """Raises FileError if the cover is smaller than the method can use."""
+    least = method.about.min_side
+    if min(cover.height, cover.width) < least:
+        raise FileError(f"cover is {cover.width}x{cover.height}, {method.name} needs at least {least}x{least}")

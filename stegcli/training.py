@@ -143,7 +143,7 @@ def _interrupts_wait(run: _Run) -> Iterator[None]:
 
 
 def _recipe(name: str, part: str | None) -> Recipe:
-    recipes: dict[str, Recipe] = methods.get(name).RECIPES
+    recipes: dict[str, Recipe] = methods.recipes(name)
     chosen = part or next(iter(recipes))
     if chosen not in recipes:
         raise UsageError(f"{name} has no part {chosen!r}", f"parts: {', '.join(recipes)}")
@@ -165,7 +165,7 @@ class _Losses(nn.Module):
 
     def __init__(self, method: Method, stage: Stage):
         super().__init__()
-        self.method, self.stage = method, stage
+        self.method, self.networks, self.stage = method, method.networks, stage
 
     def forward(self, images: Tensor, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         terms = self.stage.loss(self.method, images, step)
@@ -185,9 +185,10 @@ class _Run:
         self.report, self.tick = report, tick
         self.pictures = Pictures(data)
         self.validation = Pictures(val).centres(recipe.pictures, recipe.side) if val else None
-        self.method = _seeded(lambda: methods.get(name).build(**(recipe.config | (config or {}))), seed)
-        self.method.to(self.accelerator.device)
-        self.average = {n: p.detach().clone() for n, p in self.method.state_dict().items()}
+        self.method, self.networks = _seeded(lambda: methods.build(name, **(recipe.config | (config or {}))), seed)
+        self.method.device = str(self.accelerator.device)
+        self.networks.to(self.accelerator.device)
+        self.average = {n: p.detach().clone() for n, p in self.networks.state_dict().items()}
         self.progress = Progress()
         self.interrupted = False
         self.optimizer_state: dict[str, Tensor] = {}
@@ -268,21 +269,21 @@ class _Run:
         return flag if self.accelerator.num_processes == 1 else self._highest(float(flag)) > 0
 
     def _prepare(self, stage: Stage) -> tuple[nn.Module, torch.optim.Optimizer]:
-        for parameter_name, parameter in self.method.named_parameters():
+        for parameter_name, parameter in self.networks.named_parameters():
             parameter.requires_grad_(parameter_name.startswith(stage.trains))
         optimizer = torch.optim.Adam(self._trained(stage), lr=stage.lr, betas=stage.betas)
-        self._names = [n for n, p in self.method.named_parameters() if p.requires_grad]
+        self._names = [n for n, p in self.networks.named_parameters() if p.requires_grad]
         _restore_adam(optimizer, self._names, self.optimizer_state)
         losses, prepared = self.accelerator.prepare(_Losses(self.method, stage), optimizer)
         self._optimizer = optimizer
         return losses, prepared
 
     def _trained(self, stage: Stage) -> list[nn.Parameter]:
-        return [p for n, p in self.method.named_parameters() if n.startswith(stage.trains)]
+        return [p for n, p in self.networks.named_parameters() if n.startswith(stage.trains)]
 
     def _update_average(self) -> None:
         decay = min(self.recipe.ema, (1 + self.progress.total) / (10 + self.progress.total))
-        for parameter_name, value in self.method.state_dict().items():
+        for parameter_name, value in self.networks.state_dict().items():
             average = self.average[parameter_name]
             if average.is_floating_point():
                 average.lerp_(value, 1 - decay)
@@ -292,7 +293,7 @@ class _Run:
     # -- what survives a fault
 
     def _snapshot(self, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-        state = {f"model.{n}": t for n, t in self.method.state_dict().items()}
+        state = {f"model.{n}": t for n, t in self.networks.state_dict().items()}
         state |= {f"average.{n}": t for n, t in self.average.items()}
         state |= {f"adam.{n}": t for n, t in _adam_state(optimizer, self._names).items()}
         return {n: t.detach().clone() for n, t in state.items()}
@@ -317,7 +318,7 @@ class _Run:
         self.report(f"{why}: back to the last good state, rate halved")
 
     def _load_state(self, state: dict[str, Tensor]) -> None:
-        self.method.load_state_dict(_under("model.", state))
+        self.networks.load_state_dict(_under("model.", state))
         for parameter_name, value in _under("average.", state).items():
             self.average[parameter_name].copy_(value)
         self.optimizer_state = _under("adam.", state)
@@ -325,13 +326,14 @@ class _Run:
     def begin_with(self, path: Path) -> None:
         """Start from trained weights instead of fresh ones; parts that they lack start as the method says."""
         trained = weights.load(self.name, path)
+        loaded = trained.networks.state_dict() if trained.networks is not None else {}
         mine = self.method.config
         if any(mine[n] != c for n, c in trained.config.items() if n in mine):
             raise UsageError(f"{path} holds another configuration of {self.name}")
-        given = {n: t for n, t in trained.state_dict().items() if n in self.average}
-        self.method.load_state_dict(self.method.state_dict() | given)
+        given = {n: t for n, t in loaded.items() if n in self.average}
+        self.networks.load_state_dict(self.networks.state_dict() | given)
         self.method.begin(frozenset(given))
-        self.average = {n: p.detach().clone() for n, p in self.method.state_dict().items()}
+        self.average = {n: p.detach().clone() for n, p in self.networks.state_dict().items()}
 
     # -- files
 
@@ -341,7 +343,7 @@ class _Run:
 
     @property
     def _part(self) -> str:
-        return self.part or next(iter(methods.get(self.name).RECIPES))
+        return self.part or next(iter(methods.recipes(self.name)))
 
     def _identity(self) -> str:
         """What a resumed run must share with the one that it goes on from."""
@@ -407,12 +409,12 @@ class _Run:
         """Figures of the averaged weights on the validation pictures, and a picture to look at."""
         if self.validation is None:
             return {}
-        current = {n: t.clone() for n, t in self.method.state_dict().items()}
-        self.method.load_state_dict(self.average)
+        current = {n: t.clone() for n, t in self.networks.state_dict().items()}
+        self.networks.load_state_dict(self.average)
         images = self.validation.to(self.accelerator.device)
         figures = self.recipe.validate(self.method, images)
         self._write_sample(self.recipe.sample(self.method, images))
-        self.method.load_state_dict(current)
+        self.networks.load_state_dict(current)
         return {n: round(v, 6) for n, v in figures.items()}
 
     def _write_sample(self, images: Tensor) -> None:
@@ -454,14 +456,18 @@ def _restore_adam(optimizer: torch.optim.Optimizer, names: list[str], saved: dic
     optimizer.load_state_dict(whole)
 
 
-def _seeded(build: Callable[[], Method], seed: int) -> Method:
-    """Build with torch's initialisers seeded, and leave the process's generator as it was.
+def _seeded(build: Callable[[], Method], seed: int) -> tuple[Method, nn.Module]:
+    """Build a method and its networks with torch's initialisers seeded, and leave the process's generator as it was.
 
     Only a start for training: nothing that a sender and a receiver share is drawn here.
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        return build()
+        method = build()
+        networks = method.networks
+    if networks is None:
+        raise UsageError(f"{method.name} has no networks to train")
+    return method, networks
 
 
 def _under(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,7 +1,8 @@
 """weights.toml -> a verified file -> a method ready to use; and the way back.
 
 Weights are safetensors whose own metadata say what they are: `method`, `config` (JSON, rebuilds the network)
-and `training` (JSON). weights.toml says where a revision lies, which bytes it has, and how good it was measured:
+and `training` (JSON). weights.toml says where a revision lies, which bytes it has, and how good it was measured. The
+tensors are read when a method first needs its networks; until then nothing here imports torch:
 
     [lossless-inn]
     default = "NAME"            what a new key names
@@ -10,6 +11,7 @@ and `training` (JSON). weights.toml says where a revision lies, which bytes it h
     file = "x.safetensors"      in stegcli/pretrained; or, once it is published on a hub:
     repo = "OWNER/REPO"         with revision = "full commit hash" and file = "path in the repo"
     sha256, bytes, licence, [..training], [..quality]
+    facets = { coder = "coset" }   what options such as --coder choose it by
 
 A revision without `file` needs no tensors; its `config` stands in weights.toml. Or it borrows parts of another
 method's, besides those of its own file if it has one:
@@ -25,18 +27,17 @@ import hashlib
 import json
 import textwrap
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from safetensors import SafetensorError
-from safetensors.torch import load as from_safetensors
-from safetensors.torch import save as to_safetensors
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from stegcli import __version__, methods
 from stegcli.errors import FileError, UsageError, WeightsError
 from stegcli.method import Method
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PACKAGE = Path(__file__).parent
 PRETRAINED = PACKAGE / "pretrained"
@@ -46,12 +47,26 @@ FILE_PREFIX = "sha256:"
 
 @dataclass(frozen=True)
 class Trained:
-    """What a weights file holds."""
+    """What a weights file holds. files: the bytes of each file, with the parts that are taken of it, all if empty."""
 
     method: str
     config: dict[str, Any]
-    tensors: dict[str, Tensor]
     training: dict[str, Any]
+    files: tuple[tuple[bytes, tuple[str, ...]], ...] = ()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Name -> tensor. Raises WeightsError if the files are damaged."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load as from_safetensors
+
+        found: dict[str, Tensor] = {}
+        try:
+            for data, parts in self.files:
+                held = from_safetensors(data)
+                found |= {n: t for n, t in held.items() if not parts or n.partition(".")[0] in parts}
+        except (SafetensorError, ValueError, KeyError, TypeError) as error:
+            raise WeightsError("the weights are no safetensors, or are damaged") from error
+        return found
 
 
 @dataclass(frozen=True)
@@ -66,7 +81,7 @@ class Entry:
     licence: str
     repo: str | None = None
     revision: str | None = None
-    domain: str | None = None  # what a generator draws
+    facets: dict[str, str] = field(default_factory=dict)
     borrows: str | None = None
     parts: list[str] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=dict)
@@ -123,8 +138,50 @@ def entry(method: str, name: str) -> Entry:
     raise WeightsError(f"this stego has no weights {name!r} of {method}", f"it has: {known}" if known else None)
 
 
+def pick_device(wanted: str) -> str:
+    """auto, cpu or cuda -> the same. Raises UsageError for other words, and for cuda where there is none."""
+    if wanted not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"no device {wanted!r}", "auto, cpu or cuda")
+    if wanted == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise UsageError("no CUDA device here", "use --device auto or cpu")
+    return wanted
+
+
+def by_facets(method: str, asked: Mapping[str, str], named: str | None = None) -> str | None:
+    """Options such as `--coder coset`, and the weights that the user named -> the weights' name, or None for any.
+
+    Without named weights, the default if it is such a one, else the first of weights.toml. Raises UsageError if a
+    facet has no such value, or if the named weights are of another.
+    """
+    if not asked:
+        return named
+    for facet, value in asked.items():
+        known = list(dict.fromkeys(e.facets[facet] for e in entries(method) if facet in e.facets))
+        if value not in known:
+            raise UsageError(f"--{facet} takes no {value!r}", f"one of {', '.join(known)}")
+    if named is not None:
+        check_facets(method, identity(method, named), asked, f"--weights {named}")
+        return named
+    fitting = [e.name for e in entries(method) if asked.items() <= e.facets.items()]
+    if not fitting:
+        raise UsageError(f"no weights of {method} are {' and '.join(asked.values())}", "see stego weights list")
+    default = default_name(method)
+    return default if default in fitting else fitting[0]
+
+
+def check_facets(method: str, name: str, asked: Mapping[str, str], what: str) -> None:
+    """Whether weights are what the facets ask for. what: that which named them. Raises UsageError."""
+    held = {} if name.startswith(FILE_PREFIX) else entry(method, name).facets
+    for facet, value in asked.items():
+        if held.get(facet, value) != value:
+            raise UsageError(f"{what} has the {facet} {held[facet]}, not {value}", f"leave --{facet} out")
+
+
 def load(method: str, weights: str | Path = "default", device: str = "cpu") -> Method:
-    """Method's name and a revision's name, or a file's path -> the method, ready to use, without gradients.
+    """Method's name and a revision's name, or a file's path -> the method; its networks are built at first use.
 
     Raises WeightsError if the file is missing, is not what weights.toml says, or does not fit this version.
     """
@@ -135,7 +192,7 @@ def load(method: str, weights: str | Path = "default", device: str = "cpu") -> M
     if found.borrows:
         return _build(_borrowed(found), method, device)
     if found.file is None:
-        return _build(Trained(method, found.config, {}, {}), method, device)
+        return _build(Trained(method, found.config, {}), method, device)
     return _build(_parse(verified_bytes(found), found.name), method, device)
 
 
@@ -154,10 +211,10 @@ def _borrowed(found: Entry) -> Trained:
     missing = [p for p in found.parts if p not in lent.config]
     if missing:
         raise WeightsError(f"weights {lender.method} {lender.name} have no {', '.join(missing)}", "install stego again")
-    own = _parse(verified_bytes(found), found.name) if found.file else Trained(found.method, {}, {}, lent.training)
+    own = _parse(verified_bytes(found), found.name) if found.file else Trained(found.method, {}, lent.training)
     config = {p: lent.config[p] for p in found.parts} | own.config | found.config
-    tensors = {n: t for n, t in lent.tensors.items() if n.partition(".")[0] in found.parts} | own.tensors
-    return Trained(own.method, config, tensors, own.training)
+    borrowed = tuple((data, tuple(found.parts)) for data, _ in lent.files)
+    return Trained(own.method, config, own.training, borrowed + own.files)
 
 
 def is_file_name(name: str) -> bool:
@@ -241,13 +298,15 @@ def _bytes(path: Path) -> bytes:
 
 
 def _parse(data: bytes, name: str) -> Trained:
+    """The bytes of a weights file -> what its header says. The tensors are left alone."""
     try:
         length = int.from_bytes(data[:8], "little")
         facts = json.loads(data[8 : 8 + length])["__metadata__"]
-        return Trained(
-            facts["method"], json.loads(facts["config"]), from_safetensors(data), json.loads(facts["training"])
-        )
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        config, training = json.loads(facts["config"]), json.loads(facts["training"])
+        if not (isinstance(config, dict) and isinstance(training, dict)):
+            raise TypeError("config and training are objects")
+        return Trained(facts["method"], config, training, ((data, ()),))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise WeightsError(f"{name} is not a weights file of stego, or is damaged") from error
 
 
@@ -255,16 +314,18 @@ def _build(trained: Trained, method: str, device: str) -> Method:
     if trained.method != method:
         raise WeightsError(f"these are weights of {trained.method}, not of {method}")
     try:
-        built: Method = methods.get(method).build(**trained.config)
-        built.load_state_dict({n: t.float() for n, t in trained.tensors.items()}, strict=True)
-    except (TypeError, RuntimeError, ValueError) as error:
-        said = " ".join(str(error).split())
-        raise WeightsError(f"weights do not fit this version: {textwrap.shorten(said, 200)}") from error
-    return built.eval().requires_grad_(False).to(device)
+        built = methods.build(method, **trained.config)
+    except (TypeError, ValueError) as error:
+        raise WeightsError(f"weights do not fit this version: {textwrap.shorten(str(error), 200)}") from error
+    built.device = pick_device(device)
+    built.tensors = trained.tensors
+    return built
 
 
 def pack(method: str, config: dict[str, Any], tensors: dict[str, Tensor], training: dict[str, Any]) -> bytes:
     """-> the bytes of a weights file."""
+    from safetensors.torch import save as to_safetensors
+
     facts = {"method": method, "config": json.dumps(config), "training": json.dumps(training), "format": "pt"}
     return to_safetensors(tensors, facts)
 

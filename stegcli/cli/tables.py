@@ -1,41 +1,28 @@
-"""The tables of `stego methods` and `stego weights list`."""
+"""The tables of `stego methods` and `stego weights list`.
+
+They hold what methods and weights.toml say; no weights are read.
+"""
 
 from __future__ import annotations
 
-from stegcli import api, methods, weights
-from stegcli.method import BitMethod, Method, PictureMethod, Wish
-from stegcli.pictures.channel import parse
+from stegcli import methods, weights
+from stegcli.about import About
 from stegcli.weights import Entry
-
-REFERENCE = (512, 768)
-"""Height and width of the given cover whose capacity the table tells."""
-RE_SAVED = "jpeg:80"
-"""What a generated stego is told the capacity of besides, if the method outlives it."""
 
 
 def methods_table() -> tuple[list[str], list[list[str]]]:
-    columns = [
-        "method",
-        "carries",
-        "cover",
-        "key",
-        "capacity",
-        "survives",
-        "weights (default first)",
-        "measured",
-    ]
-    return columns, [_method_row(name) for name in methods.names()]
+    columns = ["method", "does", "carries", "cover", "key", "survives", "weights (default first)", "measured"]
+    return columns, [_method_row(about) for about in methods.abouts()]
 
 
-def _method_row(name: str) -> list[str]:
-    method = weights.load(name)
-    default = weights.default_name(name)
-    others = [e.name for e in weights.entries(name) if e.name != default]
-    key = "yes" if method.keyed else "no"
+def _method_row(about: About) -> list[str]:
+    names = [e.name for e in weights.entries(about.name)]
+    default = weights.default_name(about.name) if names else ""
+    ordered = [default, *(n for n in names if n != default)] if names else []
     return [
-        name, _carries(method), method.cover, key,
-        _capacity(method), ", ".join(method.survives), ", ".join([default, *others]),
-        _quality(weights.entry(name, default)),
+        about.name, about.summary, _carries(about), about.cover, "yes" if about.keyed else "no",
+        ", ".join(about.survives), ", ".join(ordered),
+        _quality(weights.entry(about.name, default)) if names else "",
     ]  # fmt: skip
 
 
@@ -43,25 +30,10 @@ def _quality(found: Entry) -> str:
     return ", ".join(f"{k} {v}" for k, v in found.quality.items() if k != "command")
 
 
-def _carries(method: Method) -> str:
-    if method.carries == "bits":
-        return "any file"
-    return "picture or any file" if "as" in method.options else "picture"
-
-
-def _capacity(method: Method) -> str:
-    """Of a given cover of REFERENCE's size, or of a generated one of the method's own."""
-    if isinstance(method, BitMethod):
-        height, width = REFERENCE
-        room = api.capacity_bytes(method, height, width)
-        return f"{room} bytes at {width}x{height} ({8 * room / (height * width):.2f} bpp)"
-    if not isinstance(method, PictureMethod) or method.cover != "generated":
-        return ""
-    side = method.config.get("side")
-    found = f"{max(0, method.room(Wish()))} bytes" + (f" at {side}x{side}" if side else "")
-    if "jpeg:Q" in method.survives:
-        found += f", {max(0, method.room(Wish(parse(RE_SAVED))))} if to outlive {RE_SAVED}"
-    return found
+def _carries(about: About) -> str:
+    files = "any file" if "bytes" in about.carries else ""
+    pictures = "a picture" if about.most_secrets == 1 else f"1 to {about.most_secrets} pictures"
+    return " or ".join(filter(None, [pictures if "picture" in about.carries else "", files]))
 
 
 def weights_table() -> tuple[list[str], list[list[str]]]:

@@ -22,11 +22,14 @@ import hashlib
 import itertools
 import math
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 from stegcli.keys.stream import Stream
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 # A receiver reads the index from the header: append, never reorder.
 RATES = tuple(Fraction(*r) for r in ((1, 1), (31, 32), (15, 16), (7, 8), (3, 4), (1, 2), (1, 4)))
@@ -115,6 +118,8 @@ def _parity(k: int, code: int) -> int:
 @functools.lru_cache(maxsize=8)
 def _information_part(k: int, code: int) -> sparse.csr_matrix:
     """A: (parity, k), every column with the same number of ones at random rows, the rows filled evenly."""
+    from scipy import sparse
+
     parity = _parity(k, code)
     weight = min(parity, WEIGHT)
     stream = Stream(hashlib.sha256(f"stegcli/ldpc/{k}/{code}".encode()).digest())
@@ -130,10 +135,14 @@ def _information_part(k: int, code: int) -> sparse.csr_matrix:
 @functools.lru_cache(maxsize=8)
 def _matrix(k: int, code: int) -> sparse.csr_matrix:
     """The whole parity-check matrix [A | S], uint8."""
+    from scipy import sparse
+
     return sparse.csr_matrix(sparse.hstack([_information_part(k, code), _stairs(_parity(k, code))]), dtype=np.uint8)
 
 
 def _stairs(parity: int) -> sparse.dia_array:
+    from scipy import sparse
+
     ones = np.ones(parity, np.uint8)
     return sparse.diags_array([ones, ones[1:]], offsets=[0, -1], dtype=np.uint8)
 
@@ -186,6 +195,8 @@ def _encode_block(u: np.ndarray, length: int) -> np.ndarray:
 @functools.lru_cache(maxsize=16)
 def _irregular(k: int, length: int) -> sparse.csr_matrix:
     """The parity-check matrix [A | S] of k information bits in `length` coded ones, uint8."""
+    from scipy import sparse
+
     parity = length - k
     stream = Stream(hashlib.sha256(f"stegcli/irregular/{k}/{length}".encode()).digest())
     columns = np.repeat(np.arange(k), np.minimum(_column_weights(k, length), parity))

@@ -16,11 +16,12 @@ import numpy as np
 from stegcli import api, weights
 from stegcli.data import load_pictures
 from stegcli.errors import CapacityError, FileError, RevealError, StegoError, UsageError
-from stegcli.keys import key as keys
-from stegcli.method import BitMethod
+from stegcli.keys.key import Key
+from stegcli.method import Asked, Request, Secret
 from stegcli.pictures import channel, image, metrics
 from stegcli.pictures.channel import Channel
 from stegcli.pictures.image import Picture
+from stegcli.slots import BitMethod
 
 COLUMNS = [
     "weights", "payload", "net bpp", "raw bpp", "PSNR", "worst", "LSB", "limit", "SSIM", "LSB",
@@ -51,11 +52,13 @@ class Trial:
 def evaluate(
     method: str, covers: Path, *, weights: list[str] | None = None, payloads: list[float] | None = None,
     attacks: list[str] | None = None, limit: int | None = None, size: tuple[int, int] | None = None,
-    seed: int = 0, device: str = "auto", tick: Callable[[float, float], None] = lambda done, left: None,
+    seed: int = 0, device: str = "auto", options: Any = None,
+    tick: Callable[[float, float], None] = lambda done, left: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Hide random payloads (bits per pixel; inf is the capacity) in every cover with every set of weights.
 
-    size: (width, height) of a cut from the covers' centre. Returns means over covers, as JSON would hold them.
+    size: (width, height) of a cut from the covers' centre. options: an instance of the method's `about.evaluate`; no
+    bit method has any yet. Returns means over covers, as JSON would hold them.
     """
     channels = [channel.parse(a) for a in attacks or []]
     pictures = load_pictures(covers, limit, "cover", lambda p: _cut(p, size))
@@ -63,7 +66,7 @@ def evaluate(
     rows, started = [], time.monotonic()
     for i, (name, bpp) in enumerate(plan):
         loaded = _bit_method(method, name, device)
-        key = keys.Key(method, name, bytes(32))
+        key = Key(method, name, bytes(32))
         trials = []
         for j, cover in enumerate(pictures):
             rng = np.random.default_rng([seed, i, j])
@@ -89,7 +92,7 @@ def _all_weights(method: str) -> list[str]:
 
 
 def _bit_method(method: str, name: str, device: str) -> BitMethod:
-    loaded = weights.load(method, name, api.pick_device(device))
+    loaded = weights.load(method, name, device)
     if not isinstance(loaded, BitMethod):
         raise UsageError(f"{method} carries pictures")
     return loaded
@@ -107,14 +110,14 @@ def _cut(picture: Picture, size: tuple[int, int] | None) -> Picture:
 
 
 def _trial(
-    method: BitMethod, cover: Picture, key: keys.Key, bpp: float, channels: list[Channel], rng: np.random.Generator
+    method: BitMethod, cover: Picture, key: Key, bpp: float, channels: list[Channel], rng: np.random.Generator
 ) -> Trial | StegoError:
     pixels = cover.width * cover.height
-    room = api.capacity_bytes(method, cover.height, cover.width)
+    room = method.room(cover.height, cover.width)
     data = rng.bytes(room if np.isinf(bpp) else min(room, int(bpp * pixels / 8)))
     started = time.monotonic()
     try:
-        hidden = api.hide_bytes(data, cover, key, method)
+        hidden = api.hide(Request((Secret(data),), (key,), cover, options=method.about.hide()), method)
     except CapacityError as error:
         return error
     hid = time.monotonic()
@@ -123,10 +126,10 @@ def _trial(
     stego, net = hidden.picture.pixels, 8 * len(data) / pixels
     plain = lsb_replacement(cover.pixels, 8 * len(data), rng)
     return Trial(
-        net, hidden.coded_bits / pixels,
+        net, hidden.draft.measured["coded_bits"] / pixels,
         metrics.psnr(cover.pixels, stego), metrics.ssim(cover.pixels, stego),
         metrics.psnr(cover.pixels, plain), metrics.ssim(cover.pixels, plain), metrics.psnr_limit(net),
-        1 - hidden.wrong_bits, exact, hid - started, revealed - hid,
+        1 - hidden.draft.measured["wrong_bits"], exact, hid - started, revealed - hid,
         {str(c): _survives(c, hidden.picture, data, key, method, rng) for c in channels},
     )  # fmt: skip
 
@@ -139,18 +142,18 @@ def lsb_replacement(cover: np.ndarray, bits: int, rng: np.random.Generator) -> n
     return stego.reshape(cover.shape)
 
 
-def _revealed(file: bytes, key: keys.Key, method: BitMethod) -> bytes | None:
+def _revealed(file: bytes, key: Key, method: BitMethod) -> bytes | None:
     try:
-        return api.reveal_bytes(image.decode(file), key, method)
+        (revealed,) = api.reveal(image.decode(file), method, Asked(key, options=method.about.reveal()))
     except RevealError:
         return None
+    return revealed.data
 
 
 def _survives(
-    attack: Channel, stego: Picture, data: bytes, key: keys.Key, method: BitMethod, rng: np.random.Generator
+    attack: Channel, stego: Picture, data: bytes, key: Key, method: BitMethod, rng: np.random.Generator
 ) -> bool:
-    arrived = replace(stego, pixels=attack(stego.pixels, rng))
-    return _revealed(image.encode(arrived), key, method) == data
+    return _revealed(attack.file(stego, rng), key, method) == data
 
 
 def _means(trials: list[Trial | StegoError]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How well a method brings pictures through, for one that makes the stego for the secret.
+"""How well a method brings pictures through.
 
 Every figure comes from files: the stego is encoded, attacked, decoded and revealed, as on its way to a receiver. What
 only one method can be asked is in its own `measure` module:
@@ -10,7 +10,6 @@ only one method can be asked is in its own `measure` module:
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import time
 from collections.abc import Callable, Sequence
@@ -20,13 +19,13 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import torch
 
 from stegcli import api, methods, weights
 from stegcli.data import load_pictures
 from stegcli.errors import CapacityError, RevealError, UsageError
-from stegcli.keys import key as keys
-from stegcli.method import PictureMethod, Secret, Travel, Wish
+from stegcli.keys.key import Key
+from stegcli.method import Asked, Method, Request, Secret
+from stegcli.nn.inference import inference
 from stegcli.pictures import channel, image, metrics
 from stegcli.pictures.channel import Channel
 from stegcli.pictures.image import Picture
@@ -59,16 +58,17 @@ class Trial:
 def evaluate(
     method: str, secrets: Path, *, weights: list[str] | None = None, attacks: list[str] | None = None,
     limit: int | None = None, size: tuple[int, int] | None = None, seed: int = 0, device: str = "auto",
-    tick: Tick = lambda done, left: None,
+    options: Any = None, tick: Tick = lambda done, left: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Hide every secret in every form, for every attack and with every set of weights; and measure what else there is.
 
-    attacks: besides png. size: (width, height) of the stegos. Returns means over secrets, as JSON would hold them.
+    attacks: besides png. size: (width, height) of the stegos. options: an instance of the method's `about.evaluate`; no
+    such method has any yet. Returns means over secrets, as JSON would hold them.
     """
     channels = list(dict.fromkeys(channel.parse(a) for a in (["png", *attacks] if attacks else ATTACKS)))
     loaded = {name: _picture_method(method, name, device) for name in weights or _all_weights(method)}
     for one, attack in itertools.product(loaded.values(), channels):
-        one.room(Wish(attack, size=size))  # what is not to be had is refused before any work
+        one.capacity(_request(one, attack, "auto", size))  # what is not to be had is refused before any work
     pictures = load_pictures(secrets, limit, "secret", _square)
     benches = {name: _Bench(one, name, pictures, channels, size, seed) for name, one in loaded.items()}
     progress = _Progress(sum(b.steps for b in benches.values()), tick)
@@ -92,18 +92,22 @@ def tables(result: dict[str, Any]) -> list[tuple[str, list[str], list[list[str]]
 
 def _special(method: str) -> ModuleType:
     """The method's own `measure` module."""
-    return importlib.import_module(f"{methods.get(method).__name__}.measure")
+    return methods.module(method, "measure")
 
 
 def _all_weights(method: str) -> list[str]:
     return [e.name for e in weights.entries(method)]
 
 
-def _picture_method(method: str, name: str, device: str) -> PictureMethod:
-    loaded = weights.load(method, name, api.pick_device(device))
-    if not isinstance(loaded, PictureMethod):
+def _picture_method(method: str, name: str, device: str) -> Method:
+    if "picture" not in methods.about(method).carries:
         raise UsageError(f"{method} carries bits")
-    return loaded
+    return weights.load(method, name, device)
+
+
+def _request(method: Method, attack: Channel, form: str, size: tuple[int, int] | None) -> Request:
+    """What is asked for in one row: how the secret travels, and what the stego must survive."""
+    return Request(survive=(attack,), options=method.about.hide(travel=form, size=size))
 
 
 def _square(picture: Picture) -> Picture:
@@ -129,7 +133,7 @@ class _Bench:
     """One set of weights, and all that it is measured with."""
 
     def __init__(
-        self, method: PictureMethod, name: str, secrets: list[Picture], attacks: list[Channel],
+        self, method: Method, name: str, secrets: list[Picture], attacks: list[Channel],
         size: tuple[int, int] | None, seed: int,
     ):  # fmt: skip
         self.method, self.name, self.secrets, self.attacks = method, name, secrets, attacks
@@ -150,50 +154,44 @@ class _Bench:
     def measured(self, progress: _Progress) -> dict[str, Any]:
         """What the method alone can be asked."""
         found = {}
-        with torch.no_grad(), api._full_precision():
+        with inference():
             for name, part in self.parts.items():
                 found[name] = _finite(part())
                 progress.step()
         return found
 
-    def _figures(self, attack: Channel, form: Travel, progress: _Progress) -> dict[str, Any]:
-        wish = Wish(attack, form, self.size)
+    def _figures(self, attack: Channel, form: str, progress: _Progress) -> dict[str, Any]:
+        request = _request(self.method, attack, form, self.size)
         trials = []
         for index, secret in enumerate(self.secrets):
             rng = np.random.default_rng([self.seed, index])
-            trials.append(_trial(self.method, secret, keys.Key(self.method.name, self.name, rng.bytes(32)), wish, rng))
+            trials.append(_trial(self.method, secret, Key(self.method.name, self.name, rng.bytes(32)), request, rng))
             progress.step()
         named = {"weights": self.name, "attack": str(attack), "form": form}
-        room = max(0, self.method.room(wish))
+        room = max(0, self.method.capacity(request))
         return named | {"capacity_bytes": room, "paper_psnr": self.paper.get(str(attack))} | _means(trials)
 
 
-def _trial(method: PictureMethod, secret: Picture, key: keys.Key, wish: Wish, rng: np.random.Generator) -> Trial | None:
+def _trial(method: Method, secret: Picture, key: Key, request: Request, rng: np.random.Generator) -> Trial | None:
     """None if the secret did not come back: of bytes, all of them."""
     started = time.monotonic()
     try:
-        made = api.make([Secret(image.encode(secret), secret)], [key], method, wish)
+        hidden = api.hide(replace(request, secrets=(Secret(image.encode(secret), secret),), keys=(key,)), method)
         hid = time.monotonic()
-        arrived = image.decode(_attacked(made.picture, wish.survive, rng))
-        revealed = api.reveal_picture(arrived, key, method, drawn=replace(wish.drawn, number=made.number))
+        arrived = request.harshest.through(hidden.picture, rng)
+        told = hidden.draft.told if hidden.draft.told is not None else method.about.reveal()
+        (revealed,) = api.reveal(arrived, method, Asked(key, options=told))
     except (CapacityError, RevealError):
         return None
     seconds = time.monotonic() - hid
     if revealed.picture is None:
         return None
     back = image.resized(revealed.picture.pixels, secret.width, secret.height)  # it may have come back smaller
-    psnr, sent = metrics.psnr(secret.pixels, back), made.payloads[0]
-    if sent is not None and (revealed.data is None or len(revealed.data) != sent or psnr != made.psnrs[0]):
+    psnr, sent = metrics.psnr(secret.pixels, back), hidden.draft.exact[0]
+    if sent is not None and (revealed.data != sent or psnr != hidden.psnrs[0]):
         return None
     ssim = metrics.ssim(secret.pixels, back)
-    return Trial(psnr, ssim, sent, hid - started, seconds, made.cover_psnr)
-
-
-def _attacked(stego: Picture, attack: Channel, rng: np.random.Generator) -> bytes:
-    """A stego -> the file that arrives."""
-    if attack.kind == "jpeg":
-        return image.encode(stego, "JPEG", round(attack.strength))
-    return image.encode(Picture(attack(stego.pixels, rng)))
+    return Trial(psnr, ssim, None if sent is None else len(sent), hid - started, seconds, hidden.cover_psnr)
 
 
 def _means(trials: list[Trial | None]) -> dict[str, Any]:

@@ -1,26 +1,145 @@
-"""The methods, found by their folders: `lossless_inn/` is the method `lossless-inn`.
+"""The methods: the folders beside this file, and plugins of other packages (entry point group `stegcli.methods`).
 
-A method's package offers `METHOD` (the class), `build(**config) -> Method`, `RECIPES` (part -> Recipe, the first is
-the default) and `TINY` (a list of configurations small enough for tests). Nothing here imports torch before `get` is
-called.
+A method is a package. `my_method/` is the method `my-method`; a plugin's entry point names its package. The package
+holds `ABOUT` and imports no torch. Its modules, loaded only when needed:
+
+    method   build(**config) -> Method
+    recipe   RECIPES: part -> Recipe; TINY: configurations small enough for tests   (a method that can be trained)
+    measure  what `stego evaluate` measures of this method alone                    (optional)
+
+A plugin that cannot be loaded is left out; `broken()` tells why.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
+import importlib.util
 import pkgutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
 from types import ModuleType
+from typing import Any, Literal
 
+from stegcli.about import About
 from stegcli.errors import UsageError
+from stegcli.method import Method
+from stegcli.options import Declared, declared
+
+GROUP = "stegcli.methods"
+DEFAULT = "glow2"
+"""The method without a cover."""
+DEFAULT_WITH_COVER = "lossless-inn"
+Command = Literal["hide", "reveal", "evaluate"]
+COMMANDS: tuple[Command, ...] = ("hide", "reveal", "evaluate")
+
+
+@dataclass(frozen=True)
+class Registry:
+    """packages: method -> the package that holds it. abouts: method -> what it is. broken: plugin -> the reason."""
+
+    packages: dict[str, str]
+    abouts: dict[str, About]
+    broken: dict[str, str]
+
+
+@functools.cache
+def registry() -> Registry:
+    """Every method that this installation has, sorted by name."""
+    packages: dict[str, str] = {}
+    abouts: dict[str, About] = {}
+    broken: dict[str, str] = {}
+    for name, package in _candidates():
+        try:
+            abouts[name] = _about(name, package, abouts)
+            packages[name] = package
+        except Exception as error:  # noqa: BLE001  (a plugin may raise anything, and must not stop the others)
+            broken[name] = f"{type(error).__name__}: {error}"
+    order = sorted(abouts)
+    return Registry({n: packages[n] for n in order}, {n: abouts[n] for n in order}, broken)
+
+
+def _candidates() -> Iterator[tuple[str, str]]:
+    """Names and packages: the folders here first, so that a plugin cannot take their names."""
+    for found in pkgutil.iter_modules(__path__):
+        if found.ispkg:
+            yield found.name.replace("_", "-"), f"{__name__}.{found.name}"
+    for point in sorted(metadata.entry_points(group=GROUP), key=lambda p: p.name):
+        yield point.name, point.value
+
+
+def _about(name: str, package: str, others: dict[str, About]) -> About:
+    """The package's ABOUT, checked. Raises whatever is wrong with it."""
+    about = importlib.import_module(package).ABOUT
+    if not isinstance(about, About):
+        raise TypeError("ABOUT is no stegcli.about.About")
+    if about.name != name or name in others:
+        raise ValueError(f"the name {about.name!r} is taken" if name in others else f"its ABOUT is of {about.name!r}")
+    for command in COMMANDS:
+        for option in declared(getattr(about, command)):
+            _check_option(option, command, others)
+    return about
+
+
+def _check_option(option: Declared, command: Command, others: dict[str, About]) -> None:
+    """One flag cannot take a value with one method and none with another."""
+    for other in others.values():
+        for theirs in declared(getattr(other, command)):
+            if theirs.flag == option.flag and theirs.is_flag != option.is_flag:
+                raise ValueError(f"its option --{option.flag} is not the one of {other.name}")
 
 
 def names() -> list[str]:
     """The names of all methods, sorted."""
-    return sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(__path__) if m.ispkg)
+    return list(registry().abouts)
 
 
-def get(name: str) -> ModuleType:
-    """Method's name -> its package. Raises UsageError if there is none of that name."""
-    if name not in names():
+def about(name: str) -> About:
+    """Method's name -> what it is. Raises UsageError if there is none of that name."""
+    found = registry()
+    if name in found.broken:
+        raise UsageError(f"the method {name} cannot be loaded", found.broken[name])
+    if name not in found.abouts:
         raise UsageError(f"no method {name!r}", f"methods: {', '.join(names())}")
-    return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+    return found.abouts[name]
+
+
+def abouts() -> list[About]:
+    return list(registry().abouts.values())
+
+
+def broken() -> dict[str, str]:
+    """Plugins that could not be loaded, each with the reason."""
+    return registry().broken
+
+
+def module(name: str, part: str) -> ModuleType:
+    """Method's name and `method`, `recipe` or `measure` -> that module of its package. Raises UsageError."""
+    about(name)
+    return importlib.import_module(f"{registry().packages[name]}.{part}")
+
+
+def has_module(name: str, part: str) -> bool:
+    return importlib.util.find_spec(f"{registry().packages[name]}.{part}") is not None
+
+
+def build(name: str, **config: Any) -> Method:
+    """Method's name and the configuration in its weights -> the method, its networks not built yet."""
+    built = module(name, "method").build(**config)
+    if not isinstance(built, Method):
+        raise UsageError(f"the method {name} cannot be used", "its build() gives no stegcli.method.Method")
+    return built
+
+
+def recipes(name: str) -> dict[str, Any]:
+    """Method's name -> its recipes by part (`stegcli.recipe.Recipe`). Raises UsageError if it has nothing to train."""
+    if not about(name).parts:
+        raise UsageError(f"{name} has no networks to train")
+    found: dict[str, Any] = module(name, "recipe").RECIPES
+    return found
+
+
+def takers(command: Command, flag: str) -> list[str]:
+    """The methods that take an option of a command."""
+    return [a.name for a in abouts() if any(d.flag == flag for d in declared(getattr(a, command)))]

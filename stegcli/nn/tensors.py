@@ -1,4 +1,4 @@
-"""8-bit RGB arrays <-> tensors in [0, 1]."""
+"""8-bit RGB arrays <-> tensors in [0, 1], or in whole grey levels."""
 
 from __future__ import annotations
 
@@ -16,6 +16,17 @@ def to_pixels(image: Tensor) -> np.ndarray:
     """(1, 3, h, w) in [0, 1] -> uint8 (h, w, 3), rounded to the nearest of the 256 levels."""
     levels = image[0].mul(255).round_().clamp_(0, 255).to(torch.uint8)
     return np.ascontiguousarray(levels.permute(1, 2, 0).cpu().numpy())
+
+
+def to_levels(pixels: np.ndarray) -> Tensor:
+    """uint8 (h, w, 3) -> grey levels, float32 (1, 3, h, w)."""
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32))[None]
+
+
+def from_levels(levels: Tensor) -> np.ndarray:
+    """Whole grey levels (1, 3, h, w), cut to 0..255, -> uint8 (h, w, 3)."""
+    inside = levels[0].detach().round().clamp(0, 255).to(torch.uint8)
+    return np.ascontiguousarray(inside.permute(1, 2, 0).cpu().numpy())
 
 
 def quantise(image: Tensor) -> Tensor:

@@ -1,17 +1,27 @@
-"""What happens to a picture on its way, through real codecs: `png`, `jpeg:Q`, `noise:S`, `resize:F`."""
+"""What happens to a picture on its way, through real codecs: `png`, `jpeg:Q`, `noise:S`, `resize:F`.
+
+What a stego must survive is one channel or several: `jpeg:75..95` stands for JPEG files of these qualities.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image as Pillow
 
 from stegcli.errors import UsageError
+from stegcli.pictures import image
+from stegcli.pictures.image import Picture
 
 KINDS = {"png": None, "jpeg": (1.0, 100.0), "noise": (0.0, 255.0), "resize": (0.1, 4.0)}
+LETTERS = {"jpeg": "Q", "noise": "S", "resize": "F"}
+ROBUST = "jpeg:75..95"
+"""What `--robust` stands for."""
+STEP = 5
+"""Between the qualities of a range that a stego is verified through."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,24 @@ class Channel:
     def __call__(self, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """uint8 (h, w, 3) -> what arrives, uint8 (h, w, 3)."""
         return _APPLY[self.kind](pixels, self.strength, rng)
+
+    def through(self, stego: Picture, rng: np.random.Generator) -> Picture:
+        """Stego -> the picture that a receiver's file holds."""
+        return image.decode(self.file(stego, rng), "stego")
+
+    def file(self, stego: Picture, rng: np.random.Generator) -> bytes:
+        """Stego -> the bytes of the file that arrives: a JPEG, or what is left of the picture as PNG."""
+        if self.kind == "jpeg":
+            return image.encode(Picture(stego.pixels), "JPEG", round(self.strength))
+        return image.encode(replace(stego, pixels=self(stego.pixels, rng)))
+
+    @property
+    def harshness(self) -> tuple[bool, float]:
+        """A number that grows with how much is changed, to compare channels of one kind; png comes first."""
+        return self.kind != "png", -self.strength if self.kind == "jpeg" else self.strength
+
+
+LOSSLESS = Channel("png")
 
 
 def parse(text: str) -> Channel:
@@ -47,6 +75,35 @@ def parse(text: str) -> Channel:
     if not bounds[0] <= value <= bounds[1]:
         raise UsageError(f"channel {text!r} is out of range", f"{bounds[0]:g} to {bounds[1]:g}")
     return Channel(kind, value)
+
+
+def parse_survive(text: str) -> tuple[Channel, ...]:
+    """What `--survive` takes -> the channels a stego is verified through. Raises UsageError."""
+    kind, _, strength = text.partition(":")
+    first, dots, last = strength.partition("..")
+    if not dots:
+        return (parse(text),)
+    low, high = parse(f"{kind}:{first}"), parse(f"{kind}:{last}")
+    if kind != "jpeg" or low.strength >= high.strength:
+        raise UsageError(f"channel {text!r} is no range", "jpeg:75..95")
+    steps = np.arange(low.strength, high.strength, STEP)
+    return tuple(Channel(kind, float(q)) for q in (*steps, high.strength))
+
+
+def pattern(channels: Sequence[Channel]) -> str:
+    """Channels -> how a method names that it survives such: png, jpeg:Q, jpeg:A..B, noise:S."""
+    kind = channels[0].kind
+    if kind not in LETTERS:
+        return kind
+    return f"{kind}:A..B" if len(channels) > 1 else f"{kind}:{LETTERS[kind]}"
+
+
+def told(channels: Sequence[Channel]) -> str:
+    """Channels -> the words for the user: `jpeg:80`, or `JPEG 75 to 95`."""
+    if len(channels) == 1:
+        return str(channels[0])
+    qualities = [c.strength for c in channels]
+    return f"JPEG {min(qualities):g} to {max(qualities):g}"
 
 
 def _png(pixels: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:

@@ -6,6 +6,7 @@
     search, robust        the search for a perturbation; the same through JPEG
     paper                 the paper's own search, to be measured against
     detector, evade       a steganalysis network, and stegos that it takes for covers
+    sought                what a search is to find for each secret, and what a perturbation says
     method                CsFnns, which brings these together
 
 Reference: Cover-separable Fixed Neural Network Steganography via Deep Generative Models (Guobiao Li, Sheng Li, Zhenxing
@@ -14,11 +15,22 @@ the search (whole levels from the start, thirty times fewer steps), the head (a 
 outlines) and the covers (grain that hides the perturbation, float64 and a hash).
 """
 
-from stegcli.methods.cs_fnns.method import CsFnns, build
-from stegcli.methods.cs_fnns.recipe_detector import RECIPE
+from stegcli.about import LOSSLESS, About
+from stegcli.methods.cs_fnns.options import HideOptions, RevealOptions
 
-METHOD = CsFnns
-RECIPES = {"detector": RECIPE}
-TINY = [{"g2": {"widths": [4, 4, 4], "steps": [1, 1, 1]}, "detector": {"width": 4}}]
-
-__all__ = ["METHOD", "RECIPES", "TINY", "build"]
+ABOUT = About(
+    name="cs-fnns",
+    summary="a picture or any file in a cover that the key draws; nothing is trained but the covers",
+    carries=frozenset({"bytes", "picture"}),
+    cover="from key",
+    numbered=True,
+    shares_cover=True,
+    most_secrets=4,
+    survives=("png", "jpeg:Q", "jpeg:A..B"),
+    writes=LOSSLESS | {"JPEG"},
+    hide=HideOptions,
+    reveal=RevealOptions,
+    facets={"domain": "What the drawn covers show: textures."},
+    parts=("detector",),
+    reference="Li et al., ACM Multimedia 2024",
+)

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from stegcli.keys.key import Key
-from stegcli.method import Draft, Secret, Wish
-from stegcli.methods.cs_fnns.method import CsFnns, Opened, decoded, to_levels
-from stegcli.nn import tensors
+from stegcli.method import Asked, Draft, Request, Secret
+from stegcli.methods.cs_fnns.method import CsFnns
+from stegcli.methods.cs_fnns.options import HideOptions, RevealOptions
+from stegcli.methods.cs_fnns.sought import Opened, decoded
+from stegcli.nn.tensors import to_levels, to_pixels
 from stegcli.pictures import image, metrics
 from stegcli.pictures.channel import Channel
 from stegcli.pictures.image import Picture
@@ -39,12 +41,12 @@ def parts(
     method: CsFnns, secrets: Sequence[Picture], attacks: Sequence[Channel], size: tuple[int, int] | None, seed: int
 ) -> dict[str, Callable[[], dict[str, Any]]]:
     """-> name -> what measures it. size: width and height of the stegos."""
-    wish = Wish(size=size)
+    options = HideOptions(size=size)
     hidden = [Secret(b"", s) for s in secrets]
     return {
-        "receivers": lambda: receivers(method, hidden, wish, seed),
-        "strangers": lambda: strangers(method, hidden, wish, seed),
-        "covers": lambda: covers(method, hidden, wish, seed),
+        "receivers": lambda: receivers(method, hidden, options, seed),
+        "strangers": lambda: strangers(method, hidden, options, seed),
+        "covers": lambda: covers(method, hidden, options, seed),
     }
 
 
@@ -55,30 +57,30 @@ def group(seed: int, index: int, count: int) -> list[Key]:
     return [first, *(replace(first, secret=secret(32), group=first.cover_secret()) for _ in range(count - 1))]
 
 
-def receivers(method: CsFnns, secrets: Sequence[Secret], wish: Wish, seed: int) -> dict[str, Any]:
+def receivers(method: CsFnns, secrets: Sequence[Secret], options: HideOptions, seed: int) -> dict[str, Any]:
     """Number of receivers -> PSNR of stego and secrets, the least of these."""
     found = {}
     for count in (2, 3, 4):
         psnrs, stegos = [], []
         for index in range(len(secrets)):
             hidden, held = [secrets[(index + j) % len(secrets)] for j in range(count)], group(seed, index, count)
-            made = _made(method, hidden, held, wish)
+            made = _made(method, hidden, held, options)
             assert made.cover is not None
-            stegos.append(metrics.psnr(made.cover, made.pixels))
+            stegos.append(metrics.psnr(made.cover.pixels, made.picture.pixels))
             psnrs += [_psnr(s, _read(method, made, k)) for s, k in zip(hidden, held, strict=True)]
         found[str(count)] = {"stego": float(np.mean(stegos)), "secret": float(np.mean(psnrs)), "least": min(psnrs)}
     return found
 
 
-def _made(method: CsFnns, secrets: Sequence[Secret], held: Sequence[Key], wish: Wish) -> Draft:
-    return next(method.drafts(secrets, held, wish))
+def _made(method: CsFnns, secrets: Sequence[Secret], held: Sequence[Key], options: HideOptions) -> Draft:
+    return next(method.drafts(Request(tuple(secrets), tuple(held), options=options)))
 
 
 def _read(method: CsFnns, made: Draft, key: Key) -> np.ndarray:
     """What a receiver gets of the file, at its own size."""
-    picture = method.reveal(image.decode(image.encode(Picture(made.pixels))), key).picture
-    assert picture is not None
-    return picture.pixels
+    (revealed,) = method.reveal(image.decode(image.encode(made.picture)), Asked(key, options=RevealOptions()))
+    assert revealed.picture is not None
+    return revealed.picture.pixels
 
 
 def _psnr(secret: Secret, back: np.ndarray) -> float:
@@ -86,16 +88,17 @@ def _psnr(secret: Secret, back: np.ndarray) -> float:
     return metrics.psnr(image.resized(secret.picture.pixels, back.shape[1], back.shape[0]), back)
 
 
-def strangers(method: CsFnns, secrets: Sequence[Secret], wish: Wish, seed: int) -> dict[str, Any]:
+def strangers(method: CsFnns, secrets: Sequence[Secret], options: HideOptions, seed: int) -> dict[str, Any]:
     """Keys that must not read it -> PSNR and absolute correlations with the secret, means."""
     read: dict[str, list[tuple[float, float, float]]] = {"another receiver's key": [], "a key of its own cover": []}
     for index, secret in enumerate(secrets):
         key, other = group(seed, index, 2)
-        made = _made(method, [secret], [key], wish)
-        found = method.opened(Picture(made.pixels), key)
+        made = _made(method, [secret], [key], options)
+        found = method.opened(made.picture, key, RevealOptions())
         stranger = Key("cs-fnns", "measured", np.random.default_rng([seed, index, 1]).bytes(32))
-        drawn = method._ground(wish.drawn, stranger, 0, *made.pixels.shape[:2]).cover(0.0).pixels
-        elsewhere = replace(found, perturbation=to_levels(made.pixels) - to_levels(drawn))
+        stego = made.picture
+        drawn = method.ground(options.drawn, stranger, 0, stego.height, stego.width).cover(0.0).pixels
+        elsewhere = replace(found, perturbation=to_levels(stego.pixels) - to_levels(drawn))
         read["another receiver's key"].append(_alike(secret, found, other))
         read["a key of its own cover"].append(_alike(secret, elsewhere, stranger))
     return {name: _means(values) for name, values in read.items()}
@@ -116,7 +119,7 @@ def _alike(secret: Secret, found: Opened, key: Key) -> tuple[float, float, float
 
 
 def _picture(found: Opened, key: Key) -> np.ndarray:
-    return tensors.to_pixels(decoded(found.told, found.perturbation, key, found.number).clamp(0, 1))
+    return to_pixels(decoded(found.told, found.perturbation, key, found.number).clamp(0, 1))
 
 
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:
@@ -131,12 +134,12 @@ def _activity(pixels: np.ndarray) -> np.ndarray:
     return deviations
 
 
-def covers(method: CsFnns, secrets: Sequence[Secret], wish: Wish, seed: int) -> dict[str, Any]:
+def covers(method: CsFnns, secrets: Sequence[Secret], options: HideOptions, seed: int) -> dict[str, Any]:
     """Share of samples that differ by one level -> mean PSNR of what comes back."""
     found: dict[str, list[float]] = {f"{100 * s:g} %": [] for s in SHARES}
     for index, secret in enumerate(secrets):
         (key,) = group(seed, index, 1)
-        opened = method.opened(Picture(_made(method, [secret], [key], wish).pixels), key)
+        opened = method.opened(_made(method, [secret], [key], options).picture, key, RevealOptions())
         for share, psnrs in zip(SHARES, found.values(), strict=True):
             rng = np.random.default_rng([seed, index])
             error = (rng.integers(0, 2, opened.cover.pixels.shape) * 2 - 1) * (

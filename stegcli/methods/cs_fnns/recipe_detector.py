@@ -21,6 +21,7 @@ from torch import Tensor
 from stegcli.method import Method
 from stegcli.methods.cs_fnns.cover import GRAIN, strength, within
 from stegcli.methods.cs_fnns.detector import Detector
+from stegcli.methods.cs_fnns.method import CsFnns
 from stegcli.methods.cs_fnns.search import deviation
 from stegcli.recipe import Noise, Recipe, Stage, Step
 
@@ -71,7 +72,7 @@ def random_pairs(images: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
 def detector_loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
     """-> cross-entropy of the detector to the smoothed truth, in nats; the share that it judges rightly is logged."""
     covers, stegos = random_pairs(images, step.noise)
-    told = cast(Detector, method.detector)(torch.cat([covers, stegos]))
+    told = cast(Detector, cast(CsFnns, method).detector)(torch.cat([covers, stegos]))
     truth = torch.cat([torch.full((len(covers),), DOUBT), torch.full((len(stegos),), 1 - DOUBT)]).to(told)
     right = ((told > 0) == (truth > 0.5)).float().mean()
     return {"bce": F.binary_cross_entropy_with_logits(told, truth), "_right": right}
@@ -88,7 +89,7 @@ def validate(method: Method, images: Tensor) -> dict[str, float]:
 
 
 def _accuracy(method: Method, images: Tensor, psnr: float, grain: float) -> float:
-    detector = cast(Detector, method.detector)
+    detector = cast(Detector, cast(CsFnns, method).detector)
     sides = _fixed_pairs(images, psnr, grain)
     right = [((detector(p) > 0) == bool(truth)).float().mean().item() for truth, p in enumerate(sides)]
     return float(np.mean(right))
@@ -106,7 +107,7 @@ def sample(method: Method, images: Tensor) -> Tensor:
     covers, stegos = _fixed_pairs(images[:ROWS], VALIDATED[-1], 0.0)
     with torch.enable_grad():
         looked = stegos.clone().requires_grad_(True)
-        (gradient,) = torch.autograd.grad(cast(Detector, method.detector)(looked).sum(), looked)
+        (gradient,) = torch.autograd.grad(cast(Detector, cast(CsFnns, method).detector)(looked).sum(), looked)
     change = 127.5 + 16 * (stegos - covers)
     seen = 127.5 + 64 * gradient / gradient.flatten(1).std(1).clamp(min=1e-12).view(-1, 1, 1, 1)
     rows = (torch.cat([covers, stegos, change, seen], dim=3) / 255).clamp(0, 1)

@@ -4,9 +4,10 @@
     layout, descriptor             which latents carry what; what the header says of it
     noise, inverse                 a picture that arrived -> its latents, and what each is still worth
     compress, pictures             pictures <-> bytes or latents
-    refiner, sr, swin2sr           what a picture that came as latents gains afterwards
+    sr                             the upscaler of a picture that came as latents
+    sender, receiver               a message into a draft, and a picture that arrived back to it
     method                         Glow2, which brings these together
-    udm                            the paper's own module, to be measured against
+    rivals                         what glow2 is compared with: the paper's own module, plain Glow, Swin2SR, refiner
     recipe*, measure*              how the parts are trained, what is measured of them
 
 Reference: JPEG Compression-Resistant Generative Image Hiding Utilizing Cascaded Invertible Networks (Qin, Feng, Zhou,
@@ -14,10 +15,29 @@ Zhang, Xia, Weng, Lu, IEEE TIFS, 2025). Where and why we differ stands in each m
 generators (wavelet flows in place of plain Glow) and the pad (on the torus, where the paper's leaks).
 """
 
-from stegcli.methods.glow2.method import Glow2, build
-from stegcli.methods.glow2.recipe import RECIPES
+from stegcli.about import LOSSLESS, About
+from stegcli.methods.glow2.options import HideOptions
 
-METHOD = Glow2
-TINY = [{"g2": {"widths": [4, 4, 4], "steps": [1, 1, 1]}}]
-
-__all__ = ["METHOD", "RECIPES", "TINY", "build"]
+ABOUT = About(
+    name="glow2",
+    summary="a secret becomes an unrelated, generated picture that survives JPEG; no cover is needed",
+    carries=frozenset({"bytes", "picture"}),
+    cover="generated",
+    most_secrets=4,
+    survives=("png", "jpeg:Q", "jpeg:A..B"),
+    writes=LOSSLESS | {"JPEG"},
+    hide=HideOptions,
+    facets={"domain": "What the generated picture shows: textures or landscapes."},
+    parts=(
+        "g1",
+        "g2",
+        "g2-landscapes",
+        "inverse",
+        "refiner",
+        "sr",
+        "sr-swin2sr",
+        "udm",
+        "glow",
+    ),
+    reference="Qin et al., IEEE TIFS 2025",
+)

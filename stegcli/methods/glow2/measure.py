@@ -39,7 +39,7 @@ def parts(
     width, height = size or (method.side, method.side)
     sample = Sample(secrets, attacks, height, width, seed)
     found: dict[str, Callable[[], dict[str, Any]]] = {
-        "bands": lambda: measure_latents.bands(method._generator(), sample, method.temperature),
+        "bands": lambda: measure_latents.bands(method.generator(), sample, method.temperature),
         "secrecy": lambda: measure_secrecy.measure(method, sample),
     }
     if method.g1 is not None:

@@ -15,11 +15,13 @@ import numpy as np
 from stegcli.errors import RevealError
 from stegcli.keys.key import Key
 from stegcli.keys.stream import Stream
-from stegcli.method import Secret, Wish
+from stegcli.method import Asked, Request, Secret
 from stegcli.methods.glow2 import noise
 from stegcli.methods.glow2.layout import Share
-from stegcli.methods.glow2.measure_latents import Sample, arrived
-from stegcli.methods.glow2.method import Glow2, _read_header
+from stegcli.methods.glow2.measure_latents import Sample
+from stegcli.methods.glow2.method import Glow2
+from stegcli.methods.glow2.options import HideOptions
+from stegcli.methods.glow2.receiver import Receiver, read_header
 from stegcli.pictures import metrics
 from stegcli.pictures.channel import Channel
 from stegcli.pictures.image import Picture
@@ -83,9 +85,9 @@ def _psnrs(
 ) -> dict[str, list[float]]:
     """-> change of the key -> one PSNR, or none if the header did not come through."""
     key = Key(method.name, "", rng.bytes(32))
-    wish = Wish(attack, "cascade", (sample.width, sample.height))
-    draft = next(method.drafts([Secret(b"", secret)], [key], wish))
-    stego = arrived(draft.pixels, attack, rng)
+    options = HideOptions("cascade", (sample.width, sample.height))
+    request = Request((Secret(b"", secret),), (key,), survive=(attack,), options=options)
+    stego = attack.through(next(method.drafts(request)).picture, rng)
     curve = SIGMAS if attack == sample.attacks[0] else SIGMAS[:1]
     keys = {f"{s:g}": _changed(key, functools.partial(perturbed, sigma=s, rng=rng)) for s in curve}
     return _revealed(method, stego, secret, keys | {WRONG: _changed(key, functools.partial(other, rng=rng))})
@@ -97,12 +99,12 @@ def _changed(key: Key, change: Change) -> PadKey:
 
 def _revealed(method: Glow2, stego: Picture, secret: Picture, keys: Mapping[str, Key]) -> dict[str, list[float]]:
     """The stego is read once, as `reveal` does, and its header by the first key; they differ in the pad alone."""
-    heard = noise.read(method._generator(), stego.pixels, stego.jpeg)
+    heard = noise.read(method.generator(), stego.pixels, stego.jpeg)
     right, share = next(iter(keys.values())), Share()
-    stretches = method._bands(stego.height, stego.width)
+    bands = method.bands(stego.height, stego.width)
     try:
-        header = _read_header(*heard.at(method.temperature), stretches, right, share)
-        pictures = {n: method._read(heard, stego, *header, share, key, None).picture for n, key in keys.items()}
+        header = read_header(*heard.at(method.temperature), bands, right, share)
+        pictures = {n: Receiver(method, stego, Asked(k)).read(heard, *header, share).picture for n, k in keys.items()}
     except RevealError:
         return {name: [] for name in keys}
     return {n: [metrics.psnr(secret.pixels, p.pixels)] for n, p in pictures.items() if p is not None}

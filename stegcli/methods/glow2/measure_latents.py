@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from stegcli.methods.glow2.inverse import RobustInverse
-from stegcli.methods.glow2.method import TRIES, Glow2, acceptable
+from stegcli.methods.glow2.method import Glow2
 from stegcli.methods.glow2.noise import from_pixels, to_pixels
 from stegcli.methods.glow2.recipe_flow import capacity
 from stegcli.methods.glow2.rivals.glow import Glow
+from stegcli.methods.glow2.sender import TRIES
+from stegcli.nn.drawing import acceptable
 from stegcli.nn.wavelet import Pyramid
-from stegcli.pictures import image
 from stegcli.pictures.channel import Channel
 from stegcli.pictures.image import Picture
 
@@ -51,13 +52,6 @@ def drawn(
     return z, x
 
 
-def arrived(pixels: np.ndarray, attack: Channel, rng: np.random.Generator) -> Picture:
-    """A stego's pixels -> what the receiver's file holds."""
-    if attack.kind == "jpeg":
-        return image.decode(image.encode(Picture(pixels), "JPEG", round(attack.strength)))
-    return image.decode(image.encode(Picture(attack(pixels, rng))))
-
-
 def read(flow: Pyramid | Glow, picture: Picture) -> Tensor:
     """A picture that arrived -> its latents by the plain inverse, (1, 3, h, w), at temperature 1."""
     return cast(Tensor, flow(_middle(flow, picture))[0])
@@ -88,7 +82,7 @@ def bands(flow: Pyramid | Glow, sample: Sample, temperature: float) -> dict[str,
         rng = sample.rng("bands", index)
         z, x = drawn(flow, sample.height, sample.width, temperature, rng)
         for attack in sample.attacks:
-            back = read(flow, arrived(to_pixels(x), attack, rng))
+            back = read(flow, attack.through(Picture(to_pixels(x)), rng))
             for b in stretches:
                 found[str(attack)][b.name].append(correlation(b.of(z), b.of(back)))
     return _means(found)
@@ -96,7 +90,7 @@ def bands(flow: Pyramid | Glow, sample: Sample, temperature: float) -> dict[str,
 
 def inverses(method: Glow2, sample: Sample) -> dict[str, dict[str, float]]:
     """-> JPEG attack -> bytes that latents bring by their correlation: the plain inverse's and the robust one's."""
-    flow, inverse = method._generator(), cast(RobustInverse, method.inverse)
+    flow, inverse = method.generator(), cast(RobustInverse, method.inverse)
     stretches = flow.bands(sample.height, sample.width)
     jpegs = [a for a in sample.attacks if a.kind == "jpeg"]
     found: dict[str, dict[str, list[float]]] = {str(a): {"plain": [], "robust": []} for a in jpegs}
@@ -104,7 +98,7 @@ def inverses(method: Glow2, sample: Sample) -> dict[str, dict[str, float]]:
         rng = sample.rng("inverses", index)
         z, x = drawn(flow, sample.height, sample.width, method.temperature, rng)
         for attack in jpegs:
-            picture = arrived(to_pixels(x), attack, rng)
+            picture = attack.through(Picture(to_pixels(x)), rng)
             found[str(attack)]["plain"].append(capacity(stretches, z, read(flow, picture)))
             found[str(attack)]["robust"].append(capacity(stretches, z, robustly_read(inverse, picture)))
     return _means(found)

@@ -14,13 +14,16 @@ from torch import Tensor
 
 from stegcli.errors import RevealError
 from stegcli.keys.key import Key
-from stegcli.method import Secret, Wish
+from stegcli.method import Asked, Request, Secret
 from stegcli.methods.glow2 import measure_latents, noise, pictures, recipe_flow, recipe_glow
 from stegcli.methods.glow2.measure_latents import Sample
 from stegcli.methods.glow2.measure_secrecy import MOST_STEGOS, Case, inner_side, leak, restorer
-from stegcli.methods.glow2.method import TRIES, Glow2, acceptable
+from stegcli.methods.glow2.method import Glow2
+from stegcli.methods.glow2.options import HideOptions
 from stegcli.methods.glow2.rivals.glow import Glow
 from stegcli.methods.glow2.rivals.udm import CHANNELS, COPIES, MIXED, PaperUDM
+from stegcli.methods.glow2.sender import TRIES
+from stegcli.nn.drawing import acceptable
 from stegcli.nn.wavelet import squeeze
 from stegcli.pictures import metrics
 from stegcli.pictures.channel import Channel
@@ -42,12 +45,12 @@ def refiner(method: Glow2, sample: Sample) -> dict[str, dict[str, float | None]]
 
 def _refined(method: Glow2, sample: Sample, attack: Channel) -> dict[str, float | None]:
     psnrs: dict[str, list[float]] = {"without": [], "with": []}
-    wish = Wish(attack, "cascade", (sample.width, sample.height))
+    options = HideOptions("cascade", (sample.width, sample.height))
     for index, secret in enumerate(sample.secrets[:MOST_REFINED]):
         rng = sample.rng(f"refiner {attack}", index)
         key = Key(method.name, "", rng.bytes(32))
-        draft = next(method.drafts([Secret(b"", secret)], [key], wish))
-        stego = measure_latents.arrived(draft.pixels, attack, rng)
+        request = Request((Secret(b"", secret),), (key,), survive=(attack,), options=options)
+        stego = attack.through(next(method.drafts(request)).picture, rng)
         with contextlib.suppress(RevealError):  # then neither finds the header
             refined = _psnr(method, secret, stego, key)
             with _without_refiner(method):
@@ -57,16 +60,17 @@ def _refined(method: Glow2, sample: Sample, attack: Channel) -> dict[str, float 
 
 
 def _psnr(method: Glow2, secret: Picture, stego: Picture, key: Key) -> float:
-    return metrics.psnr(secret.pixels, cast(Picture, method.reveal(stego, key).picture).pixels)
+    (revealed,) = method.reveal(stego, Asked(key))
+    return metrics.psnr(secret.pixels, cast(Picture, revealed.picture).pixels)
 
 
 @contextlib.contextmanager
 def _without_refiner(method: Glow2) -> Iterator[None]:
-    kept, method.refiner = method.refiner, None
+    method.refines = False
     try:
         yield
     finally:
-        method.refiner = kept
+        method.refines = True
 
 
 # -- the plain Glow
@@ -77,7 +81,7 @@ def glow(method: Glow2, sample: Sample) -> dict[str, object]:
 
     Its draws have the side it was trained on: larger ones fall apart.
     """
-    plain, flow = cast(Glow, method.glow), method._generator()
+    plain, flow = cast(Glow, method.glow), method.generator()
     height, width = sample.secrets[0].pixels.shape[:2]
     needs: dict[str, list[float]] = {"glow": [], "g2": []}
     for index, secret in enumerate(sample.secrets[:MOST_SECRETS]):
@@ -136,7 +140,7 @@ def _sent(method: Glow2, sample: Sample) -> Iterator[Sent]:
         for _ in range(TRIES):
             key_noise = _normal(rng, CHANNELS, side, side)
             z2 = module.up(z1.to(method.device), key_noise.to(method.device), _nb(rng, half).to(method.device))
-            x = method._draw(z2, side, side, method.temperature)
+            x = method.draw(z2, side, side, method.temperature)
             if acceptable(x):
                 break
         yield Sent(secret, z1, key_noise, z2.cpu(), noise.to_pixels(x.nan_to_num(0.5)))
@@ -152,11 +156,11 @@ def _nb(rng: np.random.Generator, half: int) -> Tensor:
 
 def _revealed(method: Glow2, sample: Sample, sent: Sent, attack: Channel, rng: np.random.Generator) -> Picture:
     """By the robust inverse where there is one, as in the paper."""
-    picture = measure_latents.arrived(sent.pixels, attack, rng)
+    picture = attack.through(Picture(sent.pixels), rng)
     if method.inverse is not None and picture.jpeg is not None:
         z2 = measure_latents.robustly_read(method.inverse, picture)
     else:
-        z2 = measure_latents.read(method._generator(), picture)
+        z2 = measure_latents.read(method.generator(), picture)
     z2 = (z2 / method.temperature).nan_to_num().clamp(-BEYOND, BEYOND)
     z1 = cast(PaperUDM, method.udm).down(z2, sent.key_noise.to(z2.device))
     return restorer(method, sample)(z1.flatten().cpu().numpy())

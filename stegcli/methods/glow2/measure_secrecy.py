@@ -2,30 +2,33 @@
 
 The attacker of the linear attack has the weights, and for half of the stegos the secrets too. He looks for what is the
 same whatever the key: a weight for each way in which the secret's latents may lie in the stego's (`by place`), and a
-map from a few random projections of a stego to its secret (`as a whole`).
+map from a few random projections of a stego to its secret (`as a whole`). The key arranges the places within each band
+and pads what lies there, and either alone would hide a lot. So the attack is made twice: as anybody can, and with the
+places told, against the pad alone.
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from scipy.stats import kstest
-from torch import Tensor
 
 from stegcli.keys.key import Key
-from stegcli.method import Secret, Wish
+from stegcli.method import Request, Secret
 from stegcli.methods.glow2 import cascade, pictures
 from stegcli.methods.glow2.layout import channel_for
 from stegcli.methods.glow2.measure_latents import Sample
 from stegcli.methods.glow2.method import Glow2
+from stegcli.methods.glow2.options import HideOptions
+from stegcli.methods.glow2.sender import Sender
 from stegcli.pictures import metrics
 from stegcli.pictures.image import Picture
 
 MOST_STEGOS = 20
-COPIES = 4
+COPIES: Literal[4] = 4
 """Of the cascade, as in the paper: with more copies there is more to be seen."""
 
 
@@ -40,6 +43,19 @@ class Case:
     secret: Picture
 
 
+TOLD = "cascade, places told"
+"""The form, attacked by somebody who knows which latents hold which numbers, and lacks the pad alone."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A secret, the latents of its stego as G2 got them, and the places of these that hold the secret's, in order."""
+
+    secret: Picture
+    z: np.ndarray
+    used: np.ndarray
+
+
 Restore = Callable[[np.ndarray], Picture]
 """Latents of a secret -> the secret."""
 Guess = Callable[[Case], np.ndarray]
@@ -48,16 +64,18 @@ Guess = Callable[[Case], np.ndarray]
 
 def measure(method: Glow2, sample: Sample) -> dict[str, dict[str, float | None]]:
     """-> form -> figures of its stegos. Bytes are the most that fit the first attack, all zero."""
-    sample_size = (sample.width, sample.height)
+    size = (sample.width, sample.height)
     found: dict[str, dict[str, float | None]] = {}
-    wish = Wish(sample.attacks[0], "bytes", sample_size)
-    if (room := method.room(wish)) > 0:
-        found["bytes"] = _distribution([z for _, z in _written(method, sample, wish, Secret(bytes(room)))])
+    request = Request(survive=(sample.attacks[0],), options=HideOptions("bytes", size))
+    if (room := method.capacity(request)) > 0:
+        found["bytes"] = _distribution([w.z for w in _written(method, sample, request, Secret(bytes(room)))])
     if method.g1 is not None:
-        wish = Wish(sample.attacks[-1], "cascade", sample_size, redundancy=COPIES)
-        written = list(_written(method, sample, wish))
-        cases = [_case(method, sample, wish, secret, z) for secret, z in written]
-        found["cascade"] = _distribution([z for _, z in written]) | leak(cases, restorer(method, sample), sample)
+        request = Request(survive=(sample.attacks[-1],), options=HideOptions("cascade", size, redundancy=COPIES))
+        written = list(_written(method, sample, request))
+        normal, restore = _distribution([w.z for w in written]), restorer(method, sample)
+        for name, told in (("cascade", False), (TOLD, True)):
+            cases = [case_of(method, sample, request, w, told) for w in written]
+            found[name] = normal | leak(cases, restore, sample)
     return found
 
 
@@ -77,33 +95,13 @@ def inner_side(sample: Sample) -> int:
 # -- the distribution
 
 
-def _written(
-    method: Glow2, sample: Sample, wish: Wish, same: Secret | None = None
-) -> Iterator[tuple[Picture, np.ndarray]]:
-    """-> each secret, or one and the same, with the latents of its stego as G2 got them."""
+def _written(method: Glow2, sample: Sample, request: Request, same: Secret | None = None) -> Iterator[Written]:
+    """-> each secret, or one and the same, in a stego of its own."""
     for index, picture in enumerate(sample.secrets[:MOST_STEGOS]):
         key = Key(method.name, "", sample.rng("secrecy", index).bytes(32))
-        with _overheard(method) as latents:
-            draft = next(method.drafts([same or Secret(b"", picture)], [key], wish), None)
-        if draft is not None:
-            yield picture, latents[-1]
-
-
-@contextlib.contextmanager
-def _overheard(method: Glow2) -> Iterator[list[np.ndarray]]:
-    """All latents that the method has G2 draw meanwhile: what is measured is what was sent."""
-    heard: list[np.ndarray] = []
-    draw = method._draw
-
-    def listening(z: Tensor, height: int, width: int, temperature: float) -> Tensor:
-        heard.append(z.numpy().copy())
-        return draw(z, height, width, temperature)
-
-    method._draw = listening  # type: ignore[method-assign]
-    try:
-        yield heard
-    finally:
-        del method._draw
+        sender = Sender(method, replace(request, secrets=(same or Secret(b"", picture),), keys=(key,)))
+        if next(sender.drafts(), None) is not None:
+            yield Written(picture, sender.z, sender.used[0])
 
 
 def _distribution(latents: Sequence[np.ndarray]) -> dict[str, float | None]:
@@ -119,26 +117,26 @@ def _distribution(latents: Sequence[np.ndarray]) -> dict[str, float | None]:
 # -- what they tell
 
 
-def _case(method: Glow2, sample: Sample, wish: Wish, secret: Picture, z: np.ndarray) -> Case:
+def case_of(method: Glow2, sample: Sample, request: Request, written: Written, told: bool) -> Case:
+    """told: whether the attacker knows the places, and not only the order in which bands are filled."""
     assert method.g1 is not None
-    side = inner_side(sample)
-    latents = pictures.to_latents(method.g1, secret, side)
-    stretches = method._bands(sample.height, sample.width)
-    table = method.tables[channel_for(wish.survive)]
-    order = sorted(stretches, key=lambda b: (-table.bits(b), -b.level))
-    sturdy = np.concatenate([z[b.stretch] for b in order])
-    return Case(views(z, sturdy, cascade.importance(method.g1.bands(side, side))), z, latents, secret)
+    side, z = inner_side(sample), written.z
+    latents = pictures.to_latents(method.g1, written.secret, side)
+    table = method.tables[channel_for(request.harshest)]
+    bands = table.sturdiest_first(method.bands(sample.height, sample.width))
+    in_order = z[written.used] if told else np.concatenate([z[b.stretch] for b in bands])
+    return Case(views(z, in_order, cascade.importance(method.g1.bands(side, side))), z, latents, written.secret)
 
 
-def views(z: np.ndarray, sturdy: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """Latents of a stego, the same from the sturdiest on, and the order in which they take the secret's -> (f, n).
+def views(z: np.ndarray, in_order: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    """Latents of a stego, the same as they are filled, and the order in which they take the secret's -> (f, n).
 
     Copies lie one after the other, in the order of the latents or in that of `cascade.write` without the key.
     """
     n = len(ranks)
     copies = min(COPIES, len(z) // n)
     by_rank = np.empty((copies, n))
-    by_rank[:, ranks] = sturdy[: copies * n].reshape(copies, n)
+    by_rank[:, ranks] = in_order[: copies * n].reshape(copies, n)
     return np.concatenate([z[: copies * n].reshape(copies, n), by_rank])
 
 

@@ -8,6 +8,8 @@ sr-swin2sr              the same with attention, to be measured against
 udm, glow               the paper's own module and generator, to be measured against
 """
 
+from typing import Any
+
 from stegcli.methods.glow2 import recipe_flow, recipe_glow, recipe_inverse, recipe_sr, recipe_udm
 from stegcli.methods.glow2.rivals import recipe_refiner
 
@@ -19,3 +21,6 @@ RECIPES = recipe_flow.RECIPES | {
     "udm": recipe_udm.RECIPE,
     "glow": recipe_glow.RECIPE,
 }
+
+TINY: list[dict[str, Any]] = [{"g2": {"widths": [4, 4, 4], "steps": [1, 1, 1]}}]
+"""Configurations that build and run in milliseconds, for the contract tests."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from stegcli.method import Method
 from stegcli.methods.glow2 import recipe_flow
+from stegcli.methods.glow2.method import Glow2
 from stegcli.methods.glow2.noise import LEVELS
 from stegcli.methods.glow2.rivals.glow import Glow
 from stegcli.recipe import Noise, Recipe, Stage, Step
@@ -29,14 +30,14 @@ def nll(flow: Glow, x: Tensor) -> Tensor:
 def glow_loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
     """Images (b, 3, h, w) on the 8-bit grid -> nats per dimension."""
     noise = step.noise.uniform(*images.shape[1:], device=images.device)
-    return {"nats": nll(cast(Glow, method.glow), recipe_flow.dequantise(images, noise))}
+    return {"nats": nll(cast(Glow, cast(Glow2, method).glow), recipe_flow.dequantise(images, noise))}
 
 
 @torch.no_grad()
 def validate(method: Method, images: Tensor) -> dict[str, float]:
     """Unseen pictures -> bits per dimension, as of 8-bit pictures."""
     noise = Noise.of(5, 0, range(len(images))).uniform(*images.shape[1:], device=images.device)
-    nats = nll(cast(Glow, method.glow), recipe_flow.dequantise(images, noise)).item()
+    nats = nll(cast(Glow, cast(Glow2, method).glow), recipe_flow.dequantise(images, noise)).item()
     return {"bpd": nats / math.log(2) + math.log2(LEVELS)}
 
 
@@ -44,7 +45,7 @@ def validate(method: Method, images: Tensor) -> dict[str, float]:
 def sample(method: Method, images: Tensor) -> Tensor:
     """-> pictures drawn at the method's temperature. Of the images only the size is used."""
     z = Noise.of(5, 0, range(DRAWS)).normal(*images.shape[1:], device=images.device)
-    return cast(Glow, method.glow).inverse(recipe_flow.TEMPERATURE * z).clamp(0, 1)
+    return cast(Glow, cast(Glow2, method).glow).inverse(recipe_flow.TEMPERATURE * z).clamp(0, 1)
 
 
 RECIPE = Recipe(

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from stegcli.method import Method
 from stegcli.methods.glow2.inverse import RobustInverse
+from stegcli.methods.glow2.method import Glow2
 from stegcli.methods.glow2.recipe_flow import TEMPERATURE, TEXTURES, capacity, through
 from stegcli.nn.wavelet import Band, Pyramid
 from stegcli.recipe import Noise, Recipe, Stage, Step
@@ -34,10 +35,10 @@ def generate(g2: Pyramid, z: Tensor) -> Tensor:
 
 def inverse_loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
     """-> for each band the mean squared error of its latents, weighted. Of the images only the size is used."""
-    inverse = cast(RobustInverse, method.inverse)
+    inverse = cast(RobustInverse, cast(Glow2, method).inverse)
     z = _latents(step.noise, images)
     qualities = [int(g.choice(QUALITIES)) for g in step.noise.generators]
-    received = through(generate(cast(Pyramid, method.g2), z), qualities, step.noise)
+    received = through(generate(cast(Pyramid, cast(Glow2, method).g2), z), qualities, step.noise)
     found = inverse(received, torch.tensor(qualities, device=z.device)) / TEMPERATURE
     bands = inverse.flow.bands(*z.shape[2:])
     return {b.name: _weight(b) * (b.of(found) - b.of(z)).square().mean() for b in bands}
@@ -54,7 +55,7 @@ def _weight(band: Band) -> float:
 @torch.no_grad()
 def validate(method: Method, images: Tensor) -> dict[str, float]:
     """-> bytes at each QF by the plain inverse and by the robust one, of the same few pictures each time."""
-    g2, inverse = cast(Pyramid, method.g2), cast(RobustInverse, method.inverse)
+    g2, inverse = cast(Pyramid, cast(Glow2, method).g2), cast(RobustInverse, cast(Glow2, method).inverse)
     noise = Noise.of(3, 0, range(DRAWS))
     z = _latents(noise, images)
     stego, bands = generate(g2, z), g2.bands(*z.shape[2:])
@@ -71,9 +72,9 @@ def sample(method: Method, images: Tensor) -> Tensor:
     """-> rows of a stego, what JPEG 40 leaves of it, and ten times what the U-Net adds to that."""
     noise = Noise.of(3, 0, range(DRAWS))
     z = _latents(noise, images)
-    stego = generate(cast(Pyramid, method.g2), z).clamp(0, 1)
+    stego = generate(cast(Pyramid, cast(Glow2, method).g2), z).clamp(0, 1)
     received = through(stego, [40] * DRAWS, noise)
-    added = cast(RobustInverse, method.inverse).restore(received, z.new_full((DRAWS,), 40))
+    added = cast(RobustInverse, cast(Glow2, method).inverse).restore(received, z.new_full((DRAWS,), 40))
     return torch.stack([stego, received, (10 * added + 0.5).clamp(0, 1)], dim=1).flatten(0, 1)
 
 

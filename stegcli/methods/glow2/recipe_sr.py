@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stegcli.method import Method
+from stegcli.methods.glow2.method import Glow2
 from stegcli.methods.glow2.sr import bicubic
 from stegcli.nn.tensors import quantise
 from stegcli.pictures.metrics import psnr_of_mse
@@ -63,7 +64,7 @@ def random_sigmas(noise: Noise) -> Tensor:
 
 def sr_loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
     """Photos (b, 3, 2h, 2w) -> mean absolute difference to what the module makes of them, halved and noisy."""
-    sr = cast(nn.Module, method.sr)
+    sr = cast(nn.Module, cast(Glow2, method).sr)
     small = add_noise(halve(images), random_sigmas(step.noise), step.noise)
     return {"l1": F.l1_loss(sr(small), images)}
 
@@ -76,7 +77,7 @@ def mean_psnr(made: Tensor, truth: Tensor) -> float:
 
 def validate(method: Method, images: Tensor) -> dict[str, float]:
     """Unseen photos -> PSNR of the module, of bicubic, and of the module when the input has noise."""
-    sr = cast(nn.Module, method.sr)
+    sr = cast(nn.Module, cast(Glow2, method).sr)
     small = halve(images)
     noisy = add_noise(small, torch.full((len(small),), NOISE), Noise.of(1, 0, range(len(small))))
     return {
@@ -88,7 +89,7 @@ def validate(method: Method, images: Tensor) -> dict[str, float]:
 
 def sample(method: Method, images: Tensor) -> Tensor:
     """Photos -> one sheet (1, 3, rows * h, 4 w): in each row the input, bicubic, the module's picture, the truth."""
-    sr = cast(nn.Module, method.sr)
+    sr = cast(nn.Module, cast(Glow2, method).sr)
     truth = images[:ROWS]
     small = halve(truth)
     columns = [F.interpolate(small, scale_factor=2, mode="nearest"), bicubic(small), sr(small), truth]

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from stegcli.method import Method
+from stegcli.methods.glow2.method import Glow2
 from stegcli.methods.glow2.rivals.udm import CHANNELS, MIXED, PaperUDM
 from stegcli.recipe import Noise, Recipe, Stage, Step
 
@@ -36,7 +37,7 @@ def udm_loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
     """-> mean squared error of Z1. Of the images only the size is used."""
     share = step.noise.uniform(device=images.device)
     sigma = torch.exp(math.log(LEAST) + share * math.log(MOST / LEAST))
-    z1, found = through(cast(PaperUDM, method.udm), step.noise, images.shape[-1], sigma)
+    z1, found = through(cast(PaperUDM, cast(Glow2, method).udm), step.noise, images.shape[-1], sigma)
     return {"error": (found - z1).square().mean()}
 
 
@@ -46,7 +47,7 @@ def validate(method: Method, images: Tensor) -> dict[str, float]:
     figures = {}
     for size in VALIDATED:
         noise, sigma = Noise.of(4, 0, range(len(images))), images.new_full((len(images),), size)
-        z1, found = through(cast(PaperUDM, method.udm), noise, images.shape[-1], sigma)
+        z1, found = through(cast(PaperUDM, cast(Glow2, method).udm), noise, images.shape[-1], sigma)
         figures[f"rms_{size:g}"] = (found - z1).square().mean().sqrt().item()
     return figures
 
@@ -56,7 +57,7 @@ def sample(method: Method, images: Tensor) -> Tensor:
     """-> rows of Z1 as drawn, recovered, and what is between them; grey is 0, black and white are 3 away."""
     noise, count = Noise.of(4, 0, range(len(VALIDATED))), len(VALIDATED)
     sigma = images.new_tensor(VALIDATED)
-    z1, found = through(cast(PaperUDM, method.udm), noise, images.shape[-1], sigma)
+    z1, found = through(cast(PaperUDM, cast(Glow2, method).udm), noise, images.shape[-1], sigma)
     rows = torch.stack([z1, found, found - z1], dim=1).view(3 * count, *z1.shape[1:])
     return (rows / 6 + 0.5).clamp(0, 1)
 

@@ -31,7 +31,8 @@ WINDOW = 5
 
 
 class Reader(Protocol):
-    net: BlindNet
+    @property
+    def net(self) -> BlindNet: ...
 
     @property
     def device(self) -> str: ...

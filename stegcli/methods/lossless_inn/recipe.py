@@ -8,7 +8,7 @@ network that reads single grey levels is easily thrown off.
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from stegcli.method import Method
 from stegcli.methods.lossless_inn import recipe_density
-from stegcli.methods.lossless_inn.net import BlindNet
+from stegcli.methods.lossless_inn.network import NetworkCoder
 from stegcli.nn.tensors import quantise
 from stegcli.pictures.metrics import psnr_of_mse
 from stegcli.recipe import Noise, Recipe, Stage, Step
@@ -25,7 +25,7 @@ from stegcli.recipe import Noise, Recipe, Stage, Step
 
 def hide_loss(method: Method, images: Tensor, step: Step, weight: tuple[float, float]) -> dict[str, Tensor]:
     """Images (b, 3, h, w) -> the terms `bits` and `change`, and for the log the share of wrong bits and the PSNR."""
-    net = cast(BlindNet, method.net)
+    net = cast(NetworkCoder, method).net
     message = step.noise.bits(net.message, *images.shape[2:], device=images.device)
     stego = quantise(net.embed(images * 255, message)[0] / 255)
     log_odds = net.read(stego * 255) * message
@@ -42,7 +42,7 @@ def hide_loss(method: Method, images: Tensor, step: Step, weight: tuple[float, f
 
 def validate(method: Method, images: Tensor) -> dict[str, float]:
     """Unseen crops -> share of wrong bits before mending and code, and PSNR of the rounded stego."""
-    net = cast(BlindNet, method.net)
+    net = cast(NetworkCoder, method).net
     noise = Noise.of(1, 0, range(len(images)))
     wrong, squared = [], []
     for i in range(len(images)):
@@ -57,7 +57,7 @@ def validate(method: Method, images: Tensor) -> dict[str, float]:
 
 def sample(method: Method, images: Tensor) -> Tensor:
     """Covers -> rows of cover, stego and residual x10."""
-    net = cast(BlindNet, method.net)
+    net = cast(NetworkCoder, method).net
     covers = images[:4]
     message = Noise.of(1, 0, range(len(covers))).bits(net.message, *covers.shape[2:], device=covers.device)
     stegos = net.embed(covers * 255, message)[0].round().clamp(0, 255) / 255
@@ -102,3 +102,11 @@ RECIPES = {
     ),
     "density": recipe_density.RECIPE,
 }
+
+TINY: list[dict[str, Any]] = [
+    {"coder": "network", "message": 1, "blocks": 1, "growth": 4, "depth": 2, "periods": [4, 8]},
+    {"coder": "network", "message": 3, "blocks": 1, "growth": 4, "depth": 2, "periods": [4, 8]},
+    {"coder": "coset"},
+    {"coder": "coset", "costs": "density", "width": 2, "side": 3},
+]
+"""Configurations that build and run in milliseconds, for the contract tests."""

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stegcli.method import Method
+from stegcli.methods.lossless_inn.coset import CosetCoder
 from stegcli.methods.lossless_inn.density import Density, log_likelihood
 from stegcli.recipe import Recipe, Stage, Step
 
@@ -39,7 +40,7 @@ def sample(method: Method, images: Tensor) -> Tensor:
 
 
 def _net(method: Method) -> Density:
-    return cast(Density, method.density)
+    return cast(CosetCoder, method).density
 
 
 def _nats(net: Density, levels: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ from stegcli.methods.glow2.recipe_sr import mean_psnr
 from stegcli.methods.glow2.rivals.refiner import PAIRS, Guess, Refiner, guess
 from stegcli.nn.wavelet import Band, Pyramid
 from stegcli.pictures.channel import parse
+from stegcli.pictures.image import Picture
 from stegcli.recipe import Noise, Recipe, Stage, Step
 
 CHANNELS = ("png", "jpeg:95", "jpeg:90", "jpeg:80", "jpeg:60", "jpeg:40")
@@ -51,7 +52,7 @@ def sent(flow: Pyramid, temperature: float, side: int, channel: str, number: int
     """The stego of that number, drawn from G2 and through that channel; those from DRAWS on are for validation."""
     rng = np.random.default_rng([number, side, *channel.encode()])
     z, x = measure_latents.drawn(flow, side, side, temperature, rng)
-    file = measure_latents.arrived(noise.to_pixels(x), parse(channel), rng)
+    file = parse(channel).through(Picture(noise.to_pixels(x)), rng)
     return Sent(z.flatten().cpu().numpy(), *noise.read(flow, file.pixels, file.jpeg).at(temperature))
 
 
@@ -69,7 +70,7 @@ def through(
 @torch.no_grad()
 def revealed(method: Glow2, images: Tensor, ways: list[tuple[str, int]], drawn: Noise) -> Guess:
     """Secrets (b, 3, s, s) on the 8-bit grid; channel and number of the stego of each -> what comes back of them."""
-    g1, g2, side = cast(Pyramid, method.g1), method._generator(), images.shape[-1]
+    g1, g2, side = cast(Pyramid, method.g1), method.generator(), images.shape[-1]
     ranks, bands = cascade.importance(g1.bands(side, side)), g2.bands(side, side)
     latents = g1(dequantise(images, torch.tensor(0.5)))[0].flatten(1).cpu().numpy()
     read = [
@@ -84,7 +85,7 @@ def refiner_loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor
     """-> squared error over that without the refiner, the mean over pictures: a dB counts alike in all channels."""
     ways = [(str(g.choice(CHANNELS)), int(g.integers(DRAWS))) for g in step.noise.generators]
     came = revealed(cast(Glow2, method), images, ways, step.noise)
-    made = cast(Refiner, method.refiner)(came)
+    made = cast(Refiner, cast(Glow2, method).refiner)(came)
     before, after = ((p - images).square().flatten(1).mean(1) for p in (came.middle, made))
     return {"error": (after / before.clamp(min=LEAST_ERROR)).mean()}
 
@@ -94,7 +95,7 @@ def _validated(method: Method, images: Tensor, channel: str) -> tuple[Tensor, Te
     """Unseen pictures in unseen stegos -> what comes back: of the latents' means, as an average, and refined."""
     ways = [(channel, DRAWS + i % UNSEEN) for i in range(len(images))]
     came = revealed(cast(Glow2, method), images, ways, Noise.of(4, 0, range(len(images))))
-    return came.middle, came.average, cast(Refiner, method.refiner)(came).clamp(0, 1)
+    return came.middle, came.average, cast(Refiner, cast(Glow2, method).refiner)(came).clamp(0, 1)
 
 
 def validate(method: Method, images: Tensor) -> dict[str, float]:

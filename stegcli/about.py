@@ -1,0 +1,59 @@
+"""What a method is, told without loading it: a method's package holds one `About` as ABOUT.
+
+Nothing here imports torch, so that help, tables and usage errors need no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from stegcli.options import NoOptions
+
+LOSSLESS = frozenset({"PNG", "WEBP", "TIFF", "BMP"})
+"""Pillow's names of the formats that keep every sample."""
+Carries = Literal["bytes", "picture"]
+Cover = Literal["given", "generated", "from key"]
+
+
+@dataclass(frozen=True)
+class About:
+    """The facts of one method that the command line, the tables and the checks need before anything is loaded.
+
+    name: as `--method` takes it. summary: one line for `stego methods` and the help.
+    carries: "bytes" for any file, exactly; "picture" for pictures that may come back with some loss.
+    cover: "given" by the user, "generated" for the secret, or drawn "from key".
+    keyed: whether a key is needed. numbered: whether a key draws another cover for every message number.
+    shares_cover: whether all receivers of a stego must draw one cover from their keys.
+    most_secrets: how many secrets one stego holds at most. shares_key: whether one key may open several of them.
+    survives: the channels a stego can be made for, as `--survive` names them: png, jpeg:Q, jpeg:A..B, noise:S.
+    writes: Pillow's names of the formats a stego can be written in. min_side: of a cover or stego, in pixels.
+    hide, reveal, evaluate: dataclasses of the method's own options (`stegcli.options`).
+    facets: options that choose a revision of the weights (`--coder`, `--domain`), each with its help.
+    parts: what `stego train --part` can train, the default first; PART/NAME trains a piece of one.
+    reference: the paper, for the tables.
+    """
+
+    name: str
+    summary: str
+    carries: frozenset[Carries]
+    cover: Cover
+    keyed: bool = True
+    numbered: bool = False
+    shares_cover: bool = False
+    most_secrets: int = 1
+    shares_key: bool = False
+    survives: tuple[str, ...] = ("png",)
+    writes: frozenset[str] = LOSSLESS
+    min_side: int = 64
+    hide: type = NoOptions
+    reveal: type = NoOptions
+    evaluate: type = NoOptions
+    facets: Mapping[str, str] = field(default_factory=dict)
+    parts: tuple[str, ...] = ()
+    reference: str = ""
+
+    @property
+    def writes_lossy(self) -> bool:
+        return not self.writes <= LOSSLESS

@@ -1,0 +1,125 @@
+"""`stego evaluate`: how good a method is on the user's own pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stegcli import methods, options, weights
+from stegcli.about import About
+from stegcli.cli import complete
+from stegcli.cli.console import emit, progress, show, table
+from stegcli.cli.options import (
+    DeviceOption,
+    JsonOption,
+    QuietOption,
+    SeedOption,
+    check_facets,
+    parsed,
+    takes_options_of_methods,
+)
+from stegcli.errors import UsageError
+
+EXAMPLES = """
+Examples:
+
+stego evaluate lossless-inn --covers photos/ --limit 8
+
+stego evaluate glow2 --secrets photos/ --attack jpeg:80 --limit 16
+"""
+
+EvaluateArgument = Annotated[str, typer.Argument(help="The method to measure.", autocompletion=complete.method_names)]
+CoversOption = Annotated[Path | None, typer.Option(help="Folder of covers, for a method that hides bytes in them.")]
+SecretsOption = Annotated[
+    Path | None,
+    typer.Option(help="Folder of pictures to hide, for a method that carries them; all are made 128x128 first."),
+]
+SeveralWeightsOption = Annotated[
+    list[str] | None,
+    typer.Option("--weights", help="Weights to measure; repeat for several. All bundled ones by default."),
+]
+PayloadOption = Annotated[
+    list[float] | None, typer.Option(help="Payload in bits per pixel; repeat. 0.1, 1 and the capacity by default.")
+]
+AttackOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="What happens to the stego: jpeg:Q, noise:S; repeat. For secrets jpeg:90, 80 and 40 by default.",
+        autocompletion=complete.channels,
+    ),
+]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="At most so many covers or secrets.")]
+SizeOption = Annotated[
+    str | None, typer.Option(help="WxH: cut the covers to this size first; with --secrets the size of the stegos.")
+]
+
+
+@takes_options_of_methods("evaluate")
+def evaluate(
+    method: EvaluateArgument,
+    asked: dict[str, str | bool],
+    facets: dict[str, str],
+    covers: CoversOption = None,
+    secrets: SecretsOption = None,
+    named: SeveralWeightsOption = None,
+    payload: PayloadOption = None,
+    attack: AttackOption = None,
+    limit: LimitOption = None,
+    size: SizeOption = None,
+    seed: SeedOption = 0,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    device: DeviceOption = "auto",
+) -> None:
+    """Measure a method: beside plain LSB replacement and the limit, or beside its paper."""
+    about = methods.about(method)
+    folder = _what_to_measure(about, covers, secrets, payload)
+    own = parsed("evaluate", method, asked)
+    chosen = _weights_to_measure(method, facets, named)
+    sides = options.parse_size(size) if size is not None else None
+    common: Any = {"weights": chosen, "attacks": attack, "limit": limit, "size": sides, "seed": seed,
+                   "device": device, "options": own}  # fmt: skip
+    from stegcli.measuring import bits, pictures
+
+    with progress("measuring", quiet) as tick:
+        if folder is covers:
+            result = bits.evaluate(method, folder, payloads=payload, tick=tick, **common)
+        else:
+            result = pictures.evaluate(method, folder, tick=tick, **common)
+    if json:
+        emit(result)
+    elif folder is covers:
+        table(f"{method} on {result['covers']} covers, means", bits.COLUMNS, bits.rows(result))
+        for line in bits.verdicts(result):
+            show(line)
+    else:
+        for title, columns, rows in pictures.tables(result):
+            table(title, columns, rows)
+
+
+def _what_to_measure(about: About, covers: Path | None, secrets: Path | None, payload: list[float] | None) -> Path:
+    """-> the folder of covers or of secrets, whichever the method needs; the other is refused."""
+    if "picture" in about.carries:
+        if secrets is None or covers is not None or payload:
+            needs = f"{about.name} needs --secrets DIR, and takes no --covers or --payload"
+            raise UsageError(needs, "it carries pictures")
+        return secrets
+    if covers is None or secrets is not None:
+        needs = f"{about.name} needs --covers DIR, and takes no --secrets"
+        raise UsageError(needs, "random bytes are hidden in the covers")
+    return covers
+
+
+def _weights_to_measure(method: str, facets: dict[str, str], named: list[str] | None) -> list[str] | None:
+    """The weights that were named, which must be what the facets ask for, or all that are."""
+    check_facets(method, facets)
+    if not facets:
+        return named
+    if named is None:
+        weights.by_facets(method, facets)
+        return [e.name for e in weights.entries(method) if facets.items() <= e.facets.items()]
+    for name in named:
+        weights.by_facets(method, facets, name)
+    return named

@@ -1,0 +1,73 @@
+"""`stego weights`: list, verify, fetch and export what weights.toml names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stegcli import methods
+from stegcli import weights as store
+from stegcli.cli import complete, tables
+from stegcli.cli.console import complain, emit, say, table
+from stegcli.cli.options import ForceOption, JsonOption, OneMethodArgument
+from stegcli.errors import WeightsError
+
+ExportArgument = Annotated[Path, typer.Argument(help="Where the folders go.")]
+OneMethodOption = Annotated[
+    str | None, typer.Option("--method", help="One method only.", autocompletion=complete.method_names)
+]
+
+
+def weights_list(json: JsonOption = False) -> None:
+    """List the revisions that weights.toml names."""
+    columns, rows = tables.weights_table()
+    if json:
+        emit({f"{r[0]}/{r[1]}": dict(zip(columns[2:], r[2:], strict=True)) for r in rows})
+    else:
+        table("weights", columns, rows)
+
+
+def weights_verify(method: OneMethodArgument = None, json: JsonOption = False) -> None:
+    """Check the bytes of every revision that is here or can be fetched, and that it loads."""
+    _check_method(method)
+    right: dict[str, bool] = {}
+    for found in store.entries(method):
+        name = f"{found.method}/{found.name}"
+        try:
+            _ = store.load(found.method, found.name).networks  # building them shows whether they fit
+        except WeightsError as error:
+            complain(error)
+            right[name] = False
+        else:
+            say(f"ok: {name}")
+            right[name] = True
+    if json:
+        emit(right)
+    if not all(right.values()):
+        raise typer.Exit(WeightsError.exit_code)
+
+
+def weights_fetch(method: OneMethodArgument = None, force: ForceOption = False) -> None:
+    """Fetch all revisions that lie on a hub, for use offline."""
+    _check_method(method)
+    for found in store.entries(method):
+        held = store.holder(found)
+        where = str(store.locate(held, force)) if held.repo is not None else "in the package"
+        if held.repo is not None:
+            store.verified_bytes(held)
+        lender = f"of {held.method} {held.name}, " if found.borrows else ""
+        say(f"{found.method} {found.name}: {lender}{where}")
+
+
+def weights_export(folder: ExportArgument, method: OneMethodOption = None) -> None:
+    """Write one folder per revision, ready to upload: weights, config, model card."""
+    _check_method(method)
+    for target in store.export(folder, method):
+        say(f"wrote {target}")
+
+
+def _check_method(name: str | None) -> None:
+    if name is not None:
+        methods.about(name)

@@ -1,0 +1,33 @@
+"""What the shell may complete: names of methods, weights, channels and devices."""
+
+from __future__ import annotations
+
+from stegcli import methods, weights
+from stegcli.errors import StegoError
+
+CHANNELS = ("png", "jpeg:90", "jpeg:80", "jpeg:75", "jpeg:75..95", "noise:2")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def _starting(names: list[str] | tuple[str, ...], incomplete: str) -> list[str]:
+    return [n for n in names if n.startswith(incomplete)]
+
+
+def method_names(incomplete: str) -> list[str]:
+    return _starting(methods.names(), incomplete)
+
+
+def weights_names(incomplete: str) -> list[str]:
+    try:
+        entries = weights.entries()
+    except StegoError:  # nothing to complete is no reason to disturb the shell
+        return []
+    return _starting([e.name for e in entries], incomplete)
+
+
+def channels(incomplete: str) -> list[str]:
+    return _starting(CHANNELS, incomplete)
+
+
+def devices(incomplete: str) -> list[str]:
+    return _starting(DEVICES, incomplete)

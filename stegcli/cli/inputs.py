@@ -1,0 +1,261 @@
+"""What the user named on the command line -> the files, keys and outputs of each job."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from stegcli import files, methods, weights
+from stegcli.about import About
+from stegcli.cli.console import say
+from stegcli.errors import FileError, UsageError
+from stegcli.files import STDIO
+from stegcli.keys import key as keys
+from stegcli.keys.key import Key
+from stegcli.pictures import image
+
+
+@dataclass(frozen=True)
+class Named:
+    """The files of `hide`.
+
+    groups: secrets that go into one stego together. keys: paths, none if fresh keys are to be made. receivers: whether
+    every secret of a group is for a receiver of its own.
+    """
+
+    groups: tuple[tuple[str, ...], ...]
+    outputs: tuple[str, ...]
+    keys: tuple[str, ...]
+    batch: bool
+    receivers: bool
+
+    @property
+    def to_stdout(self) -> bool:
+        return self.outputs[0] == STDIO
+
+
+def named_for_hide(
+    secrets: list[str] | None, receivers: list[str] | None, key: list[str], output: str | None, about: About,
+    key_path: Path | None,
+) -> Named:  # fmt: skip
+    """What was named for `hide` -> the files of each stego. Raises UsageError."""
+    meant = _secrets(secrets, receivers)
+    together = bool(receivers) or _goes_together(meant, output, about)
+    batch = not together and is_batch(meant, output)
+    to_stdout = not batch and _to_stdout(output)
+    _check_keys(key, receivers, meant if together else meant[:1], about)
+    if key_path is not None and (key or batch or len(meant) > 1):
+        raise UsageError(f"{key_path} is to be the key of one stego", "leave --key and the other secrets out")
+    if about.keyed and to_stdout and not key and key_path is None:
+        raise UsageError("without -o there is no place to write a fresh key beside", "give --key KEY or -o OUT")
+    outputs = batch_outputs(meant, output, ".png") if batch else [output or STDIO]
+    groups = [tuple(meant)] if together else [(s,) for s in meant]
+    return Named(tuple(groups), tuple(outputs), tuple(key), batch, bool(receivers))
+
+
+def _secrets(secrets: list[str] | None, receivers: list[str] | None) -> list[str]:
+    if receivers and secrets:
+        raise UsageError("--secret names all secrets: none stands by itself")
+    if not receivers and not secrets:
+        raise UsageError("no secret", "stego hide FILE -o OUT.png")
+    return receivers or secrets or []
+
+
+def _goes_together(secrets: list[str], output: str | None, about: About) -> bool:
+    """Several secrets and one output: one stego for all of them, if the method can and needs no key for each."""
+    one_key = about.shares_key or not about.keyed
+    return len(secrets) > 1 and about.most_secrets > 1 and one_key and not names_folder(output)
+
+
+def _check_keys(given: list[str], receivers: list[str] | None, together: list[str], about: About) -> None:
+    if given and not about.keyed:
+        raise UsageError(f"{about.name} takes no key", "leave --key out")
+    if receivers and len(receivers) > about.most_secrets:
+        raise UsageError(f"{about.name} hides at most {about.most_secrets} secrets in a stego, not {len(receivers)}")
+    if receivers and given and len(given) != len(receivers) and not (about.shares_key and len(given) == 1):
+        raise UsageError(f"{len(receivers)} secrets and {len(given)} keys", "each --secret takes a --key of its own")
+    if len(given) > 1 and not receivers:
+        hint = "several receivers: --secret A --key A.npy --secret B --key B.npy"
+        raise UsageError("several keys for one secret", hint)
+    if len(together) > about.most_secrets:
+        raise UsageError(f"{about.name} hides at most {about.most_secrets} secrets in a stego, not {len(together)}")
+    if len(set(given)) < len(given):
+        raise UsageError("one key for two secrets", "each --secret takes a --key of its own")
+
+
+def check_stdin(*names: str | None) -> None:
+    if names.count(STDIO) > 1:
+        raise UsageError("standard input can be only one of the inputs")
+
+
+def _to_stdout(output: str | None) -> bool:
+    if output is None and sys.stdout.isatty():
+        raise UsageError("standard output is a terminal", "give -o OUT.png")
+    return output in (None, STDIO)
+
+
+# -- keys
+
+
+def key_of_environment() -> list[str]:
+    return [os.environ["STEGO_KEY"]] if os.environ.get("STEGO_KEY") else []
+
+
+def chosen_method(held: tuple[Key, ...], method: str | None, cover: str | None) -> str:
+    """The method: the key's, else the one asked for, else by whether there is a cover. Raises UsageError."""
+    if method is not None:
+        methods.about(method)
+    if held:
+        for key in held:
+            check_key(key, method)
+        return held[0].method
+    return method or (methods.DEFAULT_WITH_COVER if cover else methods.DEFAULT)
+
+
+def check_key(key: Key, wanted: str | None) -> None:
+    """Raises UsageError if the key is for a method that this stego lacks, or for another than `wanted`."""
+    if wanted and key.method != wanted:
+        raise UsageError(f"the key is for {key.method}, not for {wanted}")
+    if key.method not in methods.names():
+        hint = f"methods: {', '.join(methods.names())}"
+        raise UsageError(f"the key is for {key.method}, which this stego lacks", hint)
+
+
+def check_held(held: tuple[Key, ...], facets: dict[str, str]) -> None:
+    """Whether several keys can serve one stego, and are what the facets ask for. Raises UsageError."""
+    if len({(k.method, k.weights) for k in held}) > 1:
+        raise UsageError("the keys are for different methods or weights")
+    if len({k.secret for k in held}) < len(held):
+        raise UsageError("one key for two secrets", "each --secret takes a --key of its own")
+    if facets:
+        weights.check_facets(held[0].method, held[0].weights, facets, "the key")
+
+
+def key_maker(held: tuple[Key, ...], about: About, named: str | None) -> Callable[[int], tuple[Key, ...]]:
+    """-> a function: how many -> the user's keys each time, or fresh ones each time, which draw one cover if they must.
+
+    Raises UsageError if the user's keys draw different covers.
+    """
+    if held:
+        if about.shares_cover and len({k.cover_secret() for k in held}) > 1:
+            raise UsageError("the keys draw different covers", "make the others with stego keygen --with FIRST.npy")
+        return lambda count: held
+    if not about.keyed:
+        return lambda count: ()
+    name = weights.identity(about.name, named or "default")
+
+    def fresh(count: int) -> tuple[Key, ...]:
+        first = keys.generate(about.name, name)
+        more = (keys.beside(first) if about.shares_cover else keys.generate(about.name, name) for _ in range(count - 1))
+        return (first, *more)
+
+    return fresh
+
+
+def beside(output: str) -> Path:
+    """out.png -> out.key.npy"""
+    return Path(output).with_suffix(".key.npy")
+
+
+def fresh_paths(output: str, count: int) -> tuple[str, ...]:
+    """Where fresh keys go: out.key.npy, and for several receivers out.1.key.npy, out.2.key.npy, ..."""
+    if count == 1:
+        return (str(beside(output)),)
+    return tuple(str(Path(output).with_suffix(f".{i + 1}.key.npy")) for i in range(count))
+
+
+# -- outputs and batches
+
+
+def check_outputs(paths: list[Path], force: bool) -> None:
+    """Whether the outputs differ and can be written. Raises UsageError, FileError."""
+    if len({p.absolute() for p in paths}) < len(paths):
+        raise UsageError(f"stego and key would both be {paths[0]}")
+    files.check_writable(paths, force)
+
+
+def names_folder(output: str | None) -> bool:
+    if output == "":
+        raise UsageError("the name of the output is empty")
+    return output is not None and output != STDIO and (output.endswith("/") or is_folder(output))
+
+
+def is_batch(inputs: list[str], output: str | None) -> bool:
+    folder = names_folder(output)
+    if len(inputs) > 1 and not folder:
+        raise UsageError("several inputs need -o FOLDER/")
+    if folder and STDIO in inputs:
+        raise UsageError("standard input cannot be part of a batch")
+    return folder
+
+
+def is_folder(name: str) -> bool:
+    try:
+        return Path(name).is_dir()
+    except OSError:  # a name too long: whoever opens it says so
+        return False
+
+
+def batch_outputs(inputs: list[str], folder: str | None, suffix: str) -> list[str]:
+    """a.txt -> FOLDER/a.png; where two inputs would meet, the whole name: FOLDER/a.txt.png."""
+    stems = [Path(i).stem for i in inputs]
+    names = [s if stems.count(s) == 1 else Path(i).name for i, s in zip(inputs, stems, strict=True)]
+    for name, meant in zip(names, inputs, strict=True):
+        if names.count(name) > 1:
+            raise UsageError(f"{meant} and another input would both become {name}{suffix}")
+    return [str(Path(folder or ".") / f"{n}{suffix}") for n in names]
+
+
+def covers_for(cover: str | None, count: int) -> list[str | None]:
+    """One cover for one stego; in a batch a folder with one for each, or one for all, which is warned of."""
+    if cover is None:
+        return [None] * count
+    if not is_folder(cover):
+        if count > 1:
+            say(f"warning: {cover} serves {count} times; two stegos of one cover show where they differ")
+        return [cover] * count
+    from stegcli.data import list_pictures
+
+    found: list[str | None] = [str(p) for p in list_pictures(Path(cover))]
+    if len(found) < count:
+        raise UsageError(f"{count} secrets need {count} covers, {cover} has {len(found)}")
+    return found[:count]
+
+
+@contextlib.contextmanager
+def made_folder(folder: str | None) -> Iterator[None]:
+    """Make the folder of a batch, and take it away again if nothing came to lie in it."""
+    if folder is None or is_folder(folder):
+        yield
+        return
+    try:
+        Path(folder).mkdir(parents=True)
+    except OSError as error:
+        raise FileError(f"cannot make folder {folder}: {(error.strerror or str(error)).lower()}") from error
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            Path(folder).rmdir()
+
+
+def nth(options: Any, index: int, about: About) -> Any:
+    """The options of the first of a batch under one key -> of another, which has a message number of its own."""
+    return replace(options, number=(options.number or 0) + index) if about.numbered else options
+
+
+def check_quality(quality: int | None, outputs: tuple[str, ...], about: About) -> None:
+    """Raises UsageError if a quality is given, and no output is a JPEG."""
+    if quality is None:
+        return
+    if not about.writes_lossy:
+        writers = ", ".join(a.name for a in methods.abouts() if a.writes_lossy)
+        raise UsageError(f"--quality means nothing to {about.name}", f"methods that take it: {writers}")
+    if not all(Path(o).suffix.lower() in image.LOSSY for o in outputs):
+        hint = "-o OUT.jpg, or --survive jpeg:Q for a PNG that may become one"
+        raise UsageError("--quality is of a JPEG output", hint)

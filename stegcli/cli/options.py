@@ -1,0 +1,195 @@
+"""The options of the command line: those that every command shares, and the way in for those that methods declare."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from stegcli import methods
+from stegcli.cli import complete
+from stegcli.errors import UsageError
+from stegcli.options import Declared, declared
+from stegcli.pictures.channel import ROBUST
+
+FILES = "Files"
+KEYS = "Keys and receivers"
+METHOD = "Method"
+SHARED = "Options of several methods"
+OUTPUT = "Output"
+PREFIX = "method_option_"
+"""Before the names of parameters that methods declared, so that they meet no others."""
+
+# -- options that several commands take
+
+MethodOption = Annotated[
+    str | None,
+    typer.Option(help="The method; see `stego methods`.", rich_help_panel=METHOD, autocompletion=complete.method_names),
+]
+WeightsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--weights", help="Weights by name or alias (`stego weights list`), or a file.", rich_help_panel=METHOD,
+        autocompletion=complete.weights_names,
+    ),
+]  # fmt: skip
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        envvar="STEGO_DEVICE", help="Where networks run: auto, cpu or cuda.", rich_help_panel=OUTPUT,
+        autocompletion=complete.devices,
+    ),
+]  # fmt: skip
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object, or one per file of a batch.", rich_help_panel=OUTPUT)
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.", rich_help_panel=OUTPUT)]
+ForceOption = Annotated[bool, typer.Option("--force", "-f", help="Replace outputs that exist.", rich_help_panel=OUTPUT)]
+JobsOption = Annotated[
+    int, typer.Option("--jobs", min=1, help="How many files of a batch to work on at a time.", rich_help_panel=OUTPUT)
+]
+OutOption = Annotated[
+    str | None,
+    typer.Option(
+        "-o", "--output", help="Output file, or folder of a batch; - is standard output.", rich_help_panel=FILES
+    ),
+]
+SeedOption = Annotated[int, typer.Option(help="Seed of everything that is drawn at random.")]
+SurviveOption = Annotated[
+    str | None,
+    typer.Option(
+        help="What the stego must survive: png, jpeg:Q, jpeg:A..B, noise:S. It is verified before it is written.",
+        show_default="png", rich_help_panel=METHOD, autocompletion=complete.channels,
+    ),
+]  # fmt: skip
+RobustOption = Annotated[
+    bool, typer.Option("--robust", help=f"The same as --survive {ROBUST}.", rich_help_panel=METHOD)
+]
+OneMethodArgument = Annotated[str | None, typer.Argument(help="One method only.", autocompletion=complete.method_names)]
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+# -- options that methods declare
+
+
+def takes_options_of_methods(command: methods.Command | None) -> Callable[[Command], Command]:
+    """A command with the parameters `asked` and `facets` -> one that takes the options of every method.
+
+    command: whose options, None for facets alone. asked: the flags that were given and their words, to be checked
+    against the chosen method by `parsed`. facets: the same of options that choose weights.
+    """
+
+    def decorate(function: Command) -> Command:
+        own = [p for p in inspect.signature(function, eval_str=True).parameters.values() if p.name not in RECEIVES]
+        extra = list(_parameters(command))
+
+        @functools.wraps(function)
+        def run(**values: Any) -> None:
+            given = {n.removeprefix(PREFIX): values.pop(n) for n in [p.name for p in extra]}
+            words = {_flag(n): v for n, v in given.items() if v is not None and v is not False}
+            facets = {n: w for n, w in words.items() if n in all_facets()}
+            asked = {n: w for n, w in words.items() if n not in facets}
+            function(**values, **{n: v for n, v in {"asked": asked, "facets": facets}.items() if n in wanted})
+
+        wanted = inspect.signature(function).parameters
+        run.__signature__ = inspect.Signature([*own, *extra])  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in (*own, *extra)}
+        return run  # type: ignore[return-value]
+
+    return decorate
+
+
+RECEIVES = ("asked", "facets")
+
+
+def _name(flag: str) -> str:
+    return PREFIX + flag.replace("-", "_")
+
+
+def _flag(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _parameters(command: methods.Command | None) -> Iterator[inspect.Parameter]:
+    """One parameter for each flag that any method declares, shared ones first, and one for each facet."""
+    takers = takers_by_flag(command) if command else {}
+    shared = [f for f, t in takers.items() if next(iter(t.values())).option.shared]
+    for flag in [*shared, *(f for f in takers if f not in shared)]:
+        yield _parameter(flag, takers[flag])
+    if command != "reveal":
+        for facet, help in all_facets().items():
+            annotation = Annotated[
+                str | None, typer.Option(f"--{facet}", help=help, metavar="NAME", rich_help_panel=METHOD)
+            ]
+            yield inspect.Parameter(_name(facet), inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _parameter(flag: str, takers: Mapping[str, Declared]) -> inspect.Parameter:
+    one = next(iter(takers.values()))
+    names = ", ".join(takers)
+    panel = SHARED if one.option.shared or len(takers) > 1 else f"Options of {names}"
+    choices = list(dict.fromkeys(c for d in takers.values() for c in d.choices))
+    details: dict[str, Any] = {
+        "help": one.option.help + (f" ({names})" if panel == SHARED else "") + _default(one),
+        "rich_help_panel": panel,
+    }
+    if one.is_flag:
+        annotation: Any = Annotated[bool, typer.Option(f"--{flag}", **details)]
+    else:
+        metavar = "|".join(map(str, choices)) or one.metavar
+        annotation = Annotated[str | None, typer.Option(f"--{flag}", metavar=metavar, **details)]
+    default = False if one.is_flag else None
+    return inspect.Parameter(_name(flag), inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _default(option: Declared) -> str:
+    return "" if option.default in (None, False) else f" Default: {option.default}."
+
+
+def takers_by_flag(command: methods.Command) -> dict[str, dict[str, Declared]]:
+    """Flag -> the methods that take it at a command, with their declarations."""
+    found: dict[str, dict[str, Declared]] = {}
+    for about in methods.abouts():
+        for option in declared(getattr(about, command)):
+            found.setdefault(option.flag, {})[about.name] = option
+    return found
+
+
+def all_facets() -> dict[str, str]:
+    """The options that choose weights, of all methods, with their help."""
+    found: dict[str, dict[str, str]] = {}
+    for about in methods.abouts():
+        for facet, help in about.facets.items():
+            found.setdefault(facet, {})[about.name] = help
+    return {f: " ".join(dict.fromkeys(h.values())) + f" ({', '.join(h)})" for f, h in found.items()}
+
+
+def parsed(command: methods.Command, method: str, asked: Mapping[str, str | bool]) -> Any:
+    """The flags that were given -> an instance of the method's option class. Raises UsageError."""
+    from stegcli import options
+
+    about = methods.about(method)
+    known: type = getattr(about, command)
+    for flag in asked:
+        if flag not in options.flags(known):
+            takers = methods.takers(command, flag)
+            raise UsageError(f"--{flag} means nothing to {method}", f"methods that take it: {', '.join(takers)}")
+    return options.parse(known, asked)
+
+
+def check_facets(method: str, facets: Mapping[str, str]) -> None:
+    """Whether the method has these facets at all. Raises UsageError."""
+    for facet in facets:
+        if facet not in methods.about(method).facets:
+            takers = ", ".join(a.name for a in methods.abouts() if facet in a.facets)
+            raise UsageError(f"--{facet} means nothing to {method}", f"methods that take it: {takers}")
+
+
+def survive_text(survive: str | None, robust: bool) -> str:
+    """--survive and --robust -> one channel's name. Raises UsageError if both are given."""
+    if robust and survive is not None:
+        raise UsageError("--robust and --survive both say what the stego must survive", "leave one of them out")
+    return ROBUST if robust else survive or "png"

@@ -1,0 +1,197 @@
+"""Secrets -> drafts of a stego: fresh latents, some of which then hold the messages.
+
+secret -> Message (what the header says, and bytes or latents under G1) -> its places in z -> G2 -> a picture
+"""
+
+from __future__ import annotations
+
+import secrets as os_random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from stegcli.errors import CapacityError, FileError, UsageError
+from stegcli.keys.key import Key
+from stegcli.keys.stream import Stream
+from stegcli.method import Draft, Request, Secret
+from stegcli.methods.glow2 import bits, cascade, compress, header, layout, noise, pictures, torus
+from stegcli.methods.glow2.descriptor import (
+    CASCADE,
+    COMPRESSED,
+    FILE,
+    MOST_RESTORED,
+    TOKEN,
+    Descriptor,
+    checked_temperature,
+)  # fmt: skip
+from stegcli.methods.glow2.layout import CHANNELS, Share
+from stegcli.nn.drawing import acceptable
+from stegcli.nn.wavelet import Band
+from stegcli.pictures.channel import parse
+from stegcli.pictures.image import Picture
+
+if TYPE_CHECKING:
+    from stegcli.methods.glow2.method import Glow2
+
+TRIES = 8
+
+
+@dataclass(frozen=True)
+class Message:
+    """A secret ready to travel: what the header says of it, and its bytes or its latents under G1."""
+
+    descriptor: Descriptor
+    data: bytes | None = None
+    latents: np.ndarray | None = None
+    note: str | None = None
+
+    @property
+    def token(self) -> bool:
+        """Whether the receiver gets a pad as a file."""
+        return self.descriptor.form == TOKEN
+
+
+class Sender:
+    """One request, on its way into a picture.
+
+    z: the latents of the last draft. used: for each message, the places of z that hold its bytes or numbers; the
+    measures of secrecy look at these.
+    """
+
+    def __init__(self, method: Glow2, request: Request):
+        self.method, self.request, self.options = method, request, request.options
+        self.height, self.width = method.size(request)
+        self.bands = method.bands(self.height, self.width)
+        self.shares = [Share(i, len(request.keys)) for i in range(len(request.keys))]
+        self.z = np.empty(0)
+        self.used: list[np.ndarray] = []
+
+    def drafts(self) -> Iterator[Draft]:
+        """Stegos to try, each with fresh latents around the same messages. Raises CapacityError, FileError."""
+        request = self.request
+        messages = [self._message(s, p) for s, p in zip(request.secrets, self.shares, strict=True)]
+        exact = tuple(m.data for m in messages)
+        forms = tuple(m.descriptor.form for m in messages)
+        notes = tuple(dict.fromkeys(m.note for m in messages if m.note)) + _warnings(request)
+        capacity = self.method.capacity(request)
+        for _ in range(TRIES):
+            fresh = Stream(os_random.token_bytes(32))
+            z = self.z = fresh.normal(3 * self.height * self.width)
+            self.used = []
+            to = list(zip(messages, request.keys, self.shares, strict=True))
+            nonces = [self._write(z, *one) for one in to]
+            x = self.method.draw(torch.from_numpy(z), self.height, self.width, messages[0].descriptor.temperature)
+            if acceptable(x):
+                sent = zip(messages, request.keys, nonces, strict=True)
+                tokens = tuple(self._token(z, *one, fresh).reshape(x.shape[1:]) for one in sent if one[0].token)
+                yield Draft(Picture(noise.to_pixels(x)), exact, forms, capacity, notes, tokens)
+
+    def _room(self, channel: str, share: Share) -> int:
+        return self.method.room(self.height, self.width, channel, share)
+
+    def _message(self, secret: Secret, share: Share) -> Message:
+        asked = self.options.temperature
+        temperature = checked_temperature(self.method.temperature if asked is None else asked, self.method.coolest)
+        channel = layout.channel_for(self.request.harshest)
+        room = self._room(channel, share)
+        travel = _travel(secret, self.options.travel)
+        if travel == CASCADE:
+            form = CASCADE if share.of == 1 else TOKEN
+            return self._cascaded(secret, Descriptor(form, channel, temperature))
+        data = secret.data if travel == FILE else compress.pack(secret.data, picture_of(secret), room).data
+        if len(data) > room:
+            raise CapacityError(max(0, room), len(data), "use a larger --size or a milder --survive")
+        # What fits a harsher channel goes that way: it costs nothing.
+        harshest = next(c for c in reversed(CHANNELS) if len(data) <= self._room(c, share))
+        return Message(Descriptor(travel, harshest, temperature, len(data)), data)
+
+    def _cascaded(self, secret: Secret, descriptor: Descriptor) -> Message:
+        flow, side = self.method.secrets_flow(), min(self.height, self.width)
+        copies = self.options.redundancy or 1
+        if inner_side(side, copies) % flow.side:
+            raise UsageError(f"a stego of side {side} is too small for redundancy {copies}", "use a larger --size")
+        picture = picture_of(secret)
+        scale = min(1.0, MOST_RESTORED / max(picture.width, picture.height))
+        width, height = (max(1, round(s * scale)) for s in (picture.width, picture.height))
+        note = f"a picture of at most {MOST_RESTORED} pixels a side comes back" if scale < 1 else None
+        latents = pictures.to_latents(flow, picture, inner_side(side, copies))
+        return Message(replace(descriptor, copies=copies, width=width, height=height), None, latents, note)
+
+    def _write(self, z: np.ndarray, message: Message, key: Key, share: Share) -> int:
+        """Put a message into its receiver's latents; all others stay as they were drawn. Returns its nonce."""
+        nonce, described = os_random.randbits(64), message.descriptor.to_int()
+        taken = header_places(self.bands, key, share)
+        z[taken] = np.abs(z[taken]) * header.write(nonce, described, key)
+        if message.data is not None:
+            table = self.method.tables[message.descriptor.channel]
+            room = layout.stretches(self.bands, table, share, taken)
+            used, latents = bits.write(message.data, described, nonce, key, room)
+            z[used] = latents
+            self.used.append(used)
+        elif message.latents is not None and not message.token:
+            used, ranks = cascade_places(self.method, self.bands, message.descriptor, taken, key, nonce)
+            carried = cascade.numbers(message.latents, ranks, len(used))
+            z[used] = torus.write_numbers(carried, cascade.pad(key, nonce, len(used)))
+            self.used.append(used)
+        return nonce
+
+    def _token(self, z: np.ndarray, message: Message, key: Key, nonce: int, fresh: Stream) -> np.ndarray:
+        assert message.latents is not None
+        used, ranks = cascade_places(self.method, self.bands, message.descriptor, np.arange(0), key, nonce)
+        return cascade.token(z, used, cascade.numbers(message.latents, ranks, len(used)), fresh.uniform(len(z)))
+
+
+def cascade_places(
+    method: Glow2, bands: Sequence[Band], descriptor: Descriptor, taken: np.ndarray, key: Key, nonce: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """-> places of the stego's latents, and the secret's latents that take them in turn."""
+    inner = inner_side(min(_sides(bands)), descriptor.copies)
+    ranks = cascade.importance(method.secrets_flow().bands(inner, inner))
+    free = cascade.places(bands, method.tables[descriptor.channel], Share(), taken, key, nonce)
+    return free[: descriptor.copies * len(ranks)], ranks
+
+
+def header_places(bands: Sequence[Band], key: Key, share: Share) -> np.ndarray:
+    """The latents that hold the header, in its order: the key takes them from the least sturdy that will do."""
+    found: list[np.ndarray] = []
+    need = header.SLOTS
+    for index, places in enumerate(layout.header_pool(bands, share)):
+        order = key.stream(f"header places {index}").permutation(len(places))[:need]
+        found.append(places[order])
+        need -= len(order)
+    if need > 0:
+        raise UsageError("the stego is too small for so many receivers", "use a larger --size")
+    return np.concatenate(found)
+
+
+def _warnings(request: Request) -> tuple[str, ...]:
+    harshest, asked = parse(CHANNELS[-1]), request.harshest
+    if asked.kind == "jpeg" and asked.strength < harshest.strength:
+        return (f"{asked} is below {harshest}, the harshest measured: tried, and verified all the same",)
+    return ()
+
+
+def _sides(bands: Sequence[Band]) -> tuple[int, int]:
+    """Height and width of the picture that has these bands."""
+    base = bands[-1]
+    return base.height << base.octave, base.width << base.octave
+
+
+def inner_side(side: int, copies: int) -> int:
+    """Side of the stego -> side of the secret whose latents go into it: the same, or with copies half of it."""
+    return side if copies == 1 else side // 2
+
+
+def _travel(secret: Secret, asked: str) -> str:
+    if asked in ("auto", "picture"):
+        return COMPRESSED if secret.picture is not None or asked == "picture" else FILE
+    return asked
+
+
+def picture_of(secret: Secret) -> Picture:
+    if secret.picture is None:
+        raise FileError("the secret is not a picture", "use --as bytes")
+    return secret.picture

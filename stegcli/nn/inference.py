@@ -1,0 +1,24 @@
+"""What every network runs under when it hides or reveals."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+
+
+@contextlib.contextmanager
+def inference() -> Iterator[None]:
+    """No gradients, and float32 convolutions as such: TF32 would read other bits on another device.
+
+    Reference: PyTorch notes, "Numerical accuracy".
+    """
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = (cudnn.allow_tf32, matmul.allow_tf32)
+    cudnn.allow_tf32 = matmul.allow_tf32 = False
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        cudnn.allow_tf32, matmul.allow_tf32 = before

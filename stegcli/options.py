@@ -1,0 +1,170 @@
+"""Options that a method declares, as a frozen dataclass, and the way from the command line's words to it.
+
+    @dataclass(frozen=True)
+    class HideOptions:
+        steps: Annotated[int | None, Option("Steps of the search.", min=1)] = None
+        travel: Annotated[Literal["auto", "bytes"], AS] = "auto"
+        evade: Annotated[bool, Option("Mislead the detector too.")] = False
+
+A field is a str, int, float, bool (a flag without a value), Path, Literal of strings or whole numbers, or `Size`; each
+may be `| None`. Every field has a default. `__post_init__` may raise UsageError for values that exclude each other.
+"""
+
+from __future__ import annotations
+
+import math
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union
+
+from stegcli.errors import UsageError
+
+Size = tuple[int, int]
+"""Width and height; the command line writes WxH."""
+KINDS: dict[Any, str] = {str: "TEXT", int: "INTEGER", float: "NUMBER", bool: "", Path: "FILE", Size: "WxH"}
+"""The types of a field, and what the help shows for their values."""
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """For methods without options of their own."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """What the command line says of one field.
+
+    flag: the name behind the two dashes, by default the field's. min, max: bounds of a number, both allowed.
+    shared: whether several methods have this option; each may narrow its choices.
+    names_key: whether the value is the path of a fresh key, which then carries something of this one message.
+    """
+
+    help: str
+    flag: str | None = None
+    min: float | None = None
+    max: float | None = None
+    shared: bool = False
+    names_key: bool = False
+
+
+AS = Option("How a secret travels: auto, or a form of the method (see its page in the docs).", "as", shared=True)
+SIZE = Option("Width and height of a generated stego.", "size", shared=True)
+PSNR = Option("Quality of the stego to aim at, in dB against its cover.", "psnr", 15, 70, shared=True)
+NUMBER = Option("Number of the message under its key; each number draws another cover.", "number", 0, shared=True)
+
+SizeOption = Annotated[Size | None, SIZE]
+PsnrOption = Annotated[float | None, PSNR]
+NumberOption = Annotated[int | None, NUMBER]
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One field of an option class: its name and flag, what its value is, and what is said of it."""
+
+    name: str
+    flag: str
+    option: Option
+    kind: Any  # a key of KINDS
+    choices: tuple[str | int, ...]
+    default: Any
+
+    @property
+    def is_flag(self) -> bool:
+        return self.kind is bool
+
+    @property
+    def metavar(self) -> str:
+        return "|".join(map(str, self.choices)) or KINDS[self.kind]
+
+    def parse(self, text: str) -> Any:
+        """The word behind the flag -> the field's value. Raises UsageError."""
+        if self.choices:
+            return self._choice(text)
+        if self.kind is Size:
+            return parse_size(text, self.flag)
+        if self.kind in (int, float):
+            return self._number(text)
+        return self.kind(text)
+
+    def _choice(self, text: str) -> str | int:
+        for choice in self.choices:
+            if str(choice) == text:
+                return choice
+        raise UsageError(f"--{self.flag} takes no {text!r}", f"one of {', '.join(map(str, self.choices))}")
+
+    def _number(self, text: str) -> int | float:
+        try:
+            value: int | float = self.kind(text)
+        except ValueError:
+            raise UsageError(f"--{self.flag} takes a number, not {text!r}") from None
+        low, high = self.option.min, self.option.max
+        outside = (low is not None and value < low) or (high is not None and value > high)
+        if outside or not math.isfinite(value):
+            raise UsageError(f"--{self.flag} {text} is out of range", _range(low, high))
+        return value
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if high is None:
+        return "any number" if low is None else f"{low:g} or more"
+    return f"{high:g} or less" if low is None else f"{low:g} to {high:g}"
+
+
+def declared(options: type) -> tuple[Declared, ...]:
+    """An option class -> its fields. Raises TypeError if it is not such a class."""
+    hints = typing.get_type_hints(options, include_extras=True)
+    return tuple(_declared(f.name, hints[f.name], f.default) for f in fields(options))
+
+
+def _declared(name: str, hint: Any, default: Any) -> Declared:
+    if typing.get_origin(hint) is not Annotated:
+        raise TypeError(f"option {name} is not Annotated with an Option")
+    kind, *notes = typing.get_args(hint)
+    option = next((n for n in notes if isinstance(n, Option)), None)
+    if option is None or default is MISSING:
+        raise TypeError(f"option {name} needs an Option and a default")
+    kind = _without_none(kind)
+    choices = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
+    kind = type(choices[0]) if choices else kind
+    if kind not in KINDS:
+        raise TypeError(f"option {name} has the unknown type {kind}")
+    return Declared(name, option.flag or name.replace("_", "-"), option, kind, choices, default)
+
+
+def _without_none(kind: Any) -> Any:
+    if typing.get_origin(kind) not in (Union, UnionType):
+        return kind
+    (inner,) = (k for k in typing.get_args(kind) if k is not NoneType)
+    return inner
+
+
+def flags(options: type) -> frozenset[str]:
+    """The names behind the two dashes that an option class takes."""
+    return frozenset(d.flag for d in declared(options))
+
+
+def parse(options: type, given: Mapping[str, str | bool]) -> Any:
+    """Flags and their words, all of which the class must know -> an instance. Raises UsageError."""
+    known = {d.flag: d for d in declared(options)}
+    values = {known[f].name: w if isinstance(w, bool) else known[f].parse(w) for f, w in given.items()}
+    return options(**values)
+
+
+def key_path(options: Any) -> Path | None:
+    """An instance -> the path that it names for a fresh key, or None."""
+    for found in declared(type(options)):
+        value = getattr(options, found.name)
+        if found.option.names_key and value is not None:
+            return Path(value)
+    return None
+
+
+def parse_size(text: str, flag: str = "size") -> Size:
+    """`768x512` -> (768, 512). Raises UsageError."""
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise UsageError(f"--{flag} takes WIDTHxHEIGHT, not {text!r}")
+    return int(width), int(height)

@@ -1,0 +1,168 @@
+"""Bit methods: any file in a given cover, one bit in each slot.
+
+    hide     cover -> natural bits -> payload.write -> carry -> read again: the same data, or the next stronger code,
+             or mending, or CapacityError
+    reveal   stego -> log-odds of each slot -> payload.read -> data
+
+The sender sees the whole channel of a lossless file, so it can try.
+"""
+
+from __future__ import annotations
+
+import abc
+import secrets
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+
+from stegcli.coding import payload
+from stegcli.coding.ldpc import RATES, STANDS
+from stegcli.coding.payload import Layout, Plan, Planes
+from stegcli.errors import CapacityError, RevealError
+from stegcli.keys.key import Key
+from stegcli.method import Asked, Draft, Method, Request, Revealed, check_side
+from stegcli.pictures.image import Picture
+
+DOUBT = 0.02
+"""Log-odds within which another processor might read the other bit: a stego must reveal even if it does."""
+
+
+class BitMethod(Method):
+    """A method that carries bits, one in each slot of a cover.
+
+    A slot may hold its bit wrongly or with doubt; the payload layer adds what makes the message exact.
+    layout: see `payload`. weakest_code: index into RATES of the weakest code that brings a full payload through, which
+    sets the capacity.
+    """
+
+    layout: ClassVar[Layout] = "direct"
+    weakest_code: int = 0
+
+    @abc.abstractmethod
+    def slots(self, height: int, width: int) -> int:
+        """How many slots a picture of that size has."""
+
+    @abc.abstractmethod
+    def log_odds(self, stego: Picture, key: Key) -> np.ndarray:
+        """Stego -> log-odds of each slot, float32 (n,) or (2, n), positive for 1. Of a cover: its natural bits."""
+
+    @abc.abstractmethod
+    def carry(self, plan: Plan, cover: Picture, key: Key) -> Picture:
+        """What each slot is to hold, and a cover -> a stego."""
+
+    def mend(self, stego: Picture, plan: Plan) -> Picture:
+        """A stego that may read wrongly in places -> one that reads better. By default there is nothing to mend."""
+        return stego
+
+    def planes(self, cover: Picture) -> Planes:
+        """Cover -> what the coset layout asks of it. Only methods of that layout have it."""
+        raise NotImplementedError
+
+    # -- the interface of every method
+
+    def capacity(self, request: Request) -> int:
+        return 0 if request.cover is None else self.room(request.cover.height, request.cover.width)
+
+    def room(self, height: int, width: int) -> int:
+        """The most bytes that a picture of that size carries."""
+        return max(0, payload.capacity(self.slots(height, width), self.layout, self.weakest_code))
+
+    def drafts(self, request: Request) -> Iterator[Draft]:
+        (secret,), (key,), cover = request.secrets, request.keys, request.cover
+        assert cover is not None
+        check_side(self, cover)
+        sender = _Sender(self, secret.data, cover, key)
+        yield from sender.drafts()
+        raise CapacityError(sender.measured_capacity(), len(secret.data), self.needs_larger())
+
+    def reveal(self, stego: Picture, asked: Asked) -> tuple[Revealed, ...]:
+        if asked.key is None or min(stego.height, stego.width) < self.about.min_side:
+            raise RevealError
+        return (Revealed(payload.read(self.log_odds(stego, asked.key), asked.key, self.layout)),)
+
+    def readings(self, stego: Picture, asked: Asked) -> Iterator[tuple[Revealed, ...]]:
+        """As read here, and with every doubtful slot read the other way."""
+        assert asked.key is not None
+        soft = self.log_odds(stego, asked.key)
+        for reading in _possible(soft):
+            yield (Revealed(payload.read(reading, asked.key, self.layout)),)
+
+
+class _Sender:
+    """One message on its way into one cover."""
+
+    def __init__(self, method: BitMethod, data: bytes, cover: Picture, key: Key):
+        self.method, self.data, self.cover, self.key = method, data, cover, key
+
+    def drafts(self) -> Iterator[Draft]:
+        """With the weakest code; with the first code that stands the errors seen; mended, with each code in turn."""
+        method = self.method
+        codes = codes_for(method, method.slots(self.cover.height, self.cover.width), len(self.data))
+        if method.layout == "coset":
+            yield self._draft(0, payload.write_coset(self.data, self.key, method.planes(self.cover)))
+            return
+        natural = hard(method.log_odds(self.cover, self.key))
+        plans = {c: payload.write(self.data, self.key, natural, c) for c in codes}
+        draft = self._draft(codes[0], plans[codes[0]])
+        yield draft
+        fit = next((c for c in codes[1:] if draft.measured["wrong_bits"] < STANDS[c]), None)
+        if fit is not None:
+            yield self._draft(fit, plans[fit])
+        for code in codes:
+            yield self._draft(code, plans[code], mend=True)
+
+    def _draft(self, code: int, plan: Plan, mend: bool = False) -> Draft:
+        method = self.method
+        stego = method.carry(plan, self.cover, self.key)
+        if mend:
+            stego = method.mend(stego, plan)
+        wrong = wrong_bits(method.log_odds(stego, self.key), plan)
+        figures = {"code": code, "wrong_bits": wrong, "coded_bits": plan.coded_bits}
+        capacity = method.room(self.cover.height, self.cover.width)
+        return Draft(stego, (self.data,), ("bytes",), capacity, cover=self.cover, measured=figures)
+
+    def measured_capacity(self) -> int:
+        """After a failure: the most bytes, below what was asked for, that this very cover was seen to carry."""
+        slots = self.method.slots(self.cover.height, self.cover.width)
+        for code in range(self.method.weakest_code + 1, len(RATES)):
+            room = payload.capacity(slots, self.method.layout, code)
+            if 0 <= room < len(self.data) and self._carries(secrets.token_bytes(room)):
+                return room
+        return 0
+
+    def _carries(self, data: bytes) -> bool:
+        """Whether a message of random bytes comes through."""
+        other = _Sender(self.method, data, self.cover, self.key)
+        return any(other.reveals(draft) for draft in other.drafts())
+
+    def reveals(self, draft: Draft) -> bool:
+        try:
+            readings = list(self.method.readings(draft.picture, Asked(self.key)))
+        except RevealError:
+            return False
+        return all(revealed.data == self.data for (revealed,) in readings)
+
+
+def codes_for(method: BitMethod, slots: int, need: int) -> list[int]:
+    """The codes that a message of `need` bytes fits, weakest first. Raises CapacityError if there is none."""
+    rooms = {c: payload.capacity(slots, method.layout, c) for c in range(method.weakest_code, len(RATES))}
+    most = rooms[method.weakest_code]
+    if need > most:
+        raise CapacityError(max(0, most), need, method.needs_larger())
+    return [c for c, room in rooms.items() if need <= room]
+
+
+def _possible(soft: np.ndarray) -> list[np.ndarray]:
+    doubtful = np.abs(soft) < DOUBT
+    return [soft, np.where(doubtful, -soft, soft)] if doubtful.any() else [soft]
+
+
+def hard(soft: np.ndarray) -> np.ndarray:
+    """Log-odds -> bits, uint8."""
+    return (soft > 0).astype(np.uint8)
+
+
+def wrong_bits(soft: np.ndarray, plan: Plan) -> float:
+    """Share of the slots that matter which read wrongly."""
+    return float((hard(soft) != plan.bits)[plan.used].mean())
