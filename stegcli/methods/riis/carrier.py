@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import abc
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from stegcli.keys.key import Key
+from stegcli.methods.riis import luma
 from stegcli.methods.riis.envelope import Letter
 from stegcli.methods.riis.order import Share
 
@@ -23,6 +25,16 @@ class Seen:
     pixels: np.ndarray
     steps: np.ndarray | None = None
 
+    @functools.cached_property
+    def blocks(self) -> np.ndarray:
+        """uint8 (n, 8, 8, 3)"""
+        return luma.to_blocks(self.pixels)
+
+    @functools.cached_property
+    def coefficients(self) -> np.ndarray:
+        """Of the luminance, float32 (n, 64)."""
+        return luma.dct(luma.exact(self.blocks)).reshape(len(self.blocks), luma.SHADES)
+
 
 class Carrier(abc.ABC):
     """One way to carry bytes through one kind of channel."""
@@ -34,6 +46,10 @@ class Carrier(abc.ABC):
     @abc.abstractmethod
     def hide(self, cover: np.ndarray, letters: Sequence[Letter], psnr: float = PSNR) -> np.ndarray:
         """Cover and letters -> stego, uint8 (h, w, 3). Raises CapacityError. What arrives is for the caller to check."""
+
+    @abc.abstractmethod
+    def stronger(self) -> Carrier | None:
+        """The same with more protection and less room, if there is such."""
 
     @abc.abstractmethod
     def reveal(self, seen: Seen, key: Key, share: Share) -> bytes:

@@ -50,6 +50,9 @@ class Digits(Carrier):
             _write_body(stego, places[len(header) :], body, note, mask)
         return stego.reshape(cover.shape)
 
+    def stronger(self) -> Digits | None:
+        return None
+
     def reveal(self, seen: Seen, key: Key, share: Share) -> bytes:
         samples = seen.pixels.reshape(-1)
         places = _order(key, samples.size, share)

@@ -6,6 +6,7 @@ The body takes as many slots as its rate says and leaves the others alone, so th
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
@@ -14,11 +15,20 @@ from stegcli.errors import CapacityError, RevealError
 from stegcli.keys.key import Key
 from stegcli.methods.riis import envelope
 from stegcli.methods.riis.envelope import Letter
-from stegcli.methods.riis.order import Order
 
 HEADER_SLOTS = 2176  # rate 1/16
 RATES = (0.75, 0.6, 0.5, 0.4, 0.32, 0.25, 0.18, 0.125)
 """Rates of a body; its note is the index."""
+
+class Places(Protocol):
+    """Indices of the slots of a letter's header and body, in order."""
+
+    @property
+    def header(self) -> np.ndarray: ...
+
+    @property
+    def body(self) -> np.ndarray: ...
+
 
 Odds = Callable[[np.ndarray], np.ndarray]
 """Indices of slots -> their log-odds."""
@@ -29,7 +39,7 @@ def room(slots: int, rate: int) -> int:
     return int(slots * RATES[rate]) // 8 - envelope.TAG_BYTES
 
 
-def write(letter: Letter, places: Order, rate: int) -> tuple[np.ndarray, np.ndarray]:
+def write(letter: Letter, places: Places, rate: int) -> tuple[np.ndarray, np.ndarray]:
     """Letter -> indices of the slots that it takes, and the bit that each is to carry. Raises CapacityError."""
     header, body = envelope.seal(letter, rate)
     length = _length(len(body), rate)
@@ -42,7 +52,7 @@ def write(letter: Letter, places: Order, rate: int) -> tuple[np.ndarray, np.ndar
     return slots, bits ^ letter.key.stream("mask").bits(len(bits))
 
 
-def read(odds: Odds, places: Order, key: Key) -> bytes:
+def read(odds: Odds, places: Places, key: Key) -> bytes:
     """-> the data. Raises RevealError."""
     if len(places.header) <= envelope.HEADER_BITS:
         raise RevealError

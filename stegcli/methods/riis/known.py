@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image as Pillow
@@ -33,10 +33,11 @@ MOST_BAD = 0.002  # share of the slots that may stay wrong: the outer code has t
 
 @dataclass(frozen=True)
 class Known(Carrier):
-    """quality: of the JPEG to come. again: qualities of JPEGs that may follow it."""
+    """quality: of the JPEG to come. again: qualities of JPEGs that may follow it. spare: rates below the needed one."""
 
     quality: int
     again: tuple[int, ...] = ()
+    spare: int = 0
 
     @property
     def steps(self) -> np.ndarray:
@@ -88,10 +89,10 @@ class Known(Carrier):
         return bits
 
     def reveal(self, seen: Seen, key: Key, share: Share) -> bytes:
-        return self.reader(seen).reveal(key, share)
+        return Reader(self, seen).reveal(key, share)
 
-    def reader(self, seen: Seen) -> Reader:
-        return Reader(self, seen)
+    def stronger(self) -> Known | None:
+        return replace(self, spare=self.spare + 1) if self.spare < 3 else None
 
     def _order(self, key: Key, blocks: int, share: Share) -> order.Order:
         return order.arrange(key, blocks, self.per_block, share, HEADER_SLOTS)
@@ -102,11 +103,12 @@ class Known(Carrier):
         row = sure ** (4 / max(per_slot, 1 / trellis.SPARSEST))
         wrong = (1 - np.sqrt(row)) / 2
         most = EFFICIENCY * (1 + wrong * np.log2(wrong + 1e-12) + (1 - wrong) * np.log2(1 - wrong + 1e-12))
-        return next((i for i, r in enumerate(RATES) if r <= most), len(RATES) - 1)
+        needed = next((i for i, r in enumerate(RATES) if r <= most), len(RATES) - 1)
+        return min(needed + self.spare, len(RATES) - 1)
 
     def _rate_for(self, cover: np.ndarray, per_slot: float) -> int:
         """Message bits per slot -> the same: coded bits become more as the rate falls, which helps them."""
-        rates = [self._rate(cover, per_slot / r) for r in RATES] if self.again else [0]
+        rates = [self._rate(cover, per_slot / r) for r in RATES] if self.again else [self.spare]
         return next((i for i, needed in enumerate(rates) if needed <= i), len(RATES) - 1)
 
 
@@ -114,22 +116,20 @@ class Reader:
     """What arrived, read as a JPEG of one quality: the coefficients are found once for all keys."""
 
     def __init__(self, carrier: Known, seen: Seen):
-        self.carrier = carrier
-        steps = carrier.steps
-        blocks = luma.to_blocks(seen.pixels)
-        self.count = len(blocks)
+        self.carrier, self.seen = carrier, seen
         # A picture without a JPEG's tables is read as the JPEG that it would become.
-        self.last = steps if seen.steps is None else seen.steps
-        self.values = libjpeg.quantised(blocks, self.last) * self.last.astype(np.float32)
-        self.clipped = ((blocks == 0) | (blocks == 255)).any(axis=(1, 2, 3))
+        self.last = carrier.steps if seen.steps is None else seen.steps
+        self.count = len(seen.blocks)
 
     def _odds(self, slots: np.ndarray | None = None) -> np.ndarray:
         """Log-odds of all slots; with `slots` only the blocks that these lie in are worked out."""
         size = self.carrier.per_block
         chosen = np.arange(self.count) if slots is None else np.unique(slots // size)
+        blocks = self.seen.blocks[chosen]
+        values = libjpeg.quantised(blocks, self.last) * self.last.astype(np.float32)
+        clipped = ((blocks == 0) | (blocks == 255)).any(axis=(1, 2, 3))
         odds = np.zeros((self.count, size), np.float32)
-        found = cells.log_odds(self.values[chosen], self.clipped[chosen], self.carrier.steps, self.last)
-        odds[chosen] = found.reshape(-1, size)
+        odds[chosen] = cells.log_odds(values, clipped, self.carrier.steps, self.last).reshape(-1, size)
         return odds.reshape(-1)
 
     def reveal(self, key: Key, share: Share) -> bytes:
@@ -140,9 +140,9 @@ class Reader:
         if not code.fits():
             raise RevealError
         header = envelope.open_header(trellis.extract(code, self._odds(places.header)[places.header]), key)
-        if header.note >= len(RATES) or header.body_bits > len(places.body):
+        if header.note >= len(RATES) or header.body_bits > places.body_slots:
             raise RevealError
-        code = trellis.Code(len(places.body), header.body_bits, RATES[header.note])
+        code = trellis.Code(places.body_slots, header.body_bits, RATES[header.note])
         if not code.fits():
             raise RevealError
         return envelope.open_body(trellis.extract(code, self._odds()[places.body]), header, key)
@@ -180,7 +180,7 @@ def _sureness(carrier: Known, cover: np.ndarray, quality: int) -> float:
     before = libjpeg.quantised(luma.to_blocks(cover), carrier.steps)
     use = cells.slots_of(carrier.steps)
     bits = (before & 1).astype(bool)[:, use].reshape(-1)
-    odds = carrier.reader(Seen(_compressed(first, quality), libjpeg.table(quality)))._odds()
+    odds = Reader(carrier, Seen(_compressed(first, quality), libjpeg.table(quality)))._odds()
     return float(max(1e-3, (np.tanh(odds / 2) * (2.0 * bits - 1)).mean()))
 
 

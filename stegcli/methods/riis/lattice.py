@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import ndtr
 
 LEAST = 1e-4
-WRAPS = 2
+WRAPS = 1
 
 
 def wrapped(x: np.ndarray, step: np.ndarray | float) -> np.ndarray:
@@ -44,19 +44,20 @@ def log_odds(
     return np.log((odd + LEAST) / (even + LEAST))
 
 
+def likelihood(
+    values: np.ndarray, dither: np.ndarray, step: np.ndarray, alpha: float, noise: float, rounding: np.ndarray | float = 0.0
+) -> float:
+    """Log-likelihood of values whose bits are not known, against no lattice at all."""
+    width = (1 - alpha) * step
+    both = sum(_likelihood(wrapped(values - step * (dither + b), step), step, width, rounding, noise) for b in (0, 0.5))
+    return float(np.log(both / 2 + LEAST).sum())
+
+
 def fit(
     values: np.ndarray, dither: np.ndarray, step: np.ndarray, alpha: float, noises: tuple[float, ...]
 ) -> float:
-    """The spread of normal noise, one of `noises`, under which values (n,) of unknown bits are likeliest."""
-
-    def likelihood(noise: float) -> float:
-        width = (1 - alpha) * step
-        both = sum(
-            _likelihood(wrapped(values - step * (dither + b), step), step, width, 0.0, noise) for b in (0.0, 0.5)
-        )
-        return float(np.log(both + LEAST).sum())
-
-    return max(noises, key=likelihood)
+    """The spread of normal noise, one of `noises`, under which values of unknown bits are likeliest."""
+    return max(noises, key=lambda noise: likelihood(values, dither, step, alpha, noise))
 
 
 def _likelihood(

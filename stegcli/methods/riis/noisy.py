@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from stegcli.keys.key import Key
 from stegcli.methods.riis import direct, lattice
 from stegcli.methods.riis.carrier import PSNR, Carrier, Seen
 from stegcli.methods.riis.envelope import Letter
-from stegcli.methods.riis.order import Order, Share, own_units
+from stegcli.methods.riis.order import Share, own_units
 
 STEPS = tuple(2.0 ** (i / 8) for i in range(16, 41))
 """Steps of the lattice that there are, 4 to 32 grey levels; a receiver tries them."""
@@ -28,10 +28,19 @@ STANDS = {
 
 
 @dataclass(frozen=True)
+class Places:
+    """Indices of the samples that hold a letter's header and body."""
+
+    header: np.ndarray
+    body: np.ndarray
+
+
+@dataclass(frozen=True)
 class Noisy(Carrier):
-    """sigma: of the noise to come, in grey levels."""
+    """sigma: of the noise to come, in grey levels. spare: factor on it for safety."""
 
     sigma: float
+    spare: float = 1.0
 
     def _plan(self, psnr: float) -> tuple[float, float, float]:
         """-> alpha, step and rate that carry most at that PSNR; rate 0 if none stands the noise."""
@@ -39,7 +48,7 @@ class Noisy(Carrier):
         best = (0.7, STEPS[0], 0.0)
         for alpha, stands in STANDS.items():
             step = max((s for s in STEPS if (alpha * s) ** 2 / 12 <= spend), default=STEPS[0])
-            noise = math.sqrt(self.sigma**2 + 1 / 6) / step
+            noise = self.spare * math.sqrt(self.sigma**2 + 1 / 6) / step
             rate = next((r for most, r in stands if noise <= most), 0.0)
             best = max(best, (alpha, step, rate), key=lambda plan: plan[2])
         return best
@@ -62,6 +71,9 @@ class Noisy(Carrier):
             stego[slots] += lattice.embed(stego[slots], bits, _dither(letter.key, cover.size)[slots], step, alpha)
         return np.clip(np.rint(stego), 0, 255).astype(np.uint8).reshape(cover.shape)
 
+    def stronger(self) -> Noisy | None:
+        return replace(self, spare=1.15 * self.spare) if self.spare < 1.5 else None
+
     def reveal(self, seen: Seen, key: Key, share: Share) -> bytes:
         values = seen.pixels.reshape(-1)
         dither, places = _dither(key, values.size), _order(key, values.size, share)
@@ -72,7 +84,7 @@ class Noisy(Carrier):
         raise RevealError
 
 
-def _read(values: np.ndarray, dither: np.ndarray, places: Order, alpha: float, step: float, key: Key) -> bytes:
+def _read(values: np.ndarray, dither: np.ndarray, places: Places, alpha: float, step: float, key: Key) -> bytes:
     """-> the data, if the sender took that lattice. Raises RevealError."""
     sample = places.header
     steps = np.full(len(sample), step)
@@ -86,11 +98,11 @@ def _read(values: np.ndarray, dither: np.ndarray, places: Order, alpha: float, s
     return direct.read(odds, places, key)
 
 
-def _order(key: Key, samples: int, share: Share) -> Order:
+def _order(key: Key, samples: int, share: Share) -> Places:
     own = own_units(samples, share)
     own = own[key.stream("samples").permutation(len(own))]
     head = min(direct.HEADER_SLOTS, len(own) // 4)
-    return Order(own[:head], own[head:])
+    return Places(own[:head], own[head:])
 
 
 def _dither(key: Key, count: int) -> np.ndarray:

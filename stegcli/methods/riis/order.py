@@ -6,6 +6,7 @@ order lie in different blocks and at different frequencies, so that slots which 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,10 +27,29 @@ class Share:
 
 @dataclass(frozen=True)
 class Order:
-    """Indices of slots, block * per_block + frequency: those of the header, and those of the body."""
+    """Indices of slots, block * per_block + frequency: those of the header, and those of the body.
 
-    header: np.ndarray
-    body: np.ndarray
+    blocks, shift: a receiver's blocks in order, and where each begins in the row of its frequencies. head: how many of
+    the blocks, and `most` how many of their slots, the header has.
+    """
+
+    blocks: np.ndarray
+    shift: np.ndarray
+    per_block: int
+    head: int
+    most: int
+
+    @functools.cached_property
+    def header(self) -> np.ndarray:
+        return _slots(self.blocks[: self.head], self.shift[: self.head], self.per_block)[: self.most]
+
+    @functools.cached_property
+    def body(self) -> np.ndarray:
+        return _slots(self.blocks[self.head :], self.shift[self.head :], self.per_block)
+
+    @property
+    def body_slots(self) -> int:
+        return (len(self.blocks) - self.head) * self.per_block
 
 
 def all_shares() -> list[Share]:
@@ -52,9 +72,7 @@ def arrange(key: Key, blocks: int, per_block: int, share: Share, header_slots: i
     own = own[stream.permutation(len(own))]
     shift = np.frombuffer(stream.bytes(len(own)), np.uint8).astype(np.int64)
     head = min(-(-header_slots // per_block), len(own) // 4)
-    return Order(
-        _slots(own[:head], shift[:head], per_block)[:header_slots], _slots(own[head:], shift[head:], per_block)
-    )
+    return Order(own, shift, per_block, head, header_slots)
 
 
 def _slots(blocks: np.ndarray, shift: np.ndarray, per_block: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import uniform_filter
@@ -39,9 +39,10 @@ SURE = 0.8  # the log-odds of neighbours err together
 
 @dataclass(frozen=True)
 class Spread(Carrier):
-    """sigma: of the noise to come, one of SIGMAS."""
+    """sigma: of the noise to come, one of SIGMAS. spare: factor on the energy for safety."""
 
     sigma: float
+    spare: float = 1.0
 
     @property
     def _noise(self) -> float:
@@ -53,7 +54,7 @@ class Spread(Carrier):
         return max(2, round(HEADER_SHARE * self._noise))
 
     def _group(self, psnr: float) -> int:
-        return max(2, math.ceil(self._noise * SNR / _power(psnr)))
+        return max(2, math.ceil(self.spare * self._noise * SNR / _power(psnr)))
 
     def room(self, cover: np.ndarray, receivers: int, psnr: float = PSNR) -> int:
         samples = int(np.prod(luma.grid(*cover.shape[:2]))) * luma.SHADES * 3 // receivers
@@ -89,8 +90,11 @@ class Spread(Carrier):
         moved = blocks + _backward(change.reshape(values.shape))
         return luma.from_blocks(np.clip(np.rint(moved), 0, 255).astype(np.uint8), cover)
 
+    def stronger(self) -> Spread | None:
+        return replace(self, spare=1.25 * self.spare) if self.spare < 2 else None
+
     def reveal(self, seen: Seen, key: Key, share: Share) -> bytes:
-        values = _forward(luma.to_blocks(seen.pixels))
+        values = _forward(seen.blocks)
         variance = _variance(values, *luma.grid(*seen.pixels.shape[:2])) - self._noise
         variance = np.maximum(variance, 0).reshape(-1)
         weights = self._weights(variance)

@@ -7,7 +7,7 @@ reads it all the better.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,10 +19,11 @@ from stegcli.methods.riis.order import Share
 
 QUALITIES = tuple(range(10, 100, 5))
 """Lowest qualities that there are lattices for; a receiver tries them."""
-FREQUENCIES = 20
-ALPHA = 0.5
+FREQUENCIES, FREQUENCIES_LOW = 20, 12
+LOW = 60  # below this quality the fewer frequencies carry more at the same distortion
+ALPHA = 0.65
 STEP = 2.6  # steps of the lowest quality's table
-RATE = direct.RATES.index(0.25)
+RATE = direct.RATES.index(0.4)
 NOISE = 0.5  # of a coefficient, after rounding to 8-bit colours and back
 NOISES = (0.5, 2.0, 4.0, 6.0, 9.0, 13.0)
 
@@ -35,9 +36,14 @@ class Wide(Carrier):
     rate: int = RATE
 
     @property
+    def _count(self) -> int:
+        """Slots of a block."""
+        return FREQUENCIES if self.lowest >= LOW else FREQUENCIES_LOW
+
+    @property
     def _use(self) -> np.ndarray:
-        """(FREQUENCIES,) flat indices of the coefficients with the finest steps."""
-        return np.argsort(libjpeg.table(self.lowest).reshape(-1), kind="stable")[:FREQUENCIES]
+        """Flat indices of the coefficients with the finest steps."""
+        return np.argsort(libjpeg.table(self.lowest).reshape(-1), kind="stable")[: self._count]
 
     @property
     def _steps(self) -> np.ndarray:
@@ -45,7 +51,7 @@ class Wide(Carrier):
         return steps
 
     def room(self, cover: np.ndarray, receivers: int, psnr: float = PSNR) -> int:
-        slots = int(np.prod(luma.grid(*cover.shape[:2]))) * FREQUENCIES
+        slots = int(np.prod(luma.grid(*cover.shape[:2]))) * self._count
         per_slot = (ALPHA**2 * (self._steps**2).mean() / 12) * 3 * luma.COST
         rounding = cover.size / 12
         affordable = (255**2 / 10 ** (psnr / 10) * cover.size - rounding) / per_slot
@@ -55,39 +61,59 @@ class Wide(Carrier):
     def hide(self, cover: np.ndarray, letters: Sequence[Letter], psnr: float = PSNR) -> np.ndarray:
         blocks = luma.to_blocks(cover)
         values = luma.dct(luma.exact(blocks)).reshape(len(blocks), luma.SHADES)
-        change = np.zeros((len(blocks), FREQUENCIES), np.float32)
+        change = np.zeros((len(blocks), self._count), np.float32)
         low = np.ascontiguousarray(values[:, self._use])
         for index, letter in enumerate(letters):
-            places = _order(letter.key, len(blocks), Share(index, len(letters)))
+            places = self._order(letter.key, len(blocks), Share(index, len(letters)))
             slots, bits = direct.write(letter, places, self.rate)
             dither = _dither(letter.key, change.size)[slots]
-            step = self._steps[slots % FREQUENCIES]
+            step = self._steps[slots % self._count]
             change.reshape(-1)[slots] = lattice.embed(low.reshape(-1)[slots], bits, dither, step, ALPHA)
         spread = np.zeros_like(values)
         spread[:, self._use] = change
         return luma.from_blocks(luma.moved(blocks.astype(np.float32), spread.reshape(blocks.shape[:3])), cover)
 
+    def stronger(self) -> Wide | None:
+        return replace(self, rate=self.rate + 1) if self.rate + 1 < len(direct.RATES) else None
+
     def reveal(self, seen: Seen, key: Key, share: Share) -> bytes:
-        blocks = luma.to_blocks(seen.pixels)
-        values = luma.dct(luma.exact(blocks)).reshape(len(blocks), luma.SHADES)[:, self._use].reshape(-1)
+        values = seen.coefficients[:, self._use].reshape(-1)
         dither = _dither(key, len(values))
-        rounding = None if seen.steps is None else seen.steps.reshape(-1)[self._use].astype(np.float64)
-        noise = NOISE
-        if rounding is None:  # it may have met noise, or a JPEG that left no tables
-            sample = np.arange(min(len(values), 1 << 15))
-            step = self._steps[sample % FREQUENCIES]
-            noise = lattice.fit(values[sample], dither[sample], step, ALPHA, NOISES)
+        places = self._order(key, len(seen.blocks), share)
+        steps, noise = self._heard(seen, values, dither, places.header)
 
         def odds(slots: np.ndarray) -> np.ndarray:
-            frequency = slots % FREQUENCIES
-            rounded = 0.0 if rounding is None else rounding[frequency]
+            frequency = slots % self._count
+            rounded = 0.0 if steps is None else steps[frequency]
             return lattice.log_odds(values[slots], dither[slots], self._steps[frequency], ALPHA, rounded, noise)
 
-        return direct.read(odds, _order(key, len(blocks), share), key)
+        return direct.read(odds, places, key)
 
+    def _order(self, key: Key, blocks: int, share: Share) -> order.Order:
+        return order.arrange(key, blocks, self._count, share, direct.HEADER_SLOTS)
 
-def _order(key: Key, blocks: int, share: Share) -> order.Order:
-    return order.arrange(key, blocks, FREQUENCIES, share, direct.HEADER_SLOTS)
+    def _heard(
+        self, seen: Seen, values: np.ndarray, dither: np.ndarray, slots: np.ndarray
+    ) -> tuple[np.ndarray | None, float]:
+        """-> what the values were rounded to on their way, None for nothing, and the spread of the noise besides.
+
+        A picture without a JPEG's tables may have been through one all the same, or through noise: whichever makes the
+        values of some slots likeliest.
+        """
+        if seen.steps is not None:
+            return seen.steps.reshape(-1)[self._use].astype(np.float64), NOISE
+        frequency = slots % self._count
+        own = values[slots], dither[slots], self._steps[frequency], ALPHA
+        candidates: list[tuple[float, int | None, float]] = [
+            (lattice.likelihood(*own, noise), None, noise) for noise in NOISES
+        ]
+        for quality in range(self.lowest, 100, 5):
+            steps = libjpeg.table(quality).reshape(-1)[self._use].astype(np.float64)
+            candidates.append((lattice.likelihood(*own, NOISE, steps[frequency]), quality, NOISE))
+        _, found, noise = max(candidates, key=lambda candidate: candidate[0])
+        if found is None:
+            return None, noise
+        return libjpeg.table(found).reshape(-1)[self._use].astype(np.float64), noise
 
 
 def _dither(key: Key, count: int) -> np.ndarray:
