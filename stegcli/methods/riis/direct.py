@@ -20,6 +20,7 @@ HEADER_SLOTS = 2176  # rate 1/16
 RATES = (0.75, 0.6, 0.5, 0.4, 0.32, 0.25, 0.18, 0.125)
 """Rates of a body; its note is the index."""
 
+
 class Places(Protocol):
     """Indices of the slots of a letter's header and body, in order."""
 

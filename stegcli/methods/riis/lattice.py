@@ -45,7 +45,12 @@ def log_odds(
 
 
 def likelihood(
-    values: np.ndarray, dither: np.ndarray, step: np.ndarray, alpha: float, noise: float, rounding: np.ndarray | float = 0.0
+    values: np.ndarray,
+    dither: np.ndarray,
+    step: np.ndarray,
+    alpha: float,
+    noise: float,
+    rounding: np.ndarray | float = 0.0,
 ) -> float:
     """Log-likelihood of values whose bits are not known, against no lattice at all."""
     width = (1 - alpha) * step
@@ -53,9 +58,7 @@ def likelihood(
     return float(np.log(both / 2 + LEAST).sum())
 
 
-def fit(
-    values: np.ndarray, dither: np.ndarray, step: np.ndarray, alpha: float, noises: tuple[float, ...]
-) -> float:
+def fit(values: np.ndarray, dither: np.ndarray, step: np.ndarray, alpha: float, noises: tuple[float, ...]) -> float:
     """The spread of normal noise, one of `noises`, under which values of unknown bits are likeliest."""
     return max(noises, key=lambda noise: likelihood(values, dither, step, alpha, noise))
 
