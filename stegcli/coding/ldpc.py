@@ -177,7 +177,7 @@ def decode_from(llr: np.ndarray, bits: int) -> np.ndarray:
 
 
 def checks(bits: int, length: int) -> sparse.csr_matrix:
-    """The parity checks of `encode_to` for a single block: (length - bits, length) uint8; a coded block satisfies all."""
+    """The parity checks of `encode_to` for a single block, (length - bits, length) uint8: coded bits satisfy all."""
     if bits > BLOCK:
         raise ValueError(f"{bits} bits are more than one block")
     return _irregular(bits, length)

@@ -1,7 +1,7 @@
 """A picture <-> so many bytes, as good as it gets.
 
     0 | a picture file                                       the picture
-    1 to 4 | scale (1) | width (2) | height (2) | data       WebP; AV1 with halved colours; AV1 with full ones; JPEG 2000
+    1 to 4 | scale (1) | width (2) | height (2) | data       WebP; AV1 with halved colours, with full ones; JPEG 2000
 
 The picture is coded at a scale of its size, one of SCALES, and enlarged again to width x height. Containers are left
 out: of 400 bytes they would be most.

@@ -20,8 +20,7 @@ from stegcli.methods.glow2.layout import CHANNELS, Share
 from stegcli.methods.glow2.noise import Arrived
 from stegcli.methods.glow2.sender import cascade_places, header_places, inner_side
 from stegcli.nn.wavelet import Band
-from stegcli.pictures import compress
-from stegcli.pictures import image
+from stegcli.pictures import compress, image
 from stegcli.pictures.channel import parse
 from stegcli.pictures.image import Picture
 

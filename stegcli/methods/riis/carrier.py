@@ -45,7 +45,7 @@ class Carrier(abc.ABC):
 
     @abc.abstractmethod
     def hide(self, cover: np.ndarray, letters: Sequence[Letter], psnr: float = PSNR) -> np.ndarray:
-        """Cover and letters -> stego, uint8 (h, w, 3). Raises CapacityError. What arrives is for the caller to check."""
+        """Cover and letters -> stego, uint8 (h, w, 3). The caller checks what arrives. Raises CapacityError."""
 
     @abc.abstractmethod
     def stronger(self) -> Carrier | None:

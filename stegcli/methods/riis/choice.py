@@ -23,6 +23,10 @@ LIKELY = (75, 80, 85, 90, 95, 70, 60, 50, 40)
 """Qualities that a picture without tables is tried with first."""
 
 
+OTHERS = 30, 99
+USUAL_LOWEST = (75, 40, 60)
+
+
 def for_sender(survive: Sequence[Channel]) -> list[Carrier]:
     """Channels to survive -> carriers to try, the one with most room first."""
     kind = channel.pattern(survive)
@@ -52,16 +56,15 @@ def for_receiver(seen: Seen) -> Iterator[Carrier]:
                     yield Known(quality)
     else:
         yield Digits()
-    for lowest in sorted(QUALITIES, key=lambda q: q not in (75, 40, 60)):
-        yield Wide(lowest)
-    for side in SIDES:
-        yield Tiles(side)
+    yield from (Wide(lowest) for lowest in USUAL_LOWEST)
     if seen.steps is None:
-        for quality in sorted(range(30, 99), key=lambda q: q not in LIKELY):
-            yield Known(quality)
+        yield from (Known(quality) for quality in LIKELY)
+    yield from (Wide(lowest) for lowest in QUALITIES if lowest not in USUAL_LOWEST)
+    yield from (Tiles(side) for side in SIDES)
+    if seen.steps is None:
+        yield from (Known(quality) for quality in range(*OTHERS) if quality not in LIKELY)
         yield Noisy(1.0)
-        for sigma in SIGMAS:
-            yield Spread(sigma)
+        yield from (Spread(sigma) for sigma in SIGMAS)
 
 
 def nearest_quality(steps: np.ndarray) -> int:

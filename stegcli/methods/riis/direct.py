@@ -18,7 +18,8 @@ from stegcli.methods.riis.envelope import Letter
 
 HEADER_SLOTS = 2176  # rate 1/16
 RATES = (0.75, 0.6, 0.5, 0.4, 0.32, 0.25, 0.18, 0.125)
-"""Rates of a body; its note is the index."""
+"""Rates of a long body; its note is the index."""
+SHORT = 200  # bits by which every body is protected as if it were longer: short codes stand less
 
 
 class Places(Protocol):
@@ -37,7 +38,7 @@ Odds = Callable[[np.ndarray], np.ndarray]
 
 def room(slots: int, rate: int) -> int:
     """Slots for the body -> bytes of data."""
-    return int(slots * RATES[rate]) // 8 - envelope.TAG_BYTES
+    return int(slots * RATES[rate] - SHORT) // 8 - envelope.TAG_BYTES
 
 
 def write(letter: Letter, places: Places, rate: int) -> tuple[np.ndarray, np.ndarray]:
@@ -71,7 +72,7 @@ def read(odds: Odds, places: Places, key: Key) -> bytes:
 
 
 def _length(bits: int, rate: int) -> int:
-    return int(np.ceil(bits / RATES[rate]))
+    return int(np.ceil((bits + SHORT) / RATES[rate]))
 
 
 def _sign(mask: np.ndarray) -> np.ndarray:

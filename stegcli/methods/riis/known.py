@@ -1,7 +1,7 @@
 """A JPEG of known quality: parities of its quantised luminance, by the trellis, with room for what else happens.
 
-After the first JPEG others often follow: the same quality again, one near it, full colours, a PNG made of it. The sender
-sends its cover through these and takes the strongest rate of the outer code that will stand them.
+After the first JPEG others often follow: the same quality again, one near it, full colours, a PNG made of it. The
+sender sends its cover through these and takes the highest rate of the outer code that stands them.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ class Known(Carrier):
         slots = prepared.near.shape[0] * self.per_block
         if slots == 0:
             return 0
-        bits = coded * RATES[self._rate(cover, coded / slots)] / receivers
+        header = round(envelope.HEADER_BITS / HEADER_RATE)
+        bits = (coded / receivers - header) * RATES[self._rate(cover, coded / slots)]
         return int(0.97 * bits) // 8 - envelope.TAG_BYTES
 
     def hide(self, cover: np.ndarray, letters: Sequence[Letter], psnr: float = PSNR) -> np.ndarray:

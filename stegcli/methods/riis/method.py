@@ -41,6 +41,10 @@ class Riis(Method):
     def __init__(self) -> None:
         super().__init__({})
 
+    def inference(self, hiding: bool) -> contextlib.AbstractContextManager[None]:
+        """No network runs, so torch is not needed."""
+        return contextlib.nullcontext()
+
     def capacity(self, request: Request) -> int:
         assert request.cover is not None
         check_side(self, request.cover)

@@ -3,8 +3,9 @@
 The picture itself is noise to the receiver, which estimates how strong it is around each coefficient and weighs by
 that, as a Wiener filter would; the sender puts the energy where those weights will be large.
 
-Reference: Secure spread spectrum watermarking for multimedia (Cox, Kilian, Leighton, Shamoon, IEEE Transactions on Image
-Processing 1997). Differences: a blind receiver, weights by the local variance, groups of equal energy, an LDPC code.
+Reference: Secure spread spectrum watermarking for multimedia (Cox, Kilian, Leighton, Shamoon, IEEE Transactions on
+Image Processing 1997). Differences: a blind receiver, weights by the local variance, groups of equal energy, an LDPC
+code.
 """
 
 from __future__ import annotations

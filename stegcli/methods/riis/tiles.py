@@ -7,6 +7,7 @@ folds all tiles into one; and tries every shift of the tile, by the checks of th
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ NOISES = (0.6, 2.0, 3.0, 4.0, 6.0)
 HEADER_SLOTS = 816
 RATE = 0.28  # of a body at most, for a single tile
 SAMPLED = 1000  # blocks that the search for the grid looks at
+GRIDS = 3  # places of the grid that are tried
 SHIFTS = 3  # shifts that are decoded, those with the most checks satisfied
 
 
@@ -76,8 +78,15 @@ class Tiles(Carrier):
         plane = luma.exact(seen.pixels)
         if min(luma.grid(*plane.shape)) < 2 or share.of > 1:
             raise RevealError
-        places, mask, dither = _keyed(key, self._slots)
-        odds = _folded(plane, dither, self.side)
+        keyed = _keyed(key, self._slots)
+        for down, right in _grids(plane, keyed[2]):
+            with contextlib.suppress(RevealError):
+                return self._open(_folded(plane[down:, right:], keyed[2], self.side), keyed, key)
+        raise RevealError
+
+    def _open(self, odds: np.ndarray, keyed: tuple[np.ndarray, np.ndarray, np.ndarray], key: Key) -> bytes:
+        """Log-odds of a tile, shifted by any number of blocks -> the data. Raises RevealError."""
+        places, mask, _ = keyed
         checks = ldpc.checks(envelope.HEADER_BITS, HEADER_SLOTS)
         shifts = [(y, x) for y in range(self.side) for x in range(self.side)]
         header_places = places[:HEADER_SLOTS]
@@ -93,11 +102,9 @@ class Tiles(Carrier):
 
 
 def _folded(plane: np.ndarray, dither: np.ndarray, side: int) -> np.ndarray:
-    """Luminance -> log-odds of a tile's slots, (side, side, FREQUENCIES), the first block found at (0, 0)."""
-    down, right = _grid(plane, dither)
-    moved = plane[down:, right:]
-    rows, columns = luma.grid(*moved.shape)
-    values = _values(luma.to_blocks(moved))
+    """Luminance -> log-odds of a tile's slots, (side, side, FREQUENCIES), its first block at (0, 0)."""
+    rows, columns = luma.grid(*plane.shape)
+    values = _values(luma.to_blocks(plane))
     steps, shift = np.full(values.shape, STEP), np.broadcast_to(dither, values.shape)
     noise = lattice.fit(values[:SAMPLED], shift[:SAMPLED], steps[:SAMPLED], ALPHA, NOISES)
     found = lattice.log_odds(values, shift, steps, ALPHA, 0.0, noise)
@@ -107,8 +114,11 @@ def _folded(plane: np.ndarray, dither: np.ndarray, side: int) -> np.ndarray:
     return tile
 
 
-def _grid(plane: np.ndarray, dither: np.ndarray) -> tuple[int, int]:
-    """Where the first whole block of the sender's grid begins."""
+def _grids(plane: np.ndarray, dither: np.ndarray) -> list[tuple[int, int]]:
+    """Where the first whole block of the sender's grid may begin, the likeliest first.
+
+    The last JPEG's own grid is regular too, hence more than one.
+    """
 
     def order(place: tuple[int, int]) -> float:
         """How regular the values lie: the first harmonic of both lattices together, whatever the bits are."""
@@ -116,7 +126,8 @@ def _grid(plane: np.ndarray, dither: np.ndarray) -> tuple[int, int]:
         values = _values(blocks[:: max(1, len(blocks) // SAMPLED)])
         return float(np.cos(4 * np.pi * (values / STEP - dither)).mean())
 
-    return max(((y, x) for y in range(luma.BLOCK) for x in range(luma.BLOCK)), key=order)
+    places = [(y, x) for y in range(luma.BLOCK) for x in range(luma.BLOCK)]
+    return sorted(places, key=order, reverse=True)[:GRIDS]
 
 
 def _values(blocks: np.ndarray) -> np.ndarray:
