@@ -41,7 +41,8 @@ def log_odds(
     width = (1 - alpha) * step  # the sender leaves this much of the lattice's cell
     even = _likelihood(wrapped(values - step * dither, step), step, width, rounding, noise)
     odd = _likelihood(wrapped(values - step * (dither + 0.5), step), step, width, rounding, noise)
-    return np.log((odd + LEAST) / (even + LEAST))
+    odds: np.ndarray = np.log((odd + LEAST) / (even + LEAST))
+    return odds
 
 
 def likelihood(
