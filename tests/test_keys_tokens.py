@@ -14,7 +14,6 @@ from stegcli import methods, weights
 from stegcli.errors import FileError
 from stegcli.keys import key as keys
 from stegcli.keys import tokens
-from stegcli.methods import lossless_inn
 
 Z = np.random.default_rng(0).normal(size=(1, 64, 80)).astype(np.float32)
 KEY = keys.Key("lossless-inn", "1bpp-1", bytes(range(32)))
@@ -77,9 +76,11 @@ def test_a_damaged_file_is_refused(kind: str) -> None:
 def tiny() -> str:
     """An untrained network embeds nothing, and its z is the message: enough for the way of the files."""
     torch.manual_seed(0)
-    config = lossless_inn.TINY[0]
-    built = methods.get("lossless-inn").build(**config)
-    Path("tiny.safetensors").write_bytes(weights.pack("lossless-inn", config, built.state_dict(), {}))
+    config = methods.module("lossless-inn", "recipe").TINY[0]
+    built = methods.build("lossless-inn", **config)
+    networks = built.build_networks()
+    assert networks is not None
+    Path("tiny.safetensors").write_bytes(weights.pack("lossless-inn", config, networks.state_dict(), {}))
     return "tiny.safetensors"
 
 
