@@ -154,6 +154,7 @@ BANDS = ("g2/y1", "g2/base")
 STAGES = [
     pytest.param(name, part, number, id=f"{name}-{part}-{recipe.stages[number].name}")
     for name in methods.names()
+    if methods.about(name).parts
     for part, recipe in methods.recipes(name).items()
     for number in range(len(recipe.stages))
     if "/" not in part or part in BANDS
