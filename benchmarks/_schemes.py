@@ -14,7 +14,7 @@ from functools import partial
 import conseal
 import numpy as np
 
-from stegcli.coding import coset, payload, sealing, trellis
+from stegcli.coding import coset, sealing, trellis
 from stegcli.coding.payload import Plan
 from stegcli.keys.key import Key
 from stegcli.methods.lossless_inn.coset import CosetCoder, SamplePlanes
@@ -121,13 +121,13 @@ class _Carrier:
     def of(cls, method: CosetCoder, cover: np.ndarray, bits: int, index: int) -> _Carrier:
         picture = Picture(cover)
         planes = method.planes(picture)
-        high = payload._upper_bits(bits, planes.share(bits, len(planes)))
+        high = coset.upper_bits(bits, planes.share(bits, len(planes)))
         order = np.random.default_rng(index).permutation(len(planes))
         return cls(index, picture, planes, high, order, np.empty((2, len(planes)), np.uint8))
 
     def stego(self, method: CosetCoder) -> np.ndarray:
         key = Key(method.name, "detector", self.index.to_bytes(32))
-        plan = Plan(self.found, np.ones_like(self.found, bool), self.found.size)
+        plan = Plan(self.found, np.ones_like(self.found, bool), self.found.size, key)
         return method.carry(plan, self.picture, key).pixels
 
 
