@@ -14,7 +14,7 @@ from functools import partial
 import conseal
 import numpy as np
 
-from stegcli.coding import payload, trellis
+from stegcli.coding import coset, payload, sealing, trellis
 from stegcli.coding.payload import Plan
 from stegcli.keys.key import Key
 from stegcli.methods.lossless_inn.coset import CosetCoder, SamplePlanes
@@ -27,7 +27,7 @@ TOGETHER = 10
 """Covers per trellis. Their slots must be whole blocks: those of 128x128 are 12 each."""
 NEVER = 1e10  # a cost, conseal's
 AT_ONCE = 250  # covers in memory
-OVERHEAD = payload.HEADER_BITS + 8 * payload.TAG_BYTES
+OVERHEAD = coset.HEADER_BITS + 8 * sealing.TAG_BYTES
 
 
 def lsb_matching(covers: np.ndarray, bits: int) -> np.ndarray:

@@ -31,6 +31,7 @@ METHOD = "lossless-inn"
 TINY = [
     pytest.param(name, config, id=f"{name}-{number}")
     for name in methods.names()
+    if methods.has_module(name, "recipe")
     for number, config in enumerate(methods.module(name, "recipe").TINY)
 ]
 

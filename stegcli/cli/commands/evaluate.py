@@ -92,6 +92,8 @@ def evaluate(
         emit(result)
     elif folder is covers:
         table(f"{method} on {result['covers']} covers, means", bits.COLUMNS, bits.rows(result))
+        for title, columns, rows in bits.tables(result):
+            table(title, columns, rows)
         for line in bits.verdicts(result):
             show(line)
     else:
