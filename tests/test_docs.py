@@ -94,6 +94,7 @@ def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("secret.png", 64, 3),
     ):
         save(folder / name, photo(width, width, seed))
+    save(folder / "holiday.jpg", photo(400, 400, 4))
     (folder / "report.pdf").write_bytes(b"%PDF a page")
     (folder / "notes.txt").write_bytes(b"meet at noon")
     (folder / "phrase.txt").write_bytes(b"correct horse battery staple\n")

@@ -14,6 +14,7 @@ from PIL import Image as Pillow
 
 from stegcli import api, weights
 from stegcli.errors import CapacityError, FileError, RevealError, UsageError
+from stegcli.keys import key as keys
 from stegcli.keys.key import Key
 from stegcli.method import Asked, Method, Request, Secret
 from stegcli.methods.lossless_inn.options import HideOptions
@@ -21,6 +22,7 @@ from stegcli.methods.lossless_inn.wet import _gaps
 from stegcli.pictures import image, lattice, segments
 from stegcli.pictures.image import Picture
 
+GOLDEN = Path(__file__).parent / "golden"
 DATA = b"meet me where the river bends"
 UNSAFE = HideOptions(unsafe_cover=True)
 LIMIT = HideOptions(costs="uerd", payload_limit=0.4)
@@ -173,6 +175,19 @@ def test_the_network_coder_writes_no_jpeg(photograph: bytes, key: Key) -> None:
     network = weights.load("lossless-inn", "1bpp")
     with pytest.raises(UsageError, match="does not write JPEG"):
         api.hide(request_of(image.decode(photograph), key, "JPEG"), network)
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("coset-*.jpg")), ids=lambda p: p.stem)
+def test_golden_jpegs_reveal(path: Path) -> None:
+    """Written once by `tests/golden/make.py`; if this fails, the format has changed: give it a new name instead."""
+    key = keys.load(path.with_suffix(".key.npy"))
+    secret = revealed(path.read_bytes(), weights.load(key.method, key.weights), key)
+    assert secret == (GOLDEN / "secret.txt").read_bytes()
+
+
+def test_every_coset_revision_has_a_golden_jpeg() -> None:
+    names = {e.name for e in weights.entries("lossless-inn") if e.facets.get("coder") == "coset"}
+    assert names == {p.stem for p in GOLDEN.glob("coset-*.jpg")}
 
 
 # -- tell-tales in pixels

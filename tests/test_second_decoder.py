@@ -42,6 +42,23 @@ def test_golden_stegos(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COSETS)
+def test_golden_jpegs(name: str) -> None:
+    import jpegio
+
+    planes = [np.asarray(a) for a in jpegio.read(str(GOLDEN / f"{name}.jpg")).coef_arrays]
+    key = decoder.read_key(GOLDEN / f"{name}.key.npy")
+    assert decoder.reveal_jpeg(planes, key) == (GOLDEN / "secret.txt").read_bytes()
+
+
+def test_grey_pictures(key: Key) -> None:
+    """One slot for the three samples of a pixel."""
+    planes = Planes(70 * 90)
+    lower, upper = payload.write_coset(b"grey", key, planes).bits
+    stego = np.repeat((lower | upper << 1).reshape(70, 90, 1), 3, axis=2)
+    assert decoder.reveal(stego, decoder.Secret(key.method, key.secret)) == b"grey"
+
+
+@pytest.mark.parametrize("name", COSETS)
 def test_another_key_reveals_nothing(name: str) -> None:
     with pytest.raises(decoder.NothingRevealedError):
         decoder.reveal(pixels(GOLDEN / f"{name}.png"), decoder.Secret("lossless-inn", bytes(32)))

@@ -3,10 +3,12 @@
 python tests/golden/make.py
 """
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image as Pillow
 
 from stegcli import api, weights
 from stegcli.keys import key as keys
@@ -14,6 +16,7 @@ from stegcli.method import Request, Secret
 from stegcli.methods.cs_fnns.options import HideOptions as CsFnnsOptions
 from stegcli.methods.glow2.options import HideOptions as Glow2Options
 from stegcli.methods.lossless_inn.options import HideOptions as LosslessOptions
+from stegcli.pictures import image
 from stegcli.pictures.channel import parse
 from stegcli.pictures.image import Picture
 
@@ -34,8 +37,18 @@ def made(request: Request, key: keys.Key) -> bytes:
     return api.hide(replace(request, keys=(key,)), weights.load(key.method, key.weights)).file
 
 
+def jpeg_cover() -> Picture:
+    """The drawn picture as a JPEG: optimised tables, 4:2:0."""
+    buffer = io.BytesIO()
+    Pillow.fromarray(cover().pixels).save(buffer, "JPEG", quality=90, optimize=True)
+    return image.decode(buffer.getvalue())
+
+
 def make_lossless(name: str) -> tuple[bytes, keys.Key]:
     key = keys.generate("lossless-inn", name)
+    if name.startswith("coset"):
+        request = Request((Secret(SECRET),), cover=jpeg_cover(), options=IN_JPEG, format="JPEG")
+        (HERE / f"{name}.jpg").write_bytes(made(request, key))
     return made(Request((Secret(SECRET),), cover=cover(), options=LosslessOptions()), key), key
 
 
@@ -54,6 +67,7 @@ def make_cs_fnns(name: str) -> tuple[bytes, keys.Key]:
     return made(Request((Secret(SECRET),), options=CsFnnsOptions(size=(128, 128))), key), key
 
 
+IN_JPEG = LosslessOptions(payload_limit=0.4)
 CS_FNNS = (("picture", 1, "png"), ("jpeg", 2, "jpeg:85"))
 MAKERS = {"lossless-inn": make_lossless, "glow2": make_glow2, "cs-fnns": make_cs_fnns}
 
