@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -276,3 +278,19 @@ def test_keys_use_different_slots(key: Key) -> None:
     other = Key(key.method, key.weights, bytes(32))
     a, b = (payload.write(b"abc", k, natural_bits(4000)) for k in (key, other))
     assert not np.array_equal(a.used, b.used)
+
+
+def test_readers_load_little() -> None:
+    """Whoever reads a coset stego needs neither networks nor sparse matrices nor the decoder of LDPC codes."""
+    source = (
+        "import sys, numpy as np\n"
+        "from stegcli.coding import payload\n"
+        "from stegcli.errors import RevealError\n"
+        "from stegcli.keys.key import Key\n"
+        "try:\n"
+        "    payload.read_residues(np.zeros(2000, np.uint8), Key('m', 'w', bytes(32)))\n"
+        "except RevealError:\n"
+        "    print(sorted({'torch', 'scipy', 'ldpc'} & set(sys.modules)))\n"
+    )
+    found = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"
