@@ -42,7 +42,7 @@ def revealed(method, file, key=KEY):
     "options",
     [
         {}, {"mode": "recolour"}, {"mode": "recolour", "temperature": 1.0}, {"top": 1}, {"top": 3, "bits": 3},
-        {"top": 2, "bits": 1, "gap": 0.1}, {"grain": "0.7"},
+        {"top": 2, "bits": 1, "gap": 0.1}, {"grain": 0.7},
     ],
     ids=str,
 )  # fmt: skip
@@ -132,9 +132,9 @@ def test_networks_a_little_off_read_the_same(method):
 
 
 def test_the_grain_is_found_without_being_told(method):
-    for grain in ("0", "0.5", "1"):
+    for grain in (0.0, 0.5, 1.0):
         made = hidden(method, b"secret", small_photo(), grain=grain)
-        assert made.draft.measured["grain"] == float(grain)
+        assert made.draft.measured["grain"] == grain
         assert revealed(method, made.file) == b"secret"
 
 
@@ -165,7 +165,13 @@ def test_too_small_a_cover_is_refused(method):
 
 @pytest.mark.parametrize(
     "options",
-    [{"mode": "recolour", "top": 2}, {"mode": "keep", "temperature": 0.7}, {"gap": 0.1}, {"gap": 0.1, "bits": 2}],
+    [
+        {"mode": "recolour", "top": 2},
+        {"mode": "keep", "temperature": 0.7},
+        {"gap": 0.1},
+        {"gap": 0.1, "bits": 2},
+        {"grain": 0.6},
+    ],
     ids=str,
 )
 def test_options_that_exclude_each_other_are_refused(options):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from stegcli.methods.steg_cinn.codec import Codec
-    from stegcli.methods.steg_cinn.sender import Made, Sender
+    from stegcli.methods.steg_cinn.sender import Made, Rates, Sender
 
 FILLED = "the cover was a JPEG once: its colours were spread first, so that kept pixels look like drawn ones"
 RECOLOURED = "the cover has no colours: all of them were drawn"
@@ -61,6 +61,10 @@ class StegCinn(Method):
         parts = dict(networks.items())
         return Codec(cast(Any, parts["fine"]), cast(Any, parts.get("coarse")), self.device)
 
+    @functools.cached_property
+    def _rates(self) -> dict[tuple[object, ...], Rates]:
+        return {}
+
     def capacity(self, request: Request) -> int:
         if request.cover is None:
             return 0
@@ -94,10 +98,11 @@ class StegCinn(Method):
             self.codec,
             ready,
             tops=self._tops(ready, options),
-            grain=None if options.grain == "auto" else float(options.grain),
+            grain=options.grain,
             m=options.bits,
             gap=options.gap,
             temperature=options.temperature if options.temperature is not None else sender.TEMPERATURE,
+            known=self._rates,
         )
 
     def _tops(self, cover: covers.Cover, options: HideOptions) -> tuple[int, ...]:

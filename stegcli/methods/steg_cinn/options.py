@@ -13,7 +13,9 @@ GRAINS = (0.0, 0.35, 0.5, 0.7, 1.0)
 MODE = Option("keep every 2nd, 4th or 8th pixel's colour and redraw the rest, or recolour all of the picture.")
 TOP = Option("With --mode keep: redraw all but every 2^TOP-th row and column. By default the least that fits.")
 TEMPERATURE = Option("With --mode recolour: how bold the colours are.", min=0.1, max=1.5)
-GRAIN = Option("Noise in the drawn colours, in grey levels. By default what is likeliest for the cover.")
+GRAIN = Option(
+    "Noise in the drawn colours, in grey levels: 0, 0.35, 0.5, 0.7 or 1. By default what fits the cover.", min=0, max=1
+)
 BITS = Option("Bits that a colour of a pixel carries before the code.")
 GAP = Option("With --bits 1: latents this near to 0 are left out, as in the paper (0.1). It shows.", min=0, max=1)
 
@@ -25,7 +27,7 @@ class HideOptions:
     mode: Annotated[Literal["auto", "keep", "recolour"], MODE] = "auto"
     top: Annotated[Literal[1, 2, 3] | None, TOP] = None
     temperature: Annotated[float | None, TEMPERATURE] = None
-    grain: Annotated[Literal["auto", "0", "0.35", "0.5", "0.7", "1"], GRAIN] = "auto"
+    grain: Annotated[float | None, GRAIN] = None
     bits: Annotated[Literal[1, 2, 3], BITS] = 2
     gap: Annotated[float, GAP] = 0.0
 
@@ -34,5 +36,7 @@ class HideOptions:
             raise UsageError("--top goes with --mode keep")
         if self.temperature is not None and self.mode == "keep":
             raise UsageError("--temperature goes with --mode recolour")
+        if self.grain is not None and self.grain not in GRAINS:
+            raise UsageError(f"--grain takes no {self.grain:g}", "0, 0.35, 0.5, 0.7 or 1")
         if self.gap and self.bits != 1:
             raise UsageError("--gap goes with --bits 1")
