@@ -2,8 +2,8 @@
 
     python benchmarks/steg_cinn_recovery.py --covers DIR [--limit 20] [--weights FILE] [--size 128x128] [--mode MODE]...
 
-For each cover and mode a random message of the capacity is hidden, written as a PNG file and revealed again; `1 bpp` and
-`1.9 bpp` hide so much with the smallest --top that fits. The last line of a mode holds its means over all covers.
+For each cover and mode a random message of the capacity is hidden, written as a PNG file and revealed again. The modes
+`1 bpp` and `1.9 bpp` hide so much with the smallest --top that fits. The last line of a mode holds its means.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from stegcli.pictures import image, metrics
 from stegcli.pictures.image import Picture
 
 PAYLOADS = {"1 bpp": 1.0, "1.9 bpp": 1.9}
-COLUMNS = "exact bpp right psnr capacity_s hide_s reveal_s".split()
+COLUMNS = ["exact", "bpp", "right", "psnr", "capacity_s", "hide_s", "reveal_s"]
 
 
 def main() -> None:
