@@ -35,7 +35,7 @@ RUN_ELSEWHERE = "A method in a package of its own"  # by test_plugin.py, which i
 SHORTENED = (
     ("", r"--minutes \d+", "--steps 1 --batch 1"),
     ("", r"--size 512x512", "--size 128x128"),
-    ("", r"^stego hide (?!.*--(cover|method|key|size|domain) )", "stego hide --size 64x64 "),
+    ("", r"^stego hide (?!.*--(cover|method|key|secret|size|domain) )", "stego hide --size 64x64 "),
     ("", r"^stego evaluate lossless-inn", "stego evaluate lossless-inn --weights coset-1 --payload 0.1 --size 64x64"),
     ("docs/methods/cs-fnns.md", r"^stego hide ", "stego hide --size 128x128 --steps 40 "),
 )
