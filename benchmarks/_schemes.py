@@ -14,7 +14,7 @@ from functools import partial
 import conseal
 import numpy as np
 
-from stegcli.coding import payload, trellis
+from stegcli.coding import coset, sealing, trellis
 from stegcli.coding.payload import Plan
 from stegcli.keys.key import Key
 from stegcli.methods.lossless_inn.coset import CosetCoder, SamplePlanes
@@ -27,7 +27,7 @@ TOGETHER = 10
 """Covers per trellis. Their slots must be whole blocks: those of 128x128 are 12 each."""
 NEVER = 1e10  # a cost, conseal's
 AT_ONCE = 250  # covers in memory
-OVERHEAD = payload.HEADER_BITS + 8 * payload.TAG_BYTES
+OVERHEAD = coset.HEADER_BITS + 8 * sealing.TAG_BYTES
 
 
 def lsb_matching(covers: np.ndarray, bits: int) -> np.ndarray:
@@ -121,13 +121,13 @@ class _Carrier:
     def of(cls, method: CosetCoder, cover: np.ndarray, bits: int, index: int) -> _Carrier:
         picture = Picture(cover)
         planes = method.planes(picture)
-        high = payload._upper_bits(bits, planes.share(bits, len(planes)))
+        high = coset.upper_bits(bits, planes.share(bits, len(planes)))
         order = np.random.default_rng(index).permutation(len(planes))
         return cls(index, picture, planes, high, order, np.empty((2, len(planes)), np.uint8))
 
     def stego(self, method: CosetCoder) -> np.ndarray:
         key = Key(method.name, "detector", self.index.to_bytes(32))
-        plan = Plan(self.found, np.ones_like(self.found, bool), self.found.size)
+        plan = Plan(self.found, np.ones_like(self.found, bool), self.found.size, key)
         return method.carry(plan, self.picture, key).pixels
 
 

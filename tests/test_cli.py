@@ -15,6 +15,7 @@ from hiding import room
 from PIL import Image
 
 from stegcli import __version__, api, weights
+from stegcli.cli import complete
 from stegcli.coding import payload
 from stegcli.keys import key as keys
 from stegcli.keys import passphrase
@@ -237,6 +238,43 @@ def test_help_and_version_do_not_load_torch() -> None:
     assert done.returncode == 0, done.stderr
     assert __version__ in done.stdout
     assert all(command in done.stdout for command in COMMANDS)
+
+
+def ends_without_torch(here: Path, *argv: object) -> bytes:
+    """Run a command that must not import torch -> its standard output."""
+    check = "import atexit, os\natexit.register(lambda: 'torch' in sys.modules and os._exit(99))"
+    process = stego_process(*argv, prelude=check, cwd=here)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err.decode()
+    return out
+
+
+def test_no_torch_where_no_network_runs(here: Path) -> None:
+    """A receiver of the coset coder reads integers; keys, tables and their like need no network at all."""
+    hidden()
+    assert ends_without_torch(here, "reveal", "out.png", "--key", "key.npy") == SECRET
+    ends_without_torch(here, "keygen", "-o", "fresh.npy")
+    ends_without_torch(here, "methods")
+    ends_without_torch(here, "weights", "list")
+    ends_without_torch(here, "inspect", "--help")
+
+
+def test_the_test_above_notices_torch(here: Path) -> None:
+    process = stego_process("methods", prelude="import torch, atexit, os\natexit.register(os._exit, 99)", cwd=here)
+    process.communicate(timeout=120)
+    assert process.returncode == 99
+
+
+def test_the_shell_completes_methods_weights_and_channels(here: Path) -> None:
+    """As the script of `--install-completion` asks: by the environment."""
+    assert complete.method_names("lo") == ["lossless-inn"]
+    assert complete.weights_names("coset-2") == ["coset-2"]
+    assert complete.channels("jpeg:7") == ["jpeg:75", "jpeg:75..95"]
+    assert complete.devices("cu") == ["cuda"]
+    asked = {"_STEGO_COMPLETE": "complete_bash", "COMP_WORDS": "stego hide --method ", "COMP_CWORD": "3"}
+    prelude = f"import os\nos.environ.update({asked!r})"
+    out, _ = stego_process(prelude=prelude, cwd=here).communicate(timeout=60)
+    assert set(out.decode().split()) >= {"cs-fnns", "glow2", "lossless-inn"}
 
 
 # -- outputs

@@ -18,8 +18,9 @@ from stegcli.methods.cs_fnns import method as cs_fnns
 from stegcli.methods.cs_fnns.method import CsFnns, build
 from stegcli.methods.cs_fnns.options import HideOptions, RevealOptions
 from stegcli.nn import tensors
+from stegcli.options import ROBUST
 from stegcli.pictures import image, metrics
-from stegcli.pictures.channel import ROBUST, parse_survive
+from stegcli.pictures.channel import parse_survive
 from stegcli.pictures.image import Picture
 
 KEY = Key("cs-fnns", "x", bytes(range(32)))

@@ -11,6 +11,7 @@ from skimage import data as samples
 from stegcli import weights
 from stegcli.errors import CapacityError, FileError, RevealError
 from stegcli.keys import key as keys
+from stegcli.method import Request
 from stegcli.methods.lossless_inn import costs, mending
 from stegcli.methods.lossless_inn.method import build
 from stegcli.methods.lossless_inn.net import BlindNet, run_tiled, tiles
@@ -149,8 +150,12 @@ def test_coset_restores_every_length(coset, key):
 
 @pytest.mark.parametrize("level", [0, 1, 128, 254, 255])
 def test_coset_fills_flat_covers(coset, key, level):
-    data = np.random.default_rng(0).bytes(room(coset, 64, 64))
-    hidden = hide(data, flat(level), key, coset)
+    """As far as they go: in even ground every change shows, and what is told as capacity leaves it alone."""
+    cover = flat(level)
+    most = coset.capacity(Request(cover=cover, options=coset.about.hide()))
+    assert 0 < most < room(coset, 64, 64)
+    data = np.random.default_rng(0).bytes(most)
+    hidden = hide(data, cover, key, coset)
     assert reveal(image.decode(hidden.file), key, coset) == data
 
 

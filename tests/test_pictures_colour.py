@@ -142,7 +142,11 @@ def test_impossible_gammas_mean_nothing(gamma: int) -> None:
     assert colour.meaning(((b"gAMA", struct.pack(">I", gamma)),)) is None
 
 
-@pytest.mark.parametrize("data", [b"", b"x", bytes(200), SRGB[:100], SRGB[:-50], SRGB[:36] + b"ABCD" + SRGB[40:]])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"x", bytes(200), SRGB[:100], SRGB[:-50], SRGB[:36] + b"ABCD" + SRGB[40:]],
+    ids=["none", "letter", "zeros", "start", "cut", "other"],
+)
 def test_these_are_no_profiles(small: np.ndarray, data: bytes) -> None:
     assert not colour.is_profile(data)
     if data:

@@ -115,6 +115,7 @@ def test_damage_is_told_by_an_error_alone(
     [b"", b"Exif\0\0", b"Exif\0\0MM\0*\xff\xff\xff\xff", b"ICC_PROFILE\0\1\1junk",
      b"ICC_PROFILE\0\7\2" + SRGB[:60], b"MPF\0MM\0*\0\0\0\x08\0\1", b"Photoshop 3.0\x008BIM\4\4\xff",
      b"http://ns.adobe.com/xap/1.0/\0<x"],
+    ids=["empty", "exif", "tiff", "icc", "profile", "mpf", "photoshop", "xmp"],
 )  # fmt: skip
 def test_damaged_segments_refuse_no_jpeg(photo: np.ndarray, marker: int, content: bytes) -> None:
     plain = saved(photo, "JPEG")

@@ -31,6 +31,7 @@ METHOD = "lossless-inn"
 TINY = [
     pytest.param(name, config, id=f"{name}-{number}")
     for name in methods.names()
+    if methods.has_module(name, "recipe")
     for number, config in enumerate(methods.module(name, "recipe").TINY)
 ]
 
@@ -306,7 +307,11 @@ def test_a_bundled_file_that_is_missing(shelf: Shelf) -> None:
     refused(lambda: weights.load(METHOD), "one-1.safetensors: no such file")
 
 
-@pytest.mark.parametrize("data", [b"", b"not weights at all", b"\xff" * 64, packed(tiny())[:-9], packed(tiny())[:40]])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"not weights at all", b"\xff" * 64, packed(tiny())[:-9], packed(tiny())[:40]],
+    ids=["empty", "text", "ones", "cut", "start"],
+)
 def test_a_file_that_is_not_weights(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "own.safetensors"
     path.write_bytes(data)

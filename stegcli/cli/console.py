@@ -6,6 +6,7 @@ import contextlib
 import getpass
 import io
 import json
+import math
 import os
 import sys
 import traceback
@@ -116,7 +117,7 @@ def stdout_errors() -> Iterator[None]:
 
 
 def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and value - value != 0 else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def on_terminal() -> bool:
@@ -170,7 +171,7 @@ def progress(title: str, quiet: bool) -> Iterator[Callable[[float, float], None]
 
 
 def _clock(seconds: float) -> str:
-    if seconds - seconds != 0:
+    if not math.isfinite(seconds):
         return ""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d} left"

@@ -156,7 +156,7 @@ def markdown(app: typer.Typer) -> str:
         "",
         "Data and tables go to standard output, messages and progress to standard error. `-` as a file name is",
     ]
-    lines += ["standard input or standard output.", ""]
+    lines += ["is standard input or standard output.", ""]
     for page in found:
         lines += _section(page)
     lines += ["## Exit status", "", *_table("exit", "meaning", [(str(s), m) for s, m in STATUSES])]

@@ -176,6 +176,13 @@ def decode_from(llr: np.ndarray, bits: int) -> np.ndarray:
     return np.concatenate(decoded)
 
 
+def checks(bits: int, length: int) -> sparse.csr_matrix:
+    """The parity checks of `encode_to` for a single block, (length - bits, length) uint8: coded bits satisfy all."""
+    if bits > BLOCK:
+        raise ValueError(f"{bits} bits are more than one block")
+    return _irregular(bits, length)
+
+
 def _spans(bits: int, length: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """Blocks of nearly equal size: for each its stretch of information bits and its stretch of coded bits."""
     if not 0 < bits < length:

@@ -1,4 +1,4 @@
-"""What happens to a picture on its way, through real codecs: `png`, `jpeg:Q`, `noise:S`, `resize:F`.
+"""What happens to a picture on its way, through real codecs: `png`, `jpeg:Q`, `noise:S`, `resize:F`, `crop`.
 
 What a stego must survive is one channel or several: `jpeg:75..95` stands for JPEG files of these qualities.
 """
@@ -16,8 +16,11 @@ from stegcli.errors import UsageError
 from stegcli.pictures import image
 from stegcli.pictures.image import Picture
 
-KINDS = {"png": None, "jpeg": (1.0, 100.0), "noise": (0.0, 255.0), "resize": (0.1, 4.0)}
+KINDS = {"png": None, "jpeg": (1.0, 100.0), "noise": (0.0, 255.0), "resize": (0.1, 4.0), "crop": None}
 LETTERS = {"jpeg": "Q", "noise": "S", "resize": "F"}
+CROP_QUALITY = 75
+CROPPED = 0.1
+"""Share of the height and width that `crop` cuts off at most, half at either side, before JPEG of CROP_QUALITY."""
 STEP = 5
 """Between the qualities of a range that a stego is verified through."""
 
@@ -31,7 +34,7 @@ class Channel:
     strength: float = 0.0
 
     def __str__(self) -> str:
-        return self.kind if self.kind == "png" else f"{self.kind}:{self.strength:g}"
+        return self.kind if KINDS[self.kind] is None else f"{self.kind}:{self.strength:g}"
 
     def __call__(self, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """uint8 (h, w, 3) -> what arrives, uint8 (h, w, 3)."""
@@ -45,6 +48,8 @@ class Channel:
         """Stego -> the bytes of the file that arrives: a JPEG, or what is left of the picture as PNG."""
         if self.kind == "jpeg":
             return image.encode(Picture(stego.pixels), "JPEG", round(self.strength))
+        if self.kind == "crop":
+            return image.encode(Picture(_cut(stego.pixels, rng)), "JPEG", CROP_QUALITY)
         return image.encode(replace(stego, pixels=self(stego.pixels, rng)))
 
     @property
@@ -60,7 +65,7 @@ def parse(text: str) -> Channel:
     """`jpeg:90` -> Channel("jpeg", 90). Raises UsageError."""
     kind, _, strength = text.partition(":")
     if kind not in KINDS:
-        raise UsageError(f"no channel {text!r}", "png, jpeg:Q, noise:S or resize:F")
+        raise UsageError(f"no channel {text!r}", "png, jpeg:Q, noise:S, resize:F or crop")
     bounds = KINDS[kind]
     if bounds is None:
         if strength:
@@ -118,6 +123,16 @@ def _noise(pixels: np.ndarray, strength: float, rng: np.random.Generator) -> np.
     return (pixels + rng.normal(0, strength, pixels.shape)).round().clip(0, 255).astype(np.uint8)
 
 
+def _crop(pixels: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+    return _jpeg(_cut(pixels, rng), CROP_QUALITY, rng)
+
+
+def _cut(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A part of the picture, cut at any row and column."""
+    (top, bottom), (left, right) = (rng.integers(0, max(1, round(s * CROPPED / 2)) + 1, 2) for s in pixels.shape[:2])
+    return np.ascontiguousarray(pixels[top : len(pixels) - bottom, left : pixels.shape[1] - right])
+
+
 def _resize(pixels: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
     image = Pillow.fromarray(pixels)
     small = image.resize((max(1, round(image.width * strength)), max(1, round(image.height * strength))))
@@ -125,5 +140,5 @@ def _resize(pixels: np.ndarray, strength: float, rng: np.random.Generator) -> np
 
 
 _APPLY: dict[str, Callable[[np.ndarray, float, np.random.Generator], np.ndarray]] = {
-    "png": _png, "jpeg": _jpeg, "noise": _noise, "resize": _resize,
+    "png": _png, "jpeg": _jpeg, "noise": _noise, "resize": _resize, "crop": _crop,
 }  # fmt: skip

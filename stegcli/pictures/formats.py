@@ -71,7 +71,7 @@ def format_of(data: bytes) -> str | None:
 def output_format(path: str | os.PathLike[str], lossy: bool = False) -> str:
     """Output path -> Pillow's format name; `-` is PNG. Raises FileError if it would destroy the payload."""
     suffix = Path(path).suffix.lower()
-    if str(path) == files.STDIO:
+    if str(path) == files.STDIO or (not suffix and files.is_stream(path)):
         return "PNG"
     if suffix in LOSSLESS:
         return LOSSLESS[suffix]

@@ -42,7 +42,7 @@ class Secret:
 def read_key(path: Path) -> Secret:
     record = np.load(path, allow_pickle=False)
     assert record.shape == ()
-    assert int(record["version"]) == 1
+    assert int(record["version"]) == 2
     return Secret(record["method"].item().decode("ascii"), record["secret"].tobytes())
 
 

@@ -3,7 +3,7 @@
     torus, header, bits, cascade   secrets <-> latents, exactly N(0, 1) whatever they carry
     layout, descriptor             which latents carry what; what the header says of it
     noise, inverse                 a picture that arrived -> its latents, and what each is still worth
-    compress, pictures             pictures <-> bytes or latents
+    pictures                       pictures <-> latents
     sr                             the upscaler of a picture that came as latents
     sender, receiver               a message into a draft, and a picture that arrived back to it
     method                         Glow2, which brings these together

@@ -14,13 +14,13 @@ from scipy.special import log_ndtr
 from stegcli.errors import RevealError, UsageError
 from stegcli.keys.key import Key
 from stegcli.method import Asked, Revealed
-from stegcli.methods.glow2 import bits, cascade, compress, header, layout, noise, pictures
+from stegcli.methods.glow2 import bits, cascade, header, layout, noise, pictures
 from stegcli.methods.glow2.descriptor import COMPRESSED, PICTURES, TOKEN, Descriptor, from_int
 from stegcli.methods.glow2.layout import CHANNELS, Share
 from stegcli.methods.glow2.noise import Arrived
 from stegcli.methods.glow2.sender import cascade_places, header_places, inner_side
 from stegcli.nn.wavelet import Band
-from stegcli.pictures import image
+from stegcli.pictures import compress, image
 from stegcli.pictures.channel import parse
 from stegcli.pictures.image import Picture
 

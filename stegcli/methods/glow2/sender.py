@@ -17,7 +17,7 @@ from stegcli.errors import CapacityError, FileError, UsageError
 from stegcli.keys.key import Key
 from stegcli.keys.stream import Stream
 from stegcli.method import Draft, Request, Secret
-from stegcli.methods.glow2 import bits, cascade, compress, header, layout, noise, pictures, torus
+from stegcli.methods.glow2 import bits, cascade, header, layout, noise, pictures, torus
 from stegcli.methods.glow2.descriptor import (
     CASCADE,
     COMPRESSED,
@@ -30,6 +30,7 @@ from stegcli.methods.glow2.descriptor import (
 from stegcli.methods.glow2.layout import CHANNELS, Share
 from stegcli.nn.drawing import acceptable
 from stegcli.nn.wavelet import Band
+from stegcli.pictures import compress
 from stegcli.pictures.channel import parse
 from stegcli.pictures.image import Picture
 

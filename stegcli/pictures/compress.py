@@ -1,12 +1,14 @@
 """A picture <-> so many bytes, as good as it gets.
 
     0 | a picture file                                       the picture
-    1, 2, 3 | scale (1) | width (2) | height (2) | data      WebP; AV1 with halved colours; AV1 with full ones
+    1 to 4 | scale (1) | width (2) | height (2) | data       WebP; AV1 with halved colours, with full ones; JPEG 2000
 
 The picture is coded at a scale of its size, one of SCALES, and enlarged again to width x height. Containers are left
 out: of 400 bytes they would be most.
 
-Reference: WebP (RFC 9649) and AVIF (AV1 Image File Format, AOMedia), both by Pillow.
+AV1 is the best of them from a few hundred bytes to a few bits a pixel. It ends near 47 dB; JPEG 2000 goes beyond.
+
+Reference: WebP (RFC 9649), AVIF (AV1 Image File Format, AOMedia), JPEG 2000 (ITU-T T.800), all by Pillow.
 """
 
 from __future__ import annotations
@@ -21,18 +23,20 @@ import numpy as np
 from PIL import Image as Pillow
 
 from stegcli.errors import CapacityError, FileError, RevealError, StegoError
-from stegcli.methods.glow2 import avif
-from stegcli.pictures import image, metrics
+from stegcli.pictures import avif, image, metrics
 from stegcli.pictures.image import Picture
 
 HEAD = struct.Struct(">BBHH")
-WHOLE_FILE, WEBP, AV1_HALVED, AV1_FULL = range(4)
+WHOLE_FILE, WEBP, AV1_HALVED, AV1_FULL, JPEG2000 = range(5)
 SCALES = (1.0, 0.75, 0.5, 0.375, 0.25, 0.1875, 0.125)
 FIRST_SIDE = 1024
 """A larger picture is made so small first: no stego has room for more detail."""
 SMALLEST = 8
 MOST_SIDE = 65535
 TOLERANCE = 0.1  # dB
+TINY = 600  # bytes of room below which every codec for little room is tried
+LITTLE, MUCH = 0.1, 1.5  # bits per pixel: WebP can win below the one, JPEG 2000 above the other
+HALVED_MOST = 1.0  # bits per pixel up to which halved colours can win, full ones from a quarter of it on
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,8 @@ class Packed:
     psnr: float
 
 
-def pack(secret: bytes, picture: Picture, room: int) -> Packed:
-    """A picture's file and the picture -> the best that fits into `room` bytes. Raises CapacityError."""
+def pack(secret: bytes, picture: Picture, room: int, hint: str = "use a larger --size or a milder --survive") -> Packed:
+    """A picture's file and the picture -> the best that fits into `room` bytes. Raises CapacityError with that hint."""
     if exact := _exact(secret, picture, room):
         return exact
     best: Packed | None = None
@@ -54,7 +58,7 @@ def pack(secret: bytes, picture: Picture, room: int) -> Packed:
             break  # smaller still is no better
         best = max((p for p in (best, found) if p), key=lambda p: p.psnr, default=None)
     if best is None:
-        raise CapacityError(max(0, room), _smallest(picture), "use a larger --size or a milder --survive")
+        raise CapacityError(max(0, room), _smallest(picture), hint)
     return best
 
 
@@ -67,10 +71,23 @@ def unpack(data: bytes) -> Picture:
         if kind not in CODERS or not 0 < width * height <= image.MAX_PIXELS:
             raise RevealError
         small = _scaled_size(width, height, scale)
-        pixels = image.decode(_file(kind, data[HEAD.size :], *small)).pixels
+        pixels = _decoded(kind, data[HEAD.size :], *small)
     except (struct.error, IndexError, StegoError) as error:
         raise RevealError from error
     return Picture(image.resized(pixels, width, height))
+
+
+def _decoded(kind: int, data: bytes, width: int, height: int) -> np.ndarray:
+    """Coded data -> uint8 (height, width, 3). Raises RevealError, FileError."""
+    if kind != JPEG2000:
+        return image.decode(_file(kind, data, width, height)).pixels
+    try:
+        with Pillow.open(io.BytesIO(data), formats=["JPEG2000"]) as opened:
+            if opened.size != (width, height):
+                raise RevealError
+            return np.array(opened.convert("RGB"))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise RevealError from error
 
 
 def _file(kind: int, data: bytes, width: int, height: int) -> bytes:
@@ -102,12 +119,23 @@ def _best_at(scale: int, picture: Picture, room: int) -> Packed | None:
     width, height = (min(MOST_SIDE, s) for s in (picture.width, picture.height))
     scaled = image.resized(picture.pixels, *_scaled_size(width, height, scale))
     found = []
-    for kind, encode in CODERS.items():
-        data = _largest(scaled, room - HEAD.size, encode)
+    for kind in _promising(room, scaled.shape[0] * scaled.shape[1]):
+        data = _largest(scaled, room - HEAD.size, CODERS[kind])
         if data is not None:
             packed = HEAD.pack(kind, scale, width, height) + data
             found.append(Packed(packed, _psnr(picture, unpack(packed))))
     return max(found, key=lambda p: p.psnr, default=None)
+
+
+def _promising(room: int, pixels: int) -> list[int]:
+    """The codecs that may be the best for that much room. The others are not tried: coding takes long."""
+    if room < TINY:
+        return [WEBP, AV1_HALVED, AV1_FULL]
+    bits_per_pixel = 8 * room / pixels
+    kinds = [WEBP] if bits_per_pixel < LITTLE else []
+    kinds += [AV1_HALVED] if bits_per_pixel < HALVED_MOST else []
+    kinds += [AV1_FULL] if bits_per_pixel > HALVED_MOST / 4 else []
+    return kinds + ([JPEG2000] if bits_per_pixel > MUCH else [])
 
 
 def _psnr(picture: Picture, back: Picture) -> float:
@@ -142,9 +170,18 @@ def _webp(pixels: np.ndarray, quality: int) -> bytes:
     return file[start + 4 : start + 4 + length]
 
 
+def _jpeg2000(pixels: np.ndarray, quality: int) -> bytes:
+    buffer = io.BytesIO()
+    Pillow.fromarray(pixels).save(
+        buffer, "JPEG2000", irreversible=True, no_jp2=True, quality_mode="dB", quality_layers=[30 + 0.3 * quality]
+    )
+    return buffer.getvalue()
+
+
 CODERS: dict[int, Callable[[np.ndarray, int], bytes]] = {
     WEBP: _webp,
     AV1_HALVED: functools.partial(avif.encode, halved=True),
     # Where there is room, halved colours are what limits.
     AV1_FULL: functools.partial(avif.encode, halved=False),
+    JPEG2000: _jpeg2000,
 }

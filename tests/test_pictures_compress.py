@@ -9,9 +9,8 @@ from PIL import Image as Pillow
 from skimage import data as samples
 
 from stegcli.errors import CapacityError, RevealError
-from stegcli.methods.glow2 import compress
-from stegcli.methods.glow2.compress import pack, unpack
-from stegcli.pictures import image, metrics
+from stegcli.pictures import compress, image, metrics
+from stegcli.pictures.compress import pack, unpack
 from stegcli.pictures.image import Picture
 
 ROOMS = (45, 70, 120, 250, 600, 1500, 3500)

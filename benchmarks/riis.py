@@ -1,0 +1,162 @@
+"""What riis carries through each channel, on real files, and what else the stego stands.
+
+    python benchmarks/riis.py --covers DIR [--first 3500] [--count 8] [--case jpeg:75@42] ...
+
+Covers are 512x512: scikit-image's astronaut, coffee, chelsea and rocket, then mosaics of four photos of DIR each, in
+the order of their names from the photo of that number on. A case is a channel and the stego's PSNR. For each cover the
+payload is random and as large as the capacity says; where it does not come through its channel, the next stronger
+protection with its smaller room is taken, as `stego hide` does. Printed: payload and PSNR, mean and least; how many of
+the covers came through; and through what else, that was not asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Pillow
+
+from stegcli.errors import RevealError
+from stegcli.keys import key as keys
+from stegcli.methods.riis import choice, libjpeg
+from stegcli.methods.riis.carrier import Carrier, Seen
+from stegcli.methods.riis.envelope import Letter
+from stegcli.methods.riis.order import Share
+from stegcli.pictures import channel, metrics
+
+CASES = ("png@48", "jpeg:90@42", "jpeg:80@42", "jpeg:75@42", "jpeg:40@42", "jpeg:75..95@42", "jpeg:40..95@40",
+         "noise:1@44", "noise:5@40", "noise:10@38", "crop@42")  # fmt: skip
+SIDE = 512
+Attack = Callable[[np.ndarray], Seen]
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    covers = list(all_covers(Path(arguments.covers), arguments.first, arguments.count))
+    key = keys.generate("riis", "coded-1")
+    for case in arguments.case or CASES:
+        name, _, psnr = case.partition("@")
+        report(name, float(psnr), covers, key)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--covers", required=True)
+    parser.add_argument("--first", type=int, default=3500)
+    parser.add_argument("--count", type=int, default=8)
+    parser.add_argument("--case", action="append")
+    return parser.parse_args()
+
+
+def all_covers(folder: Path, first: int, count: int) -> Iterator[np.ndarray]:
+    from skimage import data
+
+    for name in ("astronaut", "coffee", "chelsea", "rocket")[:count]:
+        pixels = getattr(data, name)()[..., :3]
+        height, width = pixels.shape[:2]
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        square = Pillow.fromarray(pixels[top : top + side, left : left + side])
+        yield np.asarray(square.resize((SIDE, SIDE), Pillow.Resampling.LANCZOS))
+    files = sorted(p for p in folder.iterdir() if p.is_file())[first:]
+    for i in range(max(0, count - 4)):
+        four = [np.asarray(Pillow.open(f).convert("RGB").resize((SIDE // 2,) * 2)) for f in files[4 * i : 4 * i + 4]]
+        yield np.concatenate([np.concatenate(four[:2], axis=1), np.concatenate(four[2:], axis=1)])
+
+
+def report(name: str, psnr: float, covers: list[np.ndarray], key: keys.Key) -> None:
+    survive = channel.parse_survive(name)
+    asked = [(str(c), sent(c)) for c in survive]
+    others = list(besides(survive))
+    sizes, qualities, seconds, passed = [], [], [], {label: 0 for label, _ in others}
+    for index, cover in enumerate(covers):
+        start = time.process_time()
+        found = carried(survive, psnr, cover, index, key, [a for _, a in asked])
+        seconds.append(time.process_time() - start)
+        if found is None:
+            continue
+        carrier, data, stego = found
+        sizes.append(len(data))
+        qualities.append(metrics.psnr(cover, stego))
+        for label, attack in others:
+            passed[label] += comes_back(carrier, attack(stego), key, data)
+    count = len(covers)
+    what = f"{name} at {psnr:g} dB: {len(sizes)} of {count} covers"
+    if sizes:
+        what += f", bytes {np.mean(sizes):.0f} (least {min(sizes)})"
+        what += f", PSNR {np.mean(qualities):.2f} (least {min(qualities):.2f})"
+    print(f"{what}, {np.mean(seconds):.1f} s of CPU", flush=True)
+    if passed:
+        print("   besides: " + ", ".join(f"{label} {n}" for label, n in passed.items()), flush=True)
+
+
+def carried(
+    survive: tuple[channel.Channel, ...], psnr: float, cover: np.ndarray, index: int, key: keys.Key, asked: list[Attack]
+) -> tuple[Carrier, bytes, np.ndarray] | None:
+    """The first carrier that brings as much as it has room for through everything that was asked for."""
+    for first in choice.for_sender(survive):
+        carrier: Carrier | None = first
+        while carrier is not None:
+            room = carrier.room(cover, 1, psnr)
+            if room > 0:
+                data = np.random.default_rng(index).bytes(room)
+                stego = carrier.hide(cover, [Letter(data, key)], psnr)
+                if all(comes_back(carrier, attack(stego), key, data) for attack in asked):
+                    return carrier, data, stego
+            carrier = carrier.stronger()
+    return None
+
+
+def comes_back(carrier: Carrier, seen: Seen, key: keys.Key, data: bytes) -> bool:
+    try:
+        return carrier.reveal(seen, key, Share()) == data
+    except RevealError:
+        return False
+
+
+def sent(one: channel.Channel) -> Attack:
+    """A channel -> stego's pixels to what is seen behind it."""
+    if one.kind == "jpeg":
+        return lambda pixels: compressed(pixels, round(one.strength))
+    if one.kind == "crop":
+        return lambda pixels: compressed(np.ascontiguousarray(pixels[13:-5, 11:-20]), 75)
+    return lambda pixels: Seen(one(pixels, np.random.default_rng(0)))
+
+
+def besides(survive: tuple[channel.Channel, ...]) -> Iterator[tuple[str, Attack]]:
+    """What else happens to such files."""
+    kind = channel.pattern(survive)
+    quality = round(survive[0].strength)
+    if kind == "jpeg:Q":
+        yield "full colours", lambda p: compressed(p, quality, subsampling=0)
+        yield "same quality again", lambda p: compressed(compressed(p, quality).pixels, quality)
+        yield "PNG of it", lambda p: Seen(compressed(p, quality).pixels)
+        for by in (-2, -1, 1, 2):
+            yield f"then quality {by:+d}", lambda p, by=by: compressed(compressed(p, quality).pixels, quality + by)
+        for by in (-1, 1):
+            yield f"only quality {by:+d}", lambda p, by=by: compressed(p, quality + by)
+    if kind == "jpeg:A..B":
+        middle = (quality + 95) // 2 + 1
+        yield f"JPEG {middle}", lambda p: compressed(p, middle)
+        yield "PNG of it", lambda p: Seen(compressed(p, middle).pixels)
+        yield "JPEG twice", lambda p: compressed(compressed(p, middle).pixels, quality + 7)
+        yield "noise 2", lambda p: Seen(channel.parse("noise:2")(p, np.random.default_rng(0)))
+        yield "WebP 80", lambda p: Seen(recoded(p, "WEBP", 80))
+
+
+def compressed(pixels: np.ndarray, quality: int, subsampling: int = 2) -> Seen:
+    return Seen(recoded(pixels, "JPEG", quality, subsampling=subsampling), libjpeg.table(quality))
+
+
+def recoded(pixels: np.ndarray, format: str, quality: int, **options: int) -> np.ndarray:
+    buffer = io.BytesIO()
+    Pillow.fromarray(pixels).save(buffer, format, quality=quality, **options)
+    return np.asarray(Pillow.open(buffer).convert("RGB"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""riis: a picture or any file in the user's own photo, through JPEG, noise and crops.
+
+    luma, libjpeg       luminance in blocks; the coefficients that libjpeg will write, bit for bit
+    carrier, envelope   what a carrier is; one receiver's message, sealed
+    order, direct       which slots carry what; a letter under LDPC codes in slots read with doubt
+    known               a JPEG of known quality: `cells` and the `trellis`
+    wide, noisy, tiles  a range of qualities, little noise, crops: each by a `lattice`
+    spread, digits      strong noise; lossless files
+    choice              a request -> the carriers to try; what arrived -> the carriers that may have made it
+    method              Riis, which brings these together
+
+Reference: Robust Invertible Image Steganography (Youmin Xu, Chong Mou, Yujie Hu, Jingfen Xie, Jian Zhang, CVPR 2022).
+The paper hides a picture by an invertible network. Here a code carries the bytes of a compressed picture, or of any
+file: it is exact, it needs a key, and it was measured to be ahead of the paper's figures (docs/methods/riis.md).
+"""
+
+from stegcli.about import LOSSLESS, About
+from stegcli.methods.riis.options import SURVIVES, HideOptions, RevealOptions
+
+ABOUT = About(
+    name="riis",
+    summary="a picture or any file in your own photo; survives JPEG, noise and crops",
+    carries=frozenset({"bytes", "picture"}),
+    cover="given",
+    most_secrets=5,
+    survives=SURVIVES,
+    writes=LOSSLESS | {"JPEG"},
+    hide=HideOptions,
+    reveal=RevealOptions,
+    reference="Xu et al., CVPR 2022",
+)

@@ -1,0 +1,160 @@
+"""Riis: secrets into the user's own photo by the carrier that its way calls for.
+
+A file travels byte for byte. A picture travels as the best of AVIF, WebP and JPEG 2000 that the cover has room for at
+the stego's quality; where the picture's own file fits, that travels.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+from stegcli.errors import CapacityError, RevealError, UsageError
+from stegcli.method import Asked, Draft, Method, Request, Revealed, Secret, check_side
+from stegcli.methods.riis import ABOUT, choice
+from stegcli.methods.riis.carrier import PSNR, Carrier, Seen
+from stegcli.methods.riis.envelope import Letter
+from stegcli.methods.riis.order import all_shares
+from stegcli.pictures import channel, compress, image
+from stegcli.pictures.channel import Channel
+from stegcli.pictures.image import Picture
+
+PACKED, FILE = b"\x01", b"\x00"
+"""The first byte of what travels: a compressed picture, or a file."""
+LESS = (1.0, 0.85, 0.7, 0.5, 0.35)
+"""Shares of the room that pictures take, as drafts fail."""
+HINT = "use a larger cover, a lower --psnr or a milder --survive"
+
+
+def build() -> Riis:
+    return Riis()
+
+
+class Riis(Method):
+    """The coded carriers. It has no networks."""
+
+    about = ABOUT
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+    def inference(self, hiding: bool) -> contextlib.AbstractContextManager[None]:
+        """No network runs, so torch is not needed."""
+        return contextlib.nullcontext()
+
+    def capacity(self, request: Request) -> int:
+        assert request.cover is not None
+        check_side(self, request.cover)
+        carriers = choice.for_sender(_survive(request))
+        return max(_room(c, request.cover.pixels, request) for c in carriers)
+
+    def drafts(self, request: Request) -> Iterator[Draft]:
+        cover = request.cover
+        assert cover is not None
+        check_side(self, cover)
+        notes = _notes(request)
+        capacity = self.capacity(request)
+        if capacity <= 0:
+            raise CapacityError(0, max(len(s.data) for s in request.secrets), HINT)
+        tried: list[tuple[bytes, ...]] = []
+        for carrier, less in _candidates(choice.for_sender(_survive(request)), request):
+            room = _room(carrier, cover.pixels, request)
+            try:
+                parts = [_travelling(s, int(room * less), request) for s in request.secrets]
+                letters = [Letter(data, k) for (data, _), k in zip(parts, request.keys, strict=True)]
+                pixels = carrier.hide(cover.pixels, letters, _psnr(request))
+            except CapacityError as error:
+                refused = error
+                continue
+            stego = Picture(pixels, cover.alpha, cover.icc_profile)
+            tried.append(tuple(data for data, _ in parts))
+            exact = tuple(None if form == "compressed" else data[1:] for data, form in parts)
+            yield Draft(stego, exact, tuple(form for _, form in parts), max(0, capacity), notes, cover=cover)
+        if not tried:
+            raise CapacityError(max(0, refused.capacity), refused.need, HINT)
+
+    def reveal(self, stego: Picture, asked: Asked) -> tuple[Revealed, ...]:
+        if asked.key is None:
+            raise UsageError("riis needs a key")
+        seen = _seen(stego, asked)
+        named = getattr(asked.options, "distortion", None)
+        # Most stegos have one receiver: every carrier is tried for that before a share of several is.
+        shares = all_shares()
+        for part in (shares[:1], shares[1:]):
+            carriers = choice.for_sender(channel.parse_survive(named)) if named else choice.for_receiver(seen)
+            for carrier, share in itertools.product(carriers, part):
+                with contextlib.suppress(RevealError):
+                    return (_opened(carrier.reveal(seen, asked.key, share)),)
+        raise RevealError
+
+
+def _candidates(carriers: list[Carrier], request: Request) -> Iterator[tuple[Carrier, float]]:
+    """Carriers and the share of their room to use: pictures shrink, and files get more protection."""
+    pictures = all(_is_picture(s, request) for s in request.secrets)
+    for first in carriers:
+        carrier: Carrier | None = first
+        for less in LESS:
+            if carrier is None:
+                break
+            yield carrier, less if pictures else 1.0
+            carrier = carrier.stronger()
+
+
+def _survive(request: Request) -> tuple[Channel, ...]:
+    """What the stego must outlive: a JPEG that is written comes first, if nothing harsher was asked for."""
+    if request.format == "JPEG" and channel.pattern(request.survive) in ("png", "jpeg:Q"):
+        return (Channel("jpeg", float(request.quality)),)
+    return request.survive
+
+
+def _psnr(request: Request) -> float:
+    given = getattr(request.options, "psnr", None)
+    return PSNR if given is None else float(given)
+
+
+def _room(carrier: Carrier, cover: np.ndarray, request: Request) -> int:
+    """Bytes of a secret; one byte says how it travels."""
+    return carrier.room(cover, request.receivers, _psnr(request)) - 1
+
+
+def _is_picture(secret: Secret, request: Request) -> bool:
+    travel = getattr(request.options, "travel", "auto")
+    return secret.picture is not None and travel != "bytes"
+
+
+def _travelling(secret: Secret, room: int, request: Request) -> tuple[bytes, str]:
+    """Secret -> what travels, and the name of its form. Raises CapacityError, UsageError."""
+    if _is_picture(secret, request):
+        assert secret.picture is not None
+        return PACKED + compress.pack(secret.data, secret.picture, room, HINT).data, "compressed"
+    if request.options.travel == "compressed":
+        raise UsageError("--as compressed is for pictures", "leave --as out")
+    if len(secret.data) > room:
+        raise CapacityError(max(0, room), len(secret.data), HINT)
+    return FILE + secret.data, "bytes"
+
+
+def _notes(request: Request) -> tuple[str, ...]:
+    if request.format == "JPEG" and channel.pattern(request.survive) == "png":
+        return (f"verified as JPEG of quality {request.quality}",)
+    return ()
+
+
+def _seen(stego: Picture, asked: Asked) -> Seen:
+    size = getattr(asked.options, "original_size", None)
+    pixels = stego.pixels
+    if size is not None and (stego.width, stego.height) != size:
+        return Seen(image.resized(pixels, *size))
+    return Seen(pixels, None if stego.jpeg is None else stego.jpeg.luminance.astype(np.int64))
+
+
+def _opened(data: bytes) -> Revealed:
+    """What travelled -> the secret. Raises RevealError."""
+    if data[:1] == FILE:
+        return Revealed(data[1:])
+    if data[:1] != PACKED:
+        raise RevealError
+    return Revealed(None, compress.unpack(data[1:]))

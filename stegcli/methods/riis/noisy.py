@@ -1,0 +1,109 @@
+"""Little noise: lattices in the samples of R, G and B themselves."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from stegcli.errors import CapacityError, RevealError
+from stegcli.keys.key import Key
+from stegcli.methods.riis import direct, lattice
+from stegcli.methods.riis.carrier import PSNR, Carrier, Seen
+from stegcli.methods.riis.envelope import Letter
+from stegcli.methods.riis.order import Share, own_units
+
+STEPS = tuple(2.0 ** (i / 8) for i in range(16, 41))
+"""Steps of the lattice that there are, 4 to 32 grey levels; a receiver tries them."""
+NOISES = (0.4, 0.7, 1.05, 1.5, 2.05, 3.0, 4.0, 5.5, 8.0)
+STANDS = {
+    # by how far values move towards the lattice: spread of the noise in steps -> the highest rate that stands it
+    0.7: ((0.088, 0.75), (0.117, 0.6), (0.136, 0.5), (0.155, 0.4), (0.17, 0.32)),
+    0.5: ((0.102, 0.4), (0.125, 0.32), (0.141, 0.25), (0.167, 0.18), (0.19, 0.125)),
+}
+"""Mutual information of the lattice's bits times the codes' efficiency, 0.87."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Indices of the samples that hold a letter's header and body."""
+
+    header: np.ndarray
+    body: np.ndarray
+
+
+@dataclass(frozen=True)
+class Noisy(Carrier):
+    """sigma: of the noise to come, in grey levels. spare: factor on it for safety."""
+
+    sigma: float
+    spare: float = 1.0
+
+    def _plan(self, psnr: float) -> tuple[float, float, float]:
+        """-> alpha, step and rate that carry most at that PSNR; rate 0 if none stands the noise."""
+        spend = max(0.25, 255**2 / 10 ** (psnr / 10) - 1 / 12)
+        best = (0.7, STEPS[0], 0.0)
+        for alpha, stands in STANDS.items():
+            step = max((s for s in STEPS if (alpha * s) ** 2 / 12 <= spend), default=STEPS[0])
+            noise = self.spare * math.sqrt(self.sigma**2 + 1 / 6) / step
+            rate = next((r for most, r in stands if noise <= most), 0.0)
+            best = max(best, (alpha, step, rate), key=lambda plan: plan[2])
+        return best
+
+    def room(self, cover: np.ndarray, receivers: int, psnr: float = PSNR) -> int:
+        _, _, rate = self._plan(psnr)
+        if rate == 0:
+            return 0
+        free = cover.size // receivers - direct.HEADER_SLOTS
+        return direct.room(int(0.97 * free), direct.RATES.index(rate))
+
+    def hide(self, cover: np.ndarray, letters: Sequence[Letter], psnr: float = PSNR) -> np.ndarray:
+        alpha, step, rate = self._plan(psnr)
+        if rate == 0:
+            raise CapacityError(0, max(len(letter.data) for letter in letters))
+        stego = cover.reshape(-1).astype(np.float32)
+        for index, letter in enumerate(letters):
+            places = _order(letter.key, cover.size, Share(index, len(letters)))
+            slots, bits = direct.write(letter, places, direct.RATES.index(rate))
+            stego[slots] += lattice.embed(stego[slots], bits, _dither(letter.key, cover.size)[slots], step, alpha)
+        return np.clip(np.rint(stego), 0, 255).astype(np.uint8).reshape(cover.shape)
+
+    def stronger(self) -> Noisy | None:
+        return replace(self, spare=1.15 * self.spare) if self.spare < 1.5 else None
+
+    def reveal(self, seen: Seen, key: Key, share: Share) -> bytes:
+        values = seen.pixels.reshape(-1)
+        dither, places = _dither(key, values.size), _order(key, values.size, share)
+        for alpha in STANDS:
+            for step in STEPS:
+                with contextlib.suppress(RevealError):
+                    return _read(values, dither, places, alpha, step, key)
+        raise RevealError
+
+
+def _read(values: np.ndarray, dither: np.ndarray, places: Places, alpha: float, step: float, key: Key) -> bytes:
+    """-> the data, if the sender took that lattice. Raises RevealError."""
+    sample = places.header
+    steps = np.full(len(sample), step)
+    noise = lattice.fit(values[sample].astype(np.float64), dither[sample], steps, alpha, NOISES)
+
+    def odds(slots: np.ndarray) -> np.ndarray:
+        return lattice.log_odds(
+            values[slots].astype(np.float64), dither[slots], np.full(len(slots), step), alpha, 0.0, noise
+        )
+
+    return direct.read(odds, places, key)
+
+
+def _order(key: Key, samples: int, share: Share) -> Places:
+    own = own_units(samples, share)
+    own = own[key.stream("samples").permutation(len(own))]
+    head = min(direct.HEADER_SLOTS, len(own) // 4)
+    return Places(own[:head], own[head:])
+
+
+def _dither(key: Key, count: int) -> np.ndarray:
+    return (np.frombuffer(key.stream("dither").bytes(count), np.uint8) + 0.5) / 256
