@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=192)
     parser.add_argument("--recoloured-only", action="store_true")
     options = parser.parse_args()
-    method = weights.load("steg-cinn", options.weights, "cpu")
+    method = weights.load("steg-cinn", options.weights or weights.default_name("steg-cinn"), "cpu")
     rng = np.random.default_rng(0)
     rows = []
     for path in options.covers:

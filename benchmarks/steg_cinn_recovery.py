@@ -2,8 +2,8 @@
 
     python benchmarks/steg_cinn_recovery.py --covers DIR [--limit 20] [--weights FILE] [--size 128x128] [--mode MODE]...
 
-For each cover and mode a random message of the capacity is hidden, written as a PNG file and revealed again. The modes
-`1 bpp` and `1.9 bpp` hide so much with the smallest --top that fits. The last line of a mode holds its means.
+For each cover and mode a random message of the capacity is hidden, written as a PNG file and revealed again. `1 bpp`
+and `1.9 bpp` hide so much with the smallest --top that fits. The last line of a mode holds its means over all covers.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--mode", action="append", choices=[*PAYLOADS, *MODES])
     options = parser.parse_args()
     width, height = map(int, options.size.split("x"))
-    method = weights.load("steg-cinn", options.weights, "cpu")
+    method = weights.load("steg-cinn", options.weights or weights.default_name("steg-cinn"), "cpu")
     found: dict[str, list[list[float]]] = {}
     covers = load_pictures(options.covers, options.limit, "cover", lambda p: p)
     for index, picture in enumerate(covers):
