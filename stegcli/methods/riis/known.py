@@ -157,7 +157,7 @@ def _affordable(prepared: Cells, samples: int, psnr: float) -> int:
     costs, base = prepared.costs(), prepared.kept_cost()
     budget = 255**2 / 10 ** (psnr / 10) * samples
     budget -= np.count_nonzero(~prepared.wet) * luma.SHADES * 3 / 12  # rounding of the colours
-    per_change = luma.COST * 3
+    per_change = luma.cost(prepared.blocks[~prepared.wet]) * 3
     free = np.minimum(costs, 0).sum(dtype=np.float64)
     flips = np.abs(costs[costs < cells.WET])
     if not len(flips):
