@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint docs bench clean
 
 demo: $(BIN)/stego
 	$(BIN)/python examples/demo.py
@@ -14,6 +14,9 @@ lint: $(BIN)/stego
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(BIN)/stego
+	$(BIN)/python -m stegcli.cli.manual docs
 
 bench: $(BIN)/stego
 	$(BIN)/python benchmarks/commands.py

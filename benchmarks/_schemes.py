@@ -13,13 +13,13 @@ from functools import partial
 
 import conseal
 import numpy as np
-import torch
-from torch import Tensor
 
-from stegcli.coding import payload, trellis
+from stegcli.coding import coset, sealing, trellis
+from stegcli.coding.payload import Plan
 from stegcli.keys.key import Key
+from stegcli.methods.lossless_inn.coset import CosetCoder, SamplePlanes
 from stegcli.methods.lossless_inn.directed import DirectedPlanes
-from stegcli.methods.lossless_inn.method import CosetCoder, SamplePlanes
+from stegcli.pictures.image import Picture
 
 Embed = Callable[[np.ndarray, int], np.ndarray]
 """Covers uint8 (n, h, w, 3) of one size, net bits in each -> stegos."""
@@ -27,7 +27,7 @@ TOGETHER = 10
 """Covers per trellis. Their slots must be whole blocks: those of 128x128 are 12 each."""
 NEVER = 1e10  # a cost, conseal's
 AT_ONCE = 250  # covers in memory
-OVERHEAD = payload.HEADER_BITS + 8 * payload.TAG_BYTES
+OVERHEAD = coset.HEADER_BITS + 8 * sealing.TAG_BYTES
 
 
 def lsb_matching(covers: np.ndarray, bits: int) -> np.ndarray:
@@ -80,15 +80,11 @@ def bound_of(method: CosetCoder) -> Embed:
 
 
 def _density_costs(method: CosetCoder, cover: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    planes = method.planes(_image(cover))
+    planes = method.planes(Picture(cover))
     assert isinstance(planes, DirectedPlanes)
     height, width, colours = cover.shape
     up, down = (a.reshape(colours, height, width).transpose(1, 2, 0) for a in (planes.up, planes.down))
     return up, down
-
-
-def _image(cover: np.ndarray) -> Tensor:
-    return torch.from_numpy(cover).permute(2, 0, 1)[None].float() / 255
 
 
 def coset_of(method: CosetCoder) -> Embed:
@@ -115,7 +111,7 @@ class _Carrier:
     """A cover about to carry. high: bits of its upper plane. order: of its slots. found: the bits of both planes."""
 
     index: int
-    image: Tensor
+    picture: Picture
     planes: SamplePlanes | DirectedPlanes
     high: int
     order: np.ndarray
@@ -123,16 +119,16 @@ class _Carrier:
 
     @classmethod
     def of(cls, method: CosetCoder, cover: np.ndarray, bits: int, index: int) -> _Carrier:
-        image = _image(cover)
-        planes = method.planes(image)
-        high = payload._upper_bits(bits, planes.share(bits, len(planes)))
+        picture = Picture(cover)
+        planes = method.planes(picture)
+        high = coset.upper_bits(bits, planes.share(bits, len(planes)))
         order = np.random.default_rng(index).permutation(len(planes))
-        return cls(index, image, planes, high, order, np.empty((2, len(planes)), np.uint8))
+        return cls(index, picture, planes, high, order, np.empty((2, len(planes)), np.uint8))
 
     def stego(self, method: CosetCoder) -> np.ndarray:
         key = Key(method.name, "detector", self.index.to_bytes(32))
-        levels = method.hide(self.found, np.ones_like(self.found, bool), self.image, key) * 255
-        return levels[0].round().to(torch.uint8).permute(1, 2, 0).numpy()
+        plan = Plan(self.found, np.ones_like(self.found, bool), self.found.size, key)
+        return method.carry(plan, self.picture, key).pixels
 
 
 def _carry(group: Sequence[_Carrier], low: int, high: int) -> None:

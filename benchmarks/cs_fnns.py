@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +26,14 @@ from stegcli.cli.console import table
 from stegcli.data import load_pictures
 from stegcli.keys import key as keys
 from stegcli.keys.key import Key
-from stegcli.method import Secret, Wish
-from stegcli.methods.cs_fnns import CsFnns, decoder, goals
+from stegcli.method import Asked, Request, Secret
+from stegcli.methods.cs_fnns import decoder, goals
 from stegcli.methods.cs_fnns import method as cs_fnns
+from stegcli.methods.cs_fnns.method import CsFnns
+from stegcli.methods.cs_fnns.options import HideOptions, RevealOptions
 from stegcli.methods.cs_fnns.search import deviation, search
 from stegcli.pictures import image, metrics
-from stegcli.pictures.channel import parse
+from stegcli.pictures.channel import LOSSLESS, ROBUST, parse, parse_survive
 from stegcli.pictures.image import Picture
 
 COLUMNS = ["setting", "stego dB", "secret dB", "least", "seconds", "speed-up"]
@@ -45,7 +48,7 @@ def secrets_of(photos: list[Picture], side: int) -> list[Secret]:
     return [Secret(b"", Picture(image.resized(p.pixels, side, side))) for p in photos]
 
 
-def measured(method: CsFnns, groups: list[list[Secret]], wish: Wish) -> tuple[float, float, float, float]:
+def measured(method: CsFnns, groups: list[list[Secret]], request: Request) -> tuple[float, float, float, float]:
     """-> means of the stego's and the secrets' PSNR, the least of these, and seconds of one hiding, its check included.
 
     In robust rows the secrets' PSNR is what the real JPEG left.
@@ -54,17 +57,19 @@ def measured(method: CsFnns, groups: list[list[Secret]], wish: Wish) -> tuple[fl
     for group in groups:
         held = fresh_keys(len(group))
         began = time.perf_counter()
-        made = api.make(group, held, method, wish)
+        made = api.hide(replace(request, secrets=tuple(group), keys=tuple(held)), method)
         seconds.append(time.perf_counter() - began)
         stegos.append(made.cover_psnr or 0.0)
-        found += made.psnrs if wish.survive.kind == "png" else after(made, group, held, method, wish)
+        lossless = request.harshest == LOSSLESS
+        found += made.psnrs if lossless else after(made, group, held, method, round(request.harshest.strength))
     return float(np.mean(stegos)), float(np.mean(found)), float(np.min(found)), float(np.mean(seconds))
 
 
-def after(made: api.Made, group: list[Secret], held: list[Key], method: CsFnns, wish: Wish) -> Iterator[float]:
-    file = image.encode(made.picture, "JPEG", round(wish.survive.strength))
+def after(made: api.Hidden, group: list[Secret], held: list[Key], method: CsFnns, quality: int) -> Iterator[float]:
+    file = image.encode(made.picture, "JPEG", quality)
     for secret, key in zip(group, held, strict=True):
-        back = api.reveal_picture(image.decode(file), key, method).picture
+        (revealed,) = api.reveal(image.decode(file), method, Asked(key, options=RevealOptions()))
+        back = revealed.picture
         assert back is not None
         assert secret.picture is not None
         yield metrics.psnr(secret.picture.pixels, back.pixels)
@@ -74,24 +79,24 @@ def compare(method: CsFnns, photos: list[Picture], side: int, paper_steps: int |
     """paper_steps: None to leave the paper's row out."""
     inner, size = secrets_of(photos, side // 2), (side, side)
     settings = [
-        (f"ours, {p:g} dB, {s} steps", Wish(size=size, psnr=p, steps=s))
+        (f"ours, {p:g} dB, {s} steps", Request(options=HideOptions(size=size, psnr=p, steps=s)))
         for p, s in ((41.9, 40), (41.9, 100), (41.9, 200), (46.0, 200), (50.0, 200))
     ]
     if paper_steps is not None:
-        wish = Wish(size=size, decoder="paper", steps=paper_steps, travel="picture")
-        settings.insert(0, ("paper's decoder and search", wish))
+        paper_options = HideOptions(size=size, decoder="paper", steps=paper_steps, travel="picture")
+        settings.insert(0, ("paper's decoder and search", Request(options=paper_options)))
     rows: list[list[str]] = []
     paper = None
-    method._ground(settings[0][1].drawn, fresh_keys(1)[0], 0, side, side)  # what is imported and loaded once
-    for name, wish in settings:
-        stego, secret, least, seconds = measured(method, [[s] for s in inner], wish)
+    method.ground(RevealOptions(), fresh_keys(1)[0], 0, side, side)  # what is imported and loaded once
+    for name, request in settings:
+        stego, secret, least, seconds = measured(method, [[s] for s in inner], request)
         paper = paper or (None if paper_steps is None else seconds)
         gain = "" if paper is None else f"{paper / seconds:.0f}"
         rows.append([name, f"{stego:.2f}", f"{secret:.2f}", f"{least:.2f}", f"{seconds:.2f}", gain])
     quarter = secrets_of(photos, side // 4)
     for quality in (90, 80):
-        wish = Wish(parse(f"jpeg:{quality}"), size=size, psnr=24.8)
-        stego, secret, least, seconds = measured(method, [[s] for s in quarter], wish)
+        request = Request(survive=(parse(f"jpeg:{quality}"),), options=HideOptions(size=size, psnr=24.8))
+        stego, secret, least, seconds = measured(method, [[s] for s in quarter], request)
         rows.append([f"through JPEG {quality}", f"{stego:.2f}", f"{secret:.2f}", f"{least:.2f}", f"{seconds:.2f}", ""])
     table(f"cs-fnns, {len(photos)} secrets, {side}x{side}, {torch.get_num_threads()} threads", COLUMNS, rows)
 
@@ -124,13 +129,16 @@ def _wrong_bits(side: int, count: int, depth: int, psnr: float) -> float:
 def payloads(method: CsFnns, side: int, trials: int = 10) -> None:
     """Full payloads of random bytes: how many come back, by PNG and by any JPEG of 75 to 95."""
     rows = []
-    for name, robust in (("PNG", False), ("any JPEG of 75 to 95", True)):
-        wish = Wish(size=(side, side), travel="bytes", robust=robust)
-        room, exact, draws = method.room(wish), 0, 0
+    for name, survive in (("PNG", "png"), ("any JPEG of 75 to 95", ROBUST)):
+        options = HideOptions(size=(side, side), travel="bytes")
+        request = Request(survive=parse_survive(survive), options=options)
+        room, exact, draws = method.capacity(request), 0, 0
         for seed in range(trials):
             data, (key,) = np.random.default_rng(seed).bytes(room), fresh_keys(1)
-            made = api.make([Secret(data)], [key], method, wish)  # raises if it does not come back
-            exact += api.reveal_picture(made.picture, key, method).data == data
+            # raises if it does not come back
+            made = api.hide(replace(request, secrets=(Secret(data),), keys=(key,)), method)
+            (revealed,) = api.reveal(made.picture, method, Asked(key, options=RevealOptions()))
+            exact += revealed.data == data
             draws += made.draws
         rows.append([name, str(room), f"{exact} of {trials}", str(draws)])
     table("cs-fnns, full payloads", ["through", "bytes", "came back", "searches"], rows)

@@ -18,7 +18,7 @@ import argparse
 import copy
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -30,11 +30,12 @@ from torch import Tensor, nn
 from stegcli import api, weights
 from stegcli.data import list_pictures
 from stegcli.keys import key as keys
-from stegcli.method import Secret, Wish
+from stegcli.method import Request, Secret
 from stegcli.methods.cs_fnns import cover
 from stegcli.methods.cs_fnns.cover import Textures
 from stegcli.methods.cs_fnns.detector import Detector
 from stegcli.methods.cs_fnns.method import CsFnns
+from stegcli.methods.cs_fnns.options import HideOptions
 from stegcli.nn.wavelet import Pyramid
 from stegcli.pictures import image
 from stegcli.pictures.image import Picture
@@ -65,11 +66,12 @@ class Pictures:
 
 
 class Maker:
-    """Draws covers and makes stegos of one wish. grain: of covers without a message, in grey levels."""
+    """Draws covers and makes stegos, all with the same options. grain: of covers without a message, in grey levels."""
 
-    def __init__(self, method: CsFnns, photos: Sequence[Path], wish: Wish):
-        self.method, self.photos, self.wish = method, photos, wish
-        self.grain = cover.GRAIN if wish.grain is None else wish.grain
+    def __init__(self, method: CsFnns, photos: Sequence[Path], options: HideOptions):
+        self.method, self.photos, self.request = method, photos, Request(options=options)
+        self.size = cast(tuple[int, int], options.size)
+        self.grain = cover.GRAIN if options.grain is None else options.grain
         self.textures = Textures(copy.deepcopy(cast(Pyramid, method.g2)), method.temperature)
 
     def pictures(self, first: int, count: int, same_keys: bool) -> Pictures:
@@ -77,9 +79,11 @@ class Maker:
         stegos, plain, back, psnrs = [], [], [], []
         for i in range(first, first + count):
             key = keys.generate("cs-fnns", "detector")
-            made = api.make([self._secret(i)], [key], self.method, self.wish)
+            made = api.hide(replace(self.request, secrets=(self._secret(i),), keys=(key,)), self.method)
             stegos.append(image.decode(made.file).pixels)
-            plain.append(self._cover(key if same_keys else keys.generate("cs-fnns", "detector"), made.number or 0))
+            plain.append(
+                self._cover(key if same_keys else keys.generate("cs-fnns", "detector"), made.draft.number or 0)
+            )
             back.append(cast(float, made.psnrs[0]))
             psnrs.append(cast(float, made.cover_psnr))
             if (i + 1) % EVERY == 0:
@@ -87,12 +91,12 @@ class Maker:
         return Pictures(_stacked(stegos), _stacked(plain), float(np.mean(back)), float(np.mean(psnrs)))
 
     def _secret(self, index: int) -> Secret:
-        width, height = cast(tuple[int, int], self.wish.size)
+        width, height = self.size
         pixels = image.resized(image.load(self.photos[index % len(self.photos)]).pixels, width // 2, height // 2)
         return Secret(image.encode(Picture(pixels), "PNG"), Picture(pixels))
 
     def _cover(self, key: keys.Key, number: int) -> np.ndarray:
-        width, height = cast(tuple[int, int], self.wish.size)
+        width, height = self.size
         return cover.ground(self.textures, key, number, height, width).cover(self.grain).pixels
 
 
@@ -143,13 +147,13 @@ def main() -> None:
     method = weights.load("cs-fnns", options.weights)
     assert isinstance(method, CsFnns)
     if options.evade:
-        method.detector = detector_of(options.evade)  # type: ignore[assignment]
-    wish = Wish(
+        cast(nn.ModuleDict, method.networks)["detector"] = detector_of(options.evade)
+    asked = HideOptions(
         size=(options.size, options.size), psnr=options.psnr, grain=options.grain, steps=options.steps,
         evade=bool(options.evade),
     )  # fmt: skip
     started = time.monotonic()
-    maker = Maker(method, list_pictures(options.photos), wish)
+    maker = Maker(method, list_pictures(options.photos), asked)
     with torch.no_grad():
         learn = maker.pictures(0, options.train, same_keys=True) if options.train else None
         test = maker.pictures(options.train, options.test, same_keys=False)

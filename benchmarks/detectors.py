@@ -32,7 +32,7 @@ from torch import Tensor
 
 from stegcli import weights
 from stegcli.data import list_pictures
-from stegcli.methods.lossless_inn.method import CosetCoder
+from stegcli.methods.lossless_inn.coset import CosetCoder
 from stegcli.pictures import metrics
 
 SIDE = 128

@@ -133,7 +133,7 @@ def main() -> None:
     rng = np.random.default_rng(0)
     print(f"{'wrong bits':>10} | {'LDPC soft':>18} | {'LDPC hard':>18} | {'Reed-Solomon':>18}")
     for p in ERROR_RATES:
-        results = (ldpc(p, True, rng), ldpc(p, False, rng), reed_solomon(p, rng))
+        results = (ours(p, True, rng), ours(p, False, rng), reed_solomon(p, rng))
         cells = [f"{rate:.3f}  {seconds:5.1f} s/Mbit" for rate, seconds in results]
         print(f"{p:10.4f} | " + " | ".join(f"{c:>18}" for c in cells), flush=True)
 

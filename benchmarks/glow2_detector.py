@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import secrets
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,10 @@ from torch import Tensor
 from stegcli import weights
 from stegcli.data import Pictures
 from stegcli.keys import key as keys
-from stegcli.method import Secret, Wish
+from stegcli.method import Request, Secret
 from stegcli.methods.glow2 import noise
 from stegcli.methods.glow2.method import Glow2
+from stegcli.methods.glow2.options import HideOptions
 from stegcli.pictures.channel import parse
 
 
@@ -32,10 +34,11 @@ from stegcli.pictures.channel import parse
 def stegos(method: Glow2, count: int, survive: str) -> Tensor:
     """Pictures uint8 (count, 3, h, w) that carry random files of full size under one key."""
     key = keys.generate("glow2", "detector")
-    wish = Wish(survive=parse(survive))
-    room = method.room(wish)
-    drafts = (next(method.drafts([Secret(secrets.token_bytes(room))], [key], wish)) for _ in range(count))
-    return torch.stack([torch.from_numpy(d.pixels).permute(2, 0, 1) for d in drafts])
+    request = Request(keys=(key,), survive=(parse(survive),), options=HideOptions())
+    room = method.capacity(request)
+    full = (replace(request, secrets=(Secret(secrets.token_bytes(room)),)) for _ in range(count))
+    drafts = (next(method.drafts(r)) for r in full)
+    return torch.stack([torch.from_numpy(d.picture.pixels).permute(2, 0, 1) for d in drafts])
 
 
 @torch.no_grad()

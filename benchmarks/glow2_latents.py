@@ -58,7 +58,7 @@ def main() -> None:
 @torch.no_grad()
 def measure(method: Glow2, name: str, draws: int, side: int, temperature: float) -> dict[str, object]:
     """One channel -> its table, as the configuration holds it. Prints what it is based on."""
-    bands = method._bands(side, side)
+    bands = method.bands(side, side)
     information: dict[tuple[str, int], list[float]] = defaultdict(list)
     correlation: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for draw in range(draws):
@@ -87,14 +87,14 @@ def transmit(
     """A draw of G2, through the channel -> its latents, and what arrived of them."""
     while True:
         z = rng.standard_normal(3 * side * side)
-        x = method._draw(torch.from_numpy(z), side, side, temperature)
+        x = method.draw(torch.from_numpy(z), side, side, temperature)
         if acceptable(x):
             break
     picture = Picture(noise.to_pixels(x))
     way = channel.parse(name)
     if way.kind == "jpeg":
         picture = image.decode(image.encode(picture, "JPEG", round(way.strength)))
-    return z, noise.read(method._generator(), picture.pixels, picture.jpeg)
+    return z, noise.read(method.generator(), picture.pixels, picture.jpeg)
 
 
 def gmi(sent: np.ndarray, z: np.ndarray, r: np.ndarray, m: int, rng: np.random.Generator) -> float:

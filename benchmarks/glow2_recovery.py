@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import secrets
 import time
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -19,7 +20,9 @@ import torch
 from stegcli import api, weights
 from stegcli.errors import CapacityError, RevealError
 from stegcli.keys import key as keys
-from stegcli.method import PictureMethod, Secret, Wish
+from stegcli.method import Asked, Request, Secret
+from stegcli.methods.glow2.method import Glow2
+from stegcli.methods.glow2.options import HideOptions
 from stegcli.pictures import channel, image
 from stegcli.pictures.image import Picture
 
@@ -35,27 +38,28 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     method = weights.load("glow2", options.weights)
-    assert isinstance(method, PictureMethod)
+    assert isinstance(method, Glow2)
     size = None if options.size is None else (int(options.size.split("x")[0]), int(options.size.split("x")[1]))
     for name in options.channels:
-        run(method, Wish(channel.parse(name), size=size), options.trials, options.receivers)
+        request = Request(survive=(channel.parse(name),), options=HideOptions(size=size))
+        run(method, request, options.trials, options.receivers)
 
 
-def run(method: PictureMethod, wish: Wish, trials: int, receivers: int) -> None:
-    room = method.room(wish, receivers)
+def run(method: Glow2, request: Request, trials: int, receivers: int) -> None:
+    room, way = method.capacity(replace(request, secrets=(Secret(b""),) * receivers)), request.harshest
     exact, first, hiding, revealing = 0, 0, [], []
     for _ in range(trials):
         group = [keys.generate("glow2", "benchmark") for _ in range(receivers)]
         data = [secrets.token_bytes(room) for _ in group]
         started = time.monotonic()
         try:
-            made = api.make([Secret(d) for d in data], group, method, wish)
+            made = api.hide(replace(request, secrets=tuple(map(Secret, data)), keys=tuple(group)), method)
         except CapacityError:
             continue
         hid = time.monotonic()
         pixels = image.decode(made.file).pixels
-        if wish.survive.kind == "jpeg":
-            arrived = image.decode(image.encode(Picture(pixels), "JPEG", round(wish.survive.strength)))
+        if way.kind == "jpeg":
+            arrived = image.decode(image.encode(Picture(pixels), "JPEG", round(way.strength)))
         else:
             arrived = image.decode(made.file)
         revealed = time.monotonic()
@@ -64,16 +68,17 @@ def run(method: PictureMethod, wish: Wish, trials: int, receivers: int) -> None:
         hiding.append(hid - started)
         revealing.append(time.monotonic() - revealed)
     print(
-        f"{wish.survive}: {room} bytes for each of {receivers}, exact {exact} of {trials}, by the first draw {first}, "
+        f"{way}: {room} bytes for each of {receivers}, exact {exact} of {trials}, by the first draw {first}, "
         f"hide {np.mean(hiding):.2f} s, reveal {np.mean(revealing):.2f} s", flush=True,
     )  # fmt: skip
 
 
-def _reveals(arrived: Picture, key: keys.Key, data: bytes, method: PictureMethod) -> bool:
+def _reveals(arrived: Picture, key: keys.Key, data: bytes, method: Glow2) -> bool:
     try:
-        return api.reveal_picture(arrived, key, method).data == data
+        (revealed,) = api.reveal(arrived, method, Asked(key))
     except RevealError:
         return False
+    return revealed.data == data
 
 
 if __name__ == "__main__":

@@ -16,9 +16,11 @@ import numpy as np
 from stegcli import api, weights
 from stegcli.data import list_pictures
 from stegcli.keys.key import Key
-from stegcli.method import BitMethod
+from stegcli.method import Asked, Request, Secret
+from stegcli.methods.lossless_inn.options import HideOptions
 from stegcli.pictures import image, metrics
 from stegcli.pictures.image import Picture
+from stegcli.slots import BitMethod
 
 
 def mosaic(photos: list[np.ndarray], width: int, height: int, index: int) -> np.ndarray:
@@ -43,7 +45,7 @@ def main() -> None:
     method = weights.load("lossless-inn", options.weights)
     assert isinstance(method, BitMethod)
     key = Key("lossless-inn", weights.entry("lossless-inn", options.weights).name, bytes(32))
-    room = api.capacity_bytes(method, height, width)
+    room = method.room(height, width)
     rng = np.random.default_rng(0)
     exact, done, psnr = 0, 0, {"full": [], "0.1 bpp": []}
     for c in range(options.covers):
@@ -51,8 +53,9 @@ def main() -> None:
         lengths = [room, int(0.1 * width * height / 8), *rng.integers(0, room + 1, options.payloads - 2)]
         for i, length in enumerate(lengths):
             data = rng.bytes(int(length))
-            hidden = api.hide_bytes(data, cover, key, method)
-            exact += api.reveal_bytes(image.decode(hidden.file), key, method) == data
+            hidden = api.hide(Request((Secret(data),), (key,), cover, options=HideOptions()), method)
+            (revealed,) = api.reveal(image.decode(hidden.file), method, Asked(key))
+            exact += revealed.data == data
             done += 1
             if i < 2:
                 psnr[("full", "0.1 bpp")[i]].append(metrics.psnr(cover.pixels, hidden.picture.pixels))

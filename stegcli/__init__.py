@@ -1,3 +1,112 @@
-"""stego: file-to-file steganography on PyTorch."""
+"""stego: file-to-file steganography on PyTorch. The Python API: `hide`, `reveal`, `keygen`, `capacity`.
 
-__version__ = "0.1.0"
+>>> import stegcli, skimage.data
+>>> from PIL import Image
+>>> photo = Image.fromarray(skimage.data.astronaut()[:96, :96])
+>>> hidden = stegcli.hide(b"attack at dawn", photo)
+>>> stegcli.reveal(hidden.file, hidden.keys[0]).data
+b'attack at dawn'
+
+Pictures may be paths, the bytes of a file, or PIL images; keys may be paths or `Key` objects. Every error is a
+`stegcli.errors.StegoError` with a message and perhaps a hint. Importing this module loads nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from stegcli.version import __version__
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from stegcli.keys.key import Key
+    from stegcli.python import Found, Stego
+    from stegcli.rooms import Room
+
+    Source = str | os.PathLike[str] | bytes | Image
+    KeySource = str | os.PathLike[str] | Key
+
+__all__ = ["__version__", "capacity", "hide", "keygen", "reveal"]
+
+
+def hide(
+    secret: Source | Sequence[Source],
+    cover: Source | None = None,
+    *,
+    key: KeySource | Sequence[KeySource] | None = None,
+    method: str | None = None,
+    weights: str | None = None,
+    survive: str = "png",
+    format: str = "PNG",
+    quality: int = 90,
+    device: str = "auto",
+    **options: object,
+) -> Stego:
+    """Secret and perhaps a cover -> a verified stego.
+
+    secret: a path, bytes or a PIL image; a list of them for several receivers or secrets of one stego.
+    cover: the picture to hide in, for methods that take one.
+    key: one, or one for each secret; without it fresh ones are made (`Stego.keys`).
+    method: by default the key's; else lossless-inn with a cover, glow2 without.
+    survive: png, jpeg:Q, jpeg:A..B or noise:S. format, quality: of the stego's file, as Pillow names them.
+    options: the method's own, by the names of the command line with `_` for `-`.
+    Raises UsageError, FileError, CapacityError, WeightsError.
+
+    >>> stego = stegcli.hide(b"dawn", method="glow2", survive="jpeg:80", size=(128, 128))
+    >>> stego.picture.size, stego.capacity
+    ((128, 128), 1357)
+    """
+    from stegcli import python
+
+    return python.hide(secret, cover, key, method, weights, survive, format, quality, device, options)
+
+
+def reveal(
+    stego: Source,
+    key: KeySource | None = None,
+    *,
+    method: str | None = None,
+    weights: str | None = None,
+    device: str = "auto",
+    **options: object,
+) -> Found:
+    """Stego and key -> what it holds; for a stego of several secrets under one key, the first (`Found.others`).
+
+    method: for methods without keys. options: the method's own, as the command line names them.
+    Raises RevealError if nothing comes of it, UsageError, FileError, WeightsError.
+    """
+    from stegcli import python
+
+    return python.reveal(stego, key, method, weights, device, options)
+
+
+def keygen(method: str = "lossless-inn", *, weights: str | None = None, **facets: str) -> Key:
+    """A fresh key for a method. facets: what chooses the weights, such as coder="network". `Key.save` writes it.
+
+    >>> stegcli.keygen("glow2", domain="landscapes").weights
+    'landscapes-2'
+    """
+    from stegcli import python
+
+    return python.keygen(method, weights, facets)
+
+
+def capacity(
+    cover: Source | None = None,
+    *,
+    size: tuple[int, int] | None = None,
+    method: str | None = None,
+    survive: str | None = None,
+    device: str = "auto",
+) -> list[Room]:
+    """How much a cover carries, or a generated stego of a size, by method and channel.
+
+    >>> [(room.method, room.capacity) for room in stegcli.capacity(photo)]
+    [('lossless-inn', 3407)]
+    """
+    from stegcli import python
+
+    return python.capacity(cover, size, method, survive, device)

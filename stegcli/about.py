@@ -28,11 +28,12 @@ class About:
     shares_cover: whether all receivers of a stego must draw one cover from their keys.
     most_secrets: how many secrets one stego holds at most. shares_key: whether one key may open several of them.
     survives: the channels a stego can be made for, as `--survive` names them: png, jpeg:Q, jpeg:A..B, noise:S.
-    writes: Pillow's names of the formats a stego can be written in. min_side: of a cover or stego, in pixels.
+    writes: Pillow's names of the formats a stego can be written in. keeps_jpeg: whether a JPEG cover becomes a JPEG
+    stego without being decoded. min_side: of a cover or stego, in pixels.
     hide, reveal, evaluate: dataclasses of the method's own options (`stegcli.options`).
     facets: options that choose a revision of the weights (`--coder`, `--domain`), each with its help.
     parts: what `stego train --part` can train, the default first; PART/NAME trains a piece of one.
-    reference: the paper, for the tables.
+    room: how much fits, with the size of the picture. reference: the paper. Both are for the tables.
     """
 
     name: str
@@ -46,12 +47,14 @@ class About:
     shares_key: bool = False
     survives: tuple[str, ...] = ("png",)
     writes: frozenset[str] = LOSSLESS
+    keeps_jpeg: bool = False
     min_side: int = 64
     hide: type = NoOptions
     reveal: type = NoOptions
     evaluate: type = NoOptions
     facets: Mapping[str, str] = field(default_factory=dict)
     parts: tuple[str, ...] = ()
+    room: str = ""
     reference: str = ""
 
     @property

@@ -14,13 +14,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stegcli import weights
+from stegcli import options, weights
 from stegcli.about import LOSSLESS as LOSSLESS_FORMATS
 from stegcli.about import About
 from stegcli.errors import CapacityError, RevealError, UsageError
 from stegcli.keys.key import Key
 from stegcli.method import Asked, Draft, Method, Request, Revealed, Secret
-from stegcli.options import flags
 from stegcli.pictures import channel, image, metrics
 from stegcli.pictures.channel import LOSSLESS, Channel
 from stegcli.pictures.image import Picture
@@ -65,7 +64,7 @@ def hide(request: Request, method: Method) -> Hidden:
     draft: Draft | None = None
     with method.inference(hiding=True):
         for draws, draft in enumerate(method.drafts(request), 1):
-            file = image.encode(draft.picture, request.format, request.quality)
+            file = draft.file or image.encode(draft.picture, request.format, request.quality)
             psnrs = _verified(file, draft, request, method)
             if psnrs is not None:
                 return Hidden(file, image.decode(file, "stego"), draft, psnrs, request.survive, draws)
@@ -90,6 +89,7 @@ def check_request(request: Request, about: About) -> None:
     check_keys(len(request.keys), count, about)
     check_survives(request.survive, about)
     check_format(request.format, about)
+    options.check(request.options)
 
 
 def check_keys(keys: int, secrets: int, about: About) -> None:
@@ -202,7 +202,7 @@ def _nothing_came_through(request: Request, method: Method, draft: Draft | None)
     need = max(len(s.data if e is None else e) for s, e in zip(request.secrets, exact, strict=True))
     capacity = max(0, draft.capacity if draft else method.capacity(request))
     ways = [] if request.survive == (LOSSLESS,) else ["a milder --survive"]
-    ways += [f"a {way} --{flag}" for flag, way in HELPS.items() if flag in flags(method.about.hide)]
+    ways += [f"a {way} --{flag}" for flag, way in HELPS.items() if flag in options.flags(method.about.hide)]
     message = f"no stego came through {channel.told(request.survive)}"
     if capacity:
         message += f": capacity {capacity} bytes, need {need} bytes"

@@ -1,202 +1,297 @@
 """Files and streams: bounded reads, and writes that happen whole or not at all.
 
-A new file is first written without a name (Linux O_TMPFILE), then linked into its folder: even `kill -9`
-leaves nothing behind. Where the system cannot do that, a hidden temporary file is renamed instead.
+What is a place (a name that is free, a regular file, a symbolic link to one) gets a new file in one step. What is a way
+(standard output, /dev/stdout, a pipe, a device) is written through and never replaced.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
+import stat
 import sys
-import tempfile
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from stegcli.errors import FileError
+from stegcli.disk import descriptors, sets
+from stegcli.disk.drafts import Draft, Output, cannot_write, exists, reason
+from stegcli.errors import CapacityError, FileError
+
+__all__ = ["LIMIT", "STDIO", "Output", "check_readable", "check_writable", "is_stream", "ordinary", "read", "size",
+           "stop_writing", "stopped", "write", "write_all", "write_stdout"]  # fmt: skip
 
 STDIO = "-"
+LIMIT = 1 << 30
+"""Bytes of an input for which no caller knows a closer bound."""
+CHUNK = 1 << 20
+BOUNDS = "KMGTP"
+
+_stopped = threading.Event()
 
 
-@dataclass(frozen=True)
-class Output:
-    """A file to be written: where, what, and who may read it."""
-
-    path: Path
-    data: bytes
-    mode: int = 0o666
+# -- reading
 
 
-def read(path: str | os.PathLike[str], what: str, limit: int | None = None) -> bytes:
-    """Path, or `-` for standard input, -> its bytes. Raises FileError naming `what` it was to be."""
+def read(path: str | os.PathLike[str], what: str, limit: int = LIMIT, capacity: int | None = None) -> bytes:
+    """Path, or `-` for standard input, -> its bytes.
+
+    Whatever is larger than `limit` is refused without being read, or as soon as that shows. capacity: bytes that fit,
+    if that is known and less. Raises FileError naming `what` it was to be, CapacityError beyond `capacity`.
+    """
+    bound = limit if capacity is None else min(limit, capacity)
     try:
         if str(path) == STDIO:
-            data = _read(sys.stdin.buffer, limit)
-        else:
-            with Path(path).open("rb") as file:
-                data = _read(file, limit)
+            return _read(_standard_input(what), bound, f"{what} on standard input", capacity)
+        sets.mend(Path(path).parent)
+        with Path(path).open("rb") as file:
+            return _read(file, bound, f"{what} {path}", capacity)
     except OSError as error:
-        raise FileError(f"cannot read {what} {path}: {_reason(error)}") from error
-    if limit is not None and len(data) > limit:
-        raise FileError(f"{what} {path} is too large (more than {limit} bytes)")
-    return data
+        raise FileError(f"cannot read {what} {path}: {reason(error)}") from error
 
 
-def _read(file: BinaryIO, limit: int | None) -> bytes:
-    """At most one byte more than `limit`: the size that the system tells says nothing about a pipe or a device."""
-    return file.read(-1 if limit is None else limit + 1)
+def check_readable(path: str, what: str, limit: int = LIMIT) -> None:
+    """Fail early, before long work, as `read` would: a file that is absent, larger than `limit`, or a device."""
+    if path == STDIO:
+        _standard_input(what)
+        return
+    try:
+        found = Path(path).stat()
+        _check_kind(found, f"{what} {path}", terminal=stat.S_ISCHR(found.st_mode) and _is_terminal(path))
+    except (OSError, ValueError) as error:
+        raise FileError(f"cannot read {what} {path}: {reason(error)}") from error
+    if stat.S_ISREG(found.st_mode) and found.st_size > limit:
+        raise _too_large(f"{what} {path}", found.st_size, limit, None)
+
+
+def _is_terminal(path: str) -> bool:
+    with Path(path).open("rb", buffering=0) as file:
+        return file.isatty()
+
+
+def size(path: str | os.PathLike[str]) -> int | None:
+    """Bytes of a regular file; None for whatever tells no size before it is read, or cannot be read at all."""
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) and str(path) != STDIO else None
+
+
+def _standard_input(what: str) -> BinaryIO:
+    if sys.stdin is None:
+        raise FileError(f"cannot read {what} from standard input: it is closed")
+    return sys.stdin.buffer
+
+
+def _read(file: BinaryIO, bound: int, name: str, capacity: int | None) -> bytes:
+    """At most one byte more than `bound`, in chunks: the size that the system tells says nothing about a pipe."""
+    told = _told_size(file, name)
+    if told > bound:
+        raise _too_large(name, told, bound, capacity)
+    data = file.read(min(told, bound) + 1)
+    if len(data) <= told or (told == 0 and not data):
+        return data
+    chunks, total = [data], len(data)
+    while total <= bound and (chunk := file.read(min(CHUNK, bound + 1 - total))):
+        chunks.append(chunk)
+        total += len(chunk)
+    if total > bound:
+        raise _too_large(name, total, bound, capacity)
+    return b"".join(chunks)
+
+
+def _told_size(file: BinaryIO, name: str) -> int:
+    """What is left of a regular file; 0 for a pipe or a terminal. Raises FileError for a device."""
+    try:
+        found = os.fstat(file.fileno())
+    except (OSError, AttributeError, ValueError):  # no file of the system's
+        return 0
+    if stat.S_ISREG(found.st_mode):
+        return max(0, found.st_size - file.tell())
+    _check_kind(found, name, file.isatty())
+    return 0
+
+
+def _check_kind(found: os.stat_result, name: str, terminal: bool) -> None:
+    """A device other than /dev/null and terminals may never end."""
+    endless = stat.S_ISCHR(found.st_mode) and not terminal and not os.path.samestat(found, Path(os.devnull).stat())
+    if endless or stat.S_ISBLK(found.st_mode):
+        raise FileError(f"{name} is a device, not a file")
+
+
+def _too_large(name: str, need: int, bound: int, capacity: int | None) -> FileError | CapacityError:
+    if capacity is not None and capacity == bound:
+        return CapacityError(capacity, need)
+    return FileError(f"{name} is too large: the most is {_rounded(bound)}")
+
+
+def _rounded(count: int) -> str:
+    power = min((count.bit_length() - 1) // 10, len(BOUNDS)) if count else 0
+    return f"{count >> 10 * power} {BOUNDS[power - 1]}iB" if power else f"{count} bytes"
+
+
+# -- what an output is
+
+
+def ordinary(path: str) -> str:
+    """The name of an output -> `-` if it means standard output (/dev/stdout, /dev/fd/1), else itself."""
+    return STDIO if path and descriptors.behind(path) == descriptors.STANDARD[1] else path
+
+
+def is_stream(path: str | os.PathLike[str]) -> bool:
+    """Whether an output is written through: standard output, a descriptor, a pipe, a device. Such a name needs no
+    suffix, and no key can lie beside it."""
+    if str(path) == STDIO or descriptors.behind(path) is not None:
+        return True
+    try:
+        found = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(found) and not stat.S_ISDIR(found)
+
+
+def check_writable(paths: Sequence[Path], force: bool, private: bool = False) -> None:
+    """Fail early, before long work: outputs that exist, and folders that are absent or closed to us.
+
+    private: whether keys are to go there.
+    """
+    for path in paths:
+        _settled(Output(path, b"", 0o600 if private else 0o666), force)
+
+
+def _settled(output: Output, force: bool) -> Output:
+    """An output -> the same where its link leads, if it is one. Raises FileError if it cannot be written."""
+    path = output.path
+    try:
+        if is_stream(path):
+            _check_stream(output)
+            return output
+        if path.is_symlink():
+            output = replace(output, path=_target(path))
+        _check_place(output.path, path, force)
+    except OSError as error:  # a name too long, a folder that may not be entered, links in a circle
+        raise cannot_write(path, error) from error
+    return output
+
+
+def _check_stream(output: Output) -> None:
+    if str(output.path) == STDIO:
+        _standard_output()
+    elif output.private and descriptors.behind(output.path) is None:
+        raise FileError(f"output {output.path} is no file: a key is not written into what lies there", "give -o FILE")
+
+
+def _check_place(path: Path, given: Path, force: bool) -> None:
+    if path.is_dir():
+        raise FileError(f"output {given} is a folder")
+    if os.path.lexists(path) and not force:
+        raise exists(given)
+    if not path.parent.is_dir():
+        raise FileError(f"cannot write {given}: no such folder")
+    if not os.access(path.parent, os.W_OK):
+        raise FileError(f"cannot write {given}: permission denied")
+
+
+def _target(link: Path) -> Path:
+    """A symbolic link -> the file that it leads to, which is to be replaced instead of the link.
+
+    One that leads nowhere is refused: it says where to write, but whoever laid it may not be the user. For the same
+    reason a stranger's link in a folder that all may write to is refused, as Linux does (fs.protected_symlinks).
+    """
+    folder, laid = link.parent.stat(), link.lstat()
+    open_to_all = folder.st_mode & stat.S_ISVTX and folder.st_mode & stat.S_IWOTH
+    if open_to_all and laid.st_uid not in (os.geteuid(), folder.st_uid):
+        raise FileError(f"output {link} is a symbolic link of another user", "name the file that it leads to")
+    try:
+        return link.resolve(strict=True)
+    except FileNotFoundError as error:
+        raise FileError(f"output {link} is a symbolic link that leads nowhere", "remove it") from error
+    except RuntimeError as error:  # Python 3.11 says so of links in a circle
+        raise FileError(f"output {link} is a symbolic link that leads to itself", "remove it") from error
+
+
+# -- writing
 
 
 def write(path: str | os.PathLike[str], data: bytes, force: bool = False, mode: int = 0o666) -> None:
-    """Write one file whole or not at all. `-` is standard output."""
-    if str(path) == STDIO:
-        write_stdout(data)
-    else:
-        write_all([Output(Path(path), data, mode)], force)
+    """Write one file whole or not at all, or a stream. `-` is standard output."""
+    write_all([Output(Path(path), data, mode)], force)
 
 
 def write_all(outputs: Sequence[Output], force: bool = False) -> None:
-    """Write several files: all are complete on disk before the first gets its name.
+    """Write several outputs: all files are complete on disk before the first gets its name, and all appear, or none.
 
-    Raises FileError if one exists and not `force`, or cannot be written; then none of them is left behind.
+    Streams come last; if one fails, the files go again that replaced no others. Of two processes that write the same
+    files with `force`, one wins whole. Raises FileError if a file exists and not `force`, or cannot be written.
     """
-    check_writable([o.path for o in outputs], force)
-    devices = [o for o in outputs if _is_device(o.path)]
-    with contextlib.ExitStack() as drafts:
-        ready = [(drafts.enter_context(_Draft(o)), o) for o in outputs if o not in devices]
-        published: list[Path] = []
+    settled = [_settled(o, force) for o in outputs]
+    streams = [o for o in settled if is_stream(o.path)]
+    places = [o for o in settled if o not in streams]
+    if len({os.path.realpath(o.path) for o in places}) < len(places):
+        raise FileError(f"two outputs would both be {places[0].path}")
+    with contextlib.ExitStack() as held:
+        drafts = [held.enter_context(Draft(o)) for o in places]
+        fresh = [(d.path, d.identity) for d in drafts if not os.path.lexists(d.path)]
+        if _stopped.is_set():
+            raise KeyboardInterrupt
+        if len(drafts) > 1:
+            sets.publish(drafts, force)
+        elif drafts:
+            drafts[0].publish(force)
         try:
-            for draft, output in ready:
-                draft.publish(force)
-                published.append(output.path)
-            for output in devices:
+            for output in streams:
                 _write_through(output)
         except BaseException:
-            for path in published if not force else []:
-                path.unlink(missing_ok=True)
+            sets.undo(fresh)
             raise
 
 
 def write_stdout(data: bytes) -> None:
-    """Bytes -> standard output, flushed, so that a closed pipe is noticed here."""
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    """Bytes -> standard output, flushed, so that a closed pipe is noticed here. Raises FileError."""
+    out = _standard_output()
+    try:
+        out.write(data)
+        out.flush()
+    except OSError as error:
+        raise FileError(f"cannot write standard output: {reason(error)}") from error
 
 
-def check_writable(paths: Sequence[Path], force: bool) -> None:
-    """Fail early, before long work: outputs that exist, and folders that are absent or closed to us."""
-    for path in paths:
-        try:
-            _check_writable(path, force)
-        except OSError as error:  # a name too long, a folder that may not be entered
-            raise FileError(f"cannot write {path}: {_reason(error)}") from error
+def _standard_output() -> BinaryIO:
+    if sys.stdout is None:
+        raise FileError("cannot write standard output: it is closed")
+    return sys.stdout.buffer
 
 
-def _check_writable(path: Path, force: bool) -> None:
-    if path.is_dir():
-        raise FileError(f"output {path} is a folder")
-    if _is_device(path):
-        return
-    if path.exists() and not force:
-        raise FileError(f"output {path} exists", "give --force to replace it")
-    if not path.parent.is_dir():
-        raise FileError(f"cannot write {path}: no such folder")
-    if not os.access(path.parent, os.W_OK):
-        raise FileError(f"cannot write {path}: permission denied")
+def stop_writing() -> None:
+    """From now on no file of this process gets its name: it was interrupted, and its threads may still be at work."""
+    _stopped.set()
 
 
-def _is_device(path: Path) -> bool:
-    """/dev/null, a pipe: to be written to, never to be replaced."""
-    return path.exists() and not path.is_file() and not path.is_dir()
+def stopped() -> bool:
+    return _stopped.is_set()
 
 
 def _write_through(output: Output) -> None:
+    behind = descriptors.behind(output.path)
+    if str(output.path) == STDIO or behind == descriptors.STANDARD[1]:
+        write_stdout(output.data)
+        return
     try:
-        output.path.write_bytes(output.data)
+        fd = os.dup(behind) if behind is not None else _opened_stream(output.path)
+        with os.fdopen(fd, "wb", buffering=0) as file:
+            rest = memoryview(output.data)
+            while rest:
+                rest = rest[file.write(rest) or 0 :]
     except OSError as error:
-        raise FileError(f"cannot write {output.path}: {_reason(error)}") from error
+        raise cannot_write(output.path, error) from error
 
 
-class _Draft:
-    """One output, complete on disk but without its name yet."""
-
-    def __init__(self, output: Output):
-        self.output = output
-        self.fd = -1
-        self.hidden: Path | None = None  # the temporary name, where one is needed
-
-    def __enter__(self) -> _Draft:
-        try:
-            self._open()
-            with os.fdopen(os.dup(self.fd), "wb") as file:
-                file.write(self.output.data)
-            os.fsync(self.fd)
-        except OSError as error:
-            self._discard()
-            raise FileError(f"cannot write {self.output.path}: {_reason(error)}") from error
-        except BaseException:
-            self._discard()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._discard()
-
-    def _open(self) -> None:
-        folder = self.output.path.parent
-        if not hasattr(os, "O_TMPFILE") or not Path("/proc/self/fd").is_dir():
-            self._open_hidden()
-            return
-        try:
-            self.fd = os.open(folder, os.O_TMPFILE | os.O_RDWR, self.output.mode)
-        except OSError as error:
-            if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
-                raise
-            self._open_hidden()  # a file system without nameless files
-
-    def _open_hidden(self) -> None:
-        path = self.output.path
-        self.fd, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        self.hidden = Path(name)
-        umask = os.umask(0)
-        os.umask(umask)
-        self.hidden.chmod(self.output.mode & ~umask)
-
-    def publish(self, force: bool) -> None:
-        path = self.output.path
-        try:
-            if self.hidden is None and not force:
-                self._link(path)
-                return
-            if self.hidden is None:
-                # link() never replaces, rename() does: give it a name for an instant.
-                name = Path(tempfile.mktemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
-                self._link(name)
-                self.hidden = name
-            if path.exists() and not force:
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-            self.hidden.replace(path)
-            self.hidden = None
-        except FileExistsError as error:
-            raise FileError(f"output {path} exists", "give --force to replace it") from error
-        except OSError as error:
-            raise FileError(f"cannot write {path}: {_reason(error)}") from error
-
-    def _link(self, path: Path) -> None:
-        # Naming a dir_fd makes Python call linkat(), the only call that can name a file that has no name.
-        os.link(f"/proc/self/fd/{self.fd}", path, src_dir_fd=self.fd, follow_symlinks=True)
-
-    def _discard(self) -> None:
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
-        if self.hidden is not None:
-            self.hidden.unlink(missing_ok=True)
-            self.hidden = None
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+def _opened_stream(path: Path) -> int:
+    fd = os.open(path, os.O_WRONLY | getattr(os, "O_NOCTTY", 0))
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise FileError(f"output {path} has become a file meanwhile")
+    return fd

@@ -15,7 +15,7 @@ import abc
 import functools
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -85,6 +85,7 @@ class Draft:
     number: the message number under which the cover was drawn.
     told: an instance of `about.reveal` that holds what the receiver must be told, if that is not the default.
     measured: figures for `stego evaluate`, such as the share of wrong bits before the code.
+    file: the finished bytes of the stego, if the method does not leave it to `image.encode` to write it.
     """
 
     picture: Picture
@@ -97,6 +98,7 @@ class Draft:
     number: int | None = None
     told: Any = None
     measured: Mapping[str, float] = field(default_factory=dict)
+    file: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -154,17 +156,15 @@ class Method(abc.ABC):
     @functools.cached_property
     def networks(self) -> nn.Module | None:
         """The networks, trained if weights were loaded. Built at first use. Raises WeightsError."""
-        built = self.build_networks()
         if self.tensors is None:
-            return built
+            return self.build_networks()
         tensors = {name: tensor.float() for name, tensor in self.tensors().items()}
-        if built is None:
-            if tensors:
-                raise WeightsError(f"weights do not fit this version: {self.name} has no networks here")
-            return None
         try:
+            built = self.build_networks()
+            if built is None:
+                return None
             built.load_state_dict(tensors, strict=True)
-        except RuntimeError as error:
+        except (TypeError, ValueError, RuntimeError) as error:
             said = textwrap.shorten(" ".join(str(error).split()), 200)
             raise WeightsError(f"weights do not fit this version: {said}") from error
         return built.eval().requires_grad_(False).to(self.device)
@@ -173,7 +173,9 @@ class Method(abc.ABC):
         """Called before training on weights that hold only the tensors of these names: the rest may start from them."""
 
     def inference(self, hiding: bool) -> AbstractContextManager[None]:
-        """What hiding or revealing runs under: no gradients, and float32 as such."""
+        """What hiding or revealing runs under: no gradients, and float32 as such. Without networks: nothing."""
+        if type(self).build_networks is Method.build_networks:
+            return nullcontext()
         from stegcli.nn.inference import inference
 
         return inference()

@@ -22,6 +22,10 @@ from typing import Annotated, Any, Literal, Union
 
 from stegcli.errors import UsageError
 
+ROBUST = "jpeg:75..95"
+"""What `--robust` stands for."""
+JPEG_QUALITY = 90
+"""Quality of a JPEG file if none is asked for."""
 Size = tuple[int, int]
 """Width and height; the command line writes WxH."""
 KINDS: dict[Any, str] = {str: "TEXT", int: "INTEGER", float: "NUMBER", bool: "", Path: "FILE", Size: "WxH"}
@@ -93,18 +97,34 @@ class Declared:
         for choice in self.choices:
             if str(choice) == text:
                 return choice
-        raise UsageError(f"--{self.flag} takes no {text!r}", f"one of {', '.join(map(str, self.choices))}")
+        raise self._no_choice(text)
+
+    def _no_choice(self, given: object) -> UsageError:
+        return UsageError(f"--{self.flag} takes no {given!r}", f"one of {', '.join(map(str, self.choices))}")
 
     def _number(self, text: str) -> int | float:
         try:
             value: int | float = self.kind(text)
         except ValueError:
             raise UsageError(f"--{self.flag} takes a number, not {text!r}") from None
+        self._check_range(value, text)
+        return value
+
+    def _check_range(self, value: float, shown: str) -> None:
         low, high = self.option.min, self.option.max
         outside = (low is not None and value < low) or (high is not None and value > high)
         if outside or not math.isfinite(value):
-            raise UsageError(f"--{self.flag} {text} is out of range", _range(low, high))
-        return value
+            raise UsageError(f"--{self.flag} {shown} is out of range", _range(low, high))
+
+    def check(self, value: Any) -> None:
+        """Whether the command line could have given this value. Raises UsageError."""
+        if value is None and self.default is None:
+            return
+        if self.choices:
+            if value not in self.choices:
+                raise self._no_choice(value)
+        elif self.kind in (int, float):
+            self._check_range(value, f"{value:g}")
 
 
 def _range(low: float | None, high: float | None) -> str:
@@ -151,6 +171,12 @@ def parse(options: type, given: Mapping[str, str | bool]) -> Any:
     known = {d.flag: d for d in declared(options)}
     values = {known[f].name: w if isinstance(w, bool) else known[f].parse(w) for f, w in given.items()}
     return options(**values)
+
+
+def check(options: Any) -> None:
+    """Whether an instance that was made in Python holds what the command line would have taken. Raises UsageError."""
+    for found in declared(type(options)):
+        found.check(getattr(options, found.name))
 
 
 def key_path(options: Any) -> Path | None:

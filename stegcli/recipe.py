@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from stegcli.method import Method
 
@@ -90,3 +90,14 @@ class Recipe:
     pictures: int = 16
     side: int = 128
     facts: dict[str, str] = field(default_factory=dict)
+
+
+def seeded(build: Callable[[], Method], seed: int) -> tuple[Method, nn.Module | None]:
+    """Build a method and its networks with torch's initialisers seeded, and leave the process's generator as it was.
+
+    Only a start for training: nothing that a sender and a receiver share is drawn here.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        method = build()
+        return method, method.networks

@@ -49,7 +49,11 @@ class BitMethod(Method):
 
     @abc.abstractmethod
     def carry(self, plan: Plan, cover: Picture, key: Key) -> Picture:
-        """What each slot is to hold, and a cover -> a stego."""
+        """What each slot is to hold, and a cover -> a stego. Coins come from the plan's own key."""
+
+    def slots_in(self, cover: Picture) -> int:
+        """How many slots this very picture has."""
+        return self.slots(cover.height, cover.width)
 
     def mend(self, stego: Picture, plan: Plan) -> Picture:
         """A stego that may read wrongly in places -> one that reads better. By default there is nothing to mend."""
@@ -62,11 +66,15 @@ class BitMethod(Method):
     # -- the interface of every method
 
     def capacity(self, request: Request) -> int:
-        return 0 if request.cover is None else self.room(request.cover.height, request.cover.width)
+        return 0 if request.cover is None else self.room_in(request.cover)
 
     def room(self, height: int, width: int) -> int:
         """The most bytes that a picture of that size carries."""
         return max(0, payload.capacity(self.slots(height, width), self.layout, self.weakest_code))
+
+    def room_in(self, cover: Picture) -> int:
+        """The most bytes that this very picture carries."""
+        return max(0, payload.capacity(self.slots_in(cover), self.layout, self.weakest_code))
 
     def drafts(self, request: Request) -> Iterator[Draft]:
         (secret,), (key,), cover = request.secrets, request.keys, request.cover
@@ -98,7 +106,7 @@ class _Sender:
     def drafts(self) -> Iterator[Draft]:
         """With the weakest code; with the first code that stands the errors seen; mended, with each code in turn."""
         method = self.method
-        codes = codes_for(method, method.slots(self.cover.height, self.cover.width), len(self.data))
+        codes = codes_for(method, method.slots_in(self.cover), len(self.data))
         if method.layout == "coset":
             yield self._draft(0, payload.write_coset(self.data, self.key, method.planes(self.cover)))
             return
@@ -119,12 +127,12 @@ class _Sender:
             stego = method.mend(stego, plan)
         wrong = wrong_bits(method.log_odds(stego, self.key), plan)
         figures = {"code": code, "wrong_bits": wrong, "coded_bits": plan.coded_bits}
-        capacity = method.room(self.cover.height, self.cover.width)
+        capacity = method.room_in(self.cover)
         return Draft(stego, (self.data,), ("bytes",), capacity, cover=self.cover, measured=figures)
 
     def measured_capacity(self) -> int:
         """After a failure: the most bytes, below what was asked for, that this very cover was seen to carry."""
-        slots = self.method.slots(self.cover.height, self.cover.width)
+        slots = self.method.slots_in(self.cover)
         for code in range(self.method.weakest_code + 1, len(RATES)):
             room = payload.capacity(slots, self.method.layout, code)
             if 0 <= room < len(self.data) and self._carries(secrets.token_bytes(room)):

@@ -21,7 +21,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
@@ -29,52 +29,23 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from PIL import Image as Pillow
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
 from stegcli import files, methods, weights
+from stegcli.checkpoint import Progress, adam_state, on_cpu, read_checkpoint, restore_adam, under
 from stegcli.data import Pictures
-from stegcli.errors import FileError, UsageError
+from stegcli.errors import UsageError
 from stegcli.guard import Guard
 from stegcli.method import Method
 from stegcli.nn import tensors
-from stegcli.recipe import Noise, Recipe, Stage, Step
+from stegcli.recipe import Noise, Recipe, Stage, Step, seeded
+from stegcli.schedule import Budget, schedule, set_rate
 
-WARMUP = 0.01  # share of a stage
-FLOOR = 0.01  # of the rate, at the end
 BAD_STEPS = 5  # in a row, before the last good state comes back
 KEEP_STEPS = 200  # after so many the state is kept to come back to, if the loss is calm
 LOG_SECONDS = 120.0
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How long to train: minutes, or steps, or (both None) as many steps as the recipe says."""
-
-    minutes: float | None = None
-    steps: int | None = None
-
-
-@dataclass
-class Progress:
-    """What a checkpoint remembers besides tensors."""
-
-    stage: int = 0
-    step: int = 0  # within the stage
-    total: int = 0  # over all stages
-    seconds: float = 0.0  # spent in the stage
-    scale: float = 1.0  # of the rate, halved by each roll-back
-    skipped: int = 0
-    bad: int = 0  # of these, in a row just now
-    guard: Guard = field(default_factory=Guard)  # of the stage's loss
-
-    @classmethod
-    def of(cls, text: str) -> Progress:
-        """JSON of `asdict` -> the progress. Raises ValueError, TypeError."""
-        facts = json.loads(text)
-        return cls(**facts | {"guard": Guard(**facts.get("guard", {}))})
 
 
 def train(
@@ -185,7 +156,10 @@ class _Run:
         self.report, self.tick = report, tick
         self.pictures = Pictures(data)
         self.validation = Pictures(val).centres(recipe.pictures, recipe.side) if val else None
-        self.method, self.networks = _seeded(lambda: methods.build(name, **(recipe.config | (config or {}))), seed)
+        self.method, networks = seeded(lambda: methods.build(name, **(recipe.config | (config or {}))), seed)
+        if networks is None:
+            raise UsageError(f"{name} has no networks to train")
+        self.networks = networks
         self.method.device = str(self.accelerator.device)
         self.networks.to(self.accelerator.device)
         self.average = {n: p.detach().clone() for n, p in self.networks.state_dict().items()}
@@ -212,7 +186,7 @@ class _Run:
         logged = time.monotonic()
         for images, step in self._batches(stage):
             started = time.monotonic()
-            _set_rate(optimizer, stage.lr * self.progress.scale * _schedule(step.progress))
+            set_rate(optimizer, stage.lr * self.progress.scale * schedule(step.progress))
             total, terms = losses(images, step)
             self.accelerator.backward(total)
             norm = self.accelerator.clip_grad_norm_(self._trained(stage), stage.clip)
@@ -273,7 +247,7 @@ class _Run:
             parameter.requires_grad_(parameter_name.startswith(stage.trains))
         optimizer = torch.optim.Adam(self._trained(stage), lr=stage.lr, betas=stage.betas)
         self._names = [n for n, p in self.networks.named_parameters() if p.requires_grad]
-        _restore_adam(optimizer, self._names, self.optimizer_state)
+        restore_adam(optimizer, self._names, self.optimizer_state)
         losses, prepared = self.accelerator.prepare(_Losses(self.method, stage), optimizer)
         self._optimizer = optimizer
         return losses, prepared
@@ -295,7 +269,7 @@ class _Run:
     def _snapshot(self, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
         state = {f"model.{n}": t for n, t in self.networks.state_dict().items()}
         state |= {f"average.{n}": t for n, t in self.average.items()}
-        state |= {f"adam.{n}": t for n, t in _adam_state(optimizer, self._names).items()}
+        state |= {f"adam.{n}": t for n, t in adam_state(optimizer, self._names).items()}
         return {n: t.detach().clone() for n, t in state.items()}
 
     def _keep_or_roll_back(self, loss: float, finite: bool, optimizer: torch.optim.Optimizer) -> None:
@@ -314,14 +288,14 @@ class _Run:
     def _roll_back(self, why: str, optimizer: torch.optim.Optimizer) -> None:
         self.progress.scale /= 2
         self._load_state(self.good)
-        _restore_adam(optimizer, self._names, self.optimizer_state)
+        restore_adam(optimizer, self._names, self.optimizer_state)
         self.report(f"{why}: back to the last good state, rate halved")
 
     def _load_state(self, state: dict[str, Tensor]) -> None:
-        self.networks.load_state_dict(_under("model.", state))
-        for parameter_name, value in _under("average.", state).items():
+        self.networks.load_state_dict(under("model.", state))
+        for parameter_name, value in under("average.", state).items():
             self.average[parameter_name].copy_(value)
-        self.optimizer_state = _under("adam.", state)
+        self.optimizer_state = under("adam.", state)
 
     def begin_with(self, path: Path) -> None:
         """Start from trained weights instead of fresh ones; parts that they lack start as the method says."""
@@ -355,19 +329,11 @@ class _Run:
             self.out.with_suffix(".jsonl").unlink(missing_ok=True)
 
     def resume(self) -> None:
-        if not self._checkpoint.exists():
-            raise FileError(f"no checkpoint {self._checkpoint} to resume from")
-        try:
-            with safe_open(str(self._checkpoint), "pt") as file:
-                facts = file.metadata()
-                state = {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118 (not a dict)
-            progress, config = Progress.of(facts["progress"]), facts["config"]
-        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-            raise FileError(f"{self._checkpoint} is not a checkpoint of stego, or is damaged") from error
+        state, progress, config = read_checkpoint(self._checkpoint)
         if config != self._identity():
             raise UsageError(f"{self._checkpoint} was trained with another part, seed or configuration")
         self._load_state(state)
-        self.good, self.progress = _under("good.", state), progress
+        self.good, self.progress = under("good.", state), progress
 
     def save(self) -> None:
         """Write the checkpoint and the averaged weights, whole or not at all."""
@@ -377,14 +343,14 @@ class _Run:
         state |= {f"good.{n}": t for n, t in self.good.items()}
         facts = {"progress": json.dumps(asdict(self.progress)), "config": self._identity()}
         if state:
-            files.write(self._checkpoint, to_safetensors(_on_cpu(state), facts), force=True)
+            files.write(self._checkpoint, to_safetensors(on_cpu(state), facts), force=True)
         training = {
             "part": self._part,
             "steps": self.progress.total,
             "seed": self.seed,
             "torch": torch.__version__,
         }
-        packed = weights.pack(self.name, self.method.config, _on_cpu(self.average), training)
+        packed = weights.pack(self.name, self.method.config, on_cpu(self.average), training)
         files.write(self.out, packed, force=True)
 
     def _log(self, terms: dict[str, Tensor], norm: float) -> None:
@@ -427,52 +393,3 @@ class _Run:
 def _grid(pictures: list[np.ndarray], columns: int) -> list[list[np.ndarray]]:
     whole = len(pictures) // columns * columns
     return [pictures[i : i + columns] for i in range(0, whole, columns)] or [pictures]
-
-
-def _schedule(progress: float) -> float:
-    """Share of the budget spent -> share of the rate: linear warm-up, then half a cosine down to FLOOR."""
-    if progress < WARMUP:
-        return FLOOR + (1 - FLOOR) * progress / WARMUP
-    return FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-
-
-def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-
-
-def _adam_state(optimizer: torch.optim.Optimizer, names: list[str]) -> dict[str, Tensor]:
-    """Adam's moments and counts under the names of their parameters."""
-    state = optimizer.state_dict()["state"]
-    return {f"{names[i]}:{k}": v for i, s in state.items() for k, v in s.items()}
-
-
-def _restore_adam(optimizer: torch.optim.Optimizer, names: list[str], saved: dict[str, Tensor]) -> None:
-    whole = optimizer.state_dict()
-    whole["state"] = {}
-    for key, value in saved.items():
-        parameter_name, field_name = key.rsplit(":", 1)
-        whole["state"].setdefault(names.index(parameter_name), {})[field_name] = value.clone()
-    optimizer.load_state_dict(whole)
-
-
-def _seeded(build: Callable[[], Method], seed: int) -> tuple[Method, nn.Module]:
-    """Build a method and its networks with torch's initialisers seeded, and leave the process's generator as it was.
-
-    Only a start for training: nothing that a sender and a receiver share is drawn here.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        method = build()
-        networks = method.networks
-    if networks is None:
-        raise UsageError(f"{method.name} has no networks to train")
-    return method, networks
-
-
-def _under(prefix: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
-
-
-def _on_cpu(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {n: t.detach().cpu().contiguous() for n, t in state.items()}

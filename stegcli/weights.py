@@ -13,6 +13,7 @@ tensors are read when a method first needs its networks; until then nothing here
     sha256, bytes, licence, [..training], [..quality]
     facets = { coder = "coset" }   what options such as --coder choose it by
 
+A method that weights.toml does not know, a plugin, has the one revision "none": `build()` makes it without tensors.
 A revision without `file` needs no tensors; its `config` stands in weights.toml. Or it borrows parts of another
 method's, besides those of its own file if it has one:
 
@@ -32,27 +33,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stegcli import __version__, methods
-from stegcli.errors import FileError, UsageError, WeightsError
-from stegcli.method import Method
+from stegcli import hub, methods
+from stegcli.errors import UsageError, WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from stegcli.method import Method
 
 PACKAGE = Path(__file__).parent
 PRETRAINED = PACKAGE / "pretrained"
 FILE_PREFIX = "sha256:"
 """A key made for a weights file outside weights.toml names it by its hash."""
+NONE = "none"
+"""The revision of a method that weights.toml does not know: a plugin without weights, or with weights of its own."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a weights file holds. files: the bytes of each file, with the parts that are taken of it, all if empty."""
+    """What weights hold. files: name and bytes of each file, with the parts that are taken of it, all if empty."""
 
     method: str
     config: dict[str, Any]
     training: dict[str, Any]
-    files: tuple[tuple[bytes, tuple[str, ...]], ...] = ()
+    files: tuple[tuple[str, bytes, tuple[str, ...]], ...] = ()
 
     def tensors(self) -> dict[str, Tensor]:
         """Name -> tensor. Raises WeightsError if the files are damaged."""
@@ -60,12 +64,12 @@ class Trained:
         from safetensors.torch import load as from_safetensors
 
         found: dict[str, Tensor] = {}
-        try:
-            for data, parts in self.files:
+        for name, data, parts in self.files:
+            try:
                 held = from_safetensors(data)
-                found |= {n: t for n, t in held.items() if not parts or n.partition(".")[0] in parts}
-        except (SafetensorError, ValueError, KeyError, TypeError) as error:
-            raise WeightsError("the weights are no safetensors, or are damaged") from error
+            except (SafetensorError, ValueError, KeyError, TypeError) as error:
+                raise _damaged(name) from error
+            found |= {n: t for n, t in held.items() if not parts or n.partition(".")[0] in parts}
         return found
 
 
@@ -117,7 +121,9 @@ def entries(method: str | None = None) -> list[Entry]:
 
 def default_name(method: str) -> str:
     """The revision that a new key of this method names."""
-    table = _manifest(manifest_path()).get(method, {})
+    table = _manifest(manifest_path()).get(method)
+    if table is None:
+        return NONE
     if "default" not in table:
         raise WeightsError(f"no weights of {method} in weights.toml")
     return str(table["default"])
@@ -134,6 +140,8 @@ def entry(method: str, name: str) -> Entry:
     for found in entries(method):
         if found.name == name:
             return found
+    if name == default_name(method) == NONE:
+        return Entry(method, NONE, None, None, 0, "")
     known = ", ".join(e.name for e in entries(method))
     raise WeightsError(f"this stego has no weights {name!r} of {method}", f"it has: {known}" if known else None)
 
@@ -153,8 +161,8 @@ def pick_device(wanted: str) -> str:
 def by_facets(method: str, asked: Mapping[str, str], named: str | None = None) -> str | None:
     """Options such as `--coder coset`, and the weights that the user named -> the weights' name, or None for any.
 
-    Without named weights, the default if it is such a one, else the first of weights.toml. Raises UsageError if a
-    facet has no such value, or if the named weights are of another.
+    Without named weights: the default, else what the value is an alias of, else the first that fits. Raises
+    UsageError if a facet has no such value, or if the named weights are of another.
     """
     if not asked:
         return named
@@ -163,37 +171,45 @@ def by_facets(method: str, asked: Mapping[str, str], named: str | None = None) -
         if value not in known:
             raise UsageError(f"--{facet} takes no {value!r}", f"one of {', '.join(known)}")
     if named is not None:
-        check_facets(method, identity(method, named), asked, f"--weights {named}")
+        check_facets(method, identity(method, named), asked, f"--weights {named} are", "leave one of the two out")
         return named
     fitting = [e.name for e in entries(method) if asked.items() <= e.facets.items()]
     if not fitting:
         raise UsageError(f"no weights of {method} are {' and '.join(asked.values())}", "see stego weights list")
-    default = default_name(method)
-    return default if default in fitting else fitting[0]
+    short = aliases(method)
+    preferred = [default_name(method), *(short[v] for v in asked.values() if v in short)]
+    return next((n for n in preferred if n in fitting), fitting[0])
 
 
-def check_facets(method: str, name: str, asked: Mapping[str, str], what: str) -> None:
-    """Whether weights are what the facets ask for. what: that which named them. Raises UsageError."""
+def check_facets(method: str, name: str, asked: Mapping[str, str], what: str, hint: str) -> None:
+    """Whether weights are what the facets ask for. what: that which named them, and a verb. Raises UsageError."""
     held = {} if name.startswith(FILE_PREFIX) else entry(method, name).facets
     for facet, value in asked.items():
         if held.get(facet, value) != value:
-            raise UsageError(f"{what} has the {facet} {held[facet]}, not {value}", f"leave --{facet} out")
+            raise UsageError(f"{what} for the {facet} {held[facet]}, not for {value}", hint)
 
 
-def load(method: str, weights: str | Path = "default", device: str = "cpu") -> Method:
+def load(method: str, weights: str | Path = "default", device: str = "cpu", named: str | None = None) -> Method:
     """Method's name and a revision's name, or a file's path -> the method; its networks are built at first use.
 
-    Raises WeightsError if the file is missing, is not what weights.toml says, or does not fit this version.
+    named: what a key calls the weights. A file must be that: it is hashed and parsed from the same bytes, so that it
+    cannot be changed in between. Raises WeightsError if the file is missing, is not what the key or weights.toml says,
+    or does not fit this version.
     """
     name = default_name(method) if weights == "default" else str(weights)
     if is_file_name(name):
-        return _build(read(Path(name)), method, device)
+        data = _bytes(Path(name))
+        if named is not None and _fingerprint(data) != named:
+            raise _other_file(name)
+        return _build(parse(data, Path(name).name), method, device)
     found = entry(method, name)
+    if found.name == NONE:
+        return _made(method, {}, device)
     if found.borrows:
         return _build(_borrowed(found), method, device)
     if found.file is None:
         return _build(Trained(method, found.config, {}), method, device)
-    return _build(_parse(verified_bytes(found), found.name), method, device)
+    return _build(parse(verified_bytes(found), found.name), method, device)
 
 
 def holder(found: Entry) -> Entry:
@@ -207,13 +223,13 @@ def holder(found: Entry) -> Entry:
 def _borrowed(found: Entry) -> Trained:
     """The parts that a revision borrows, of the lender's verified file, and those of its own."""
     lender = holder(found)
-    lent = _parse(verified_bytes(lender), lender.name)
+    lent = parse(verified_bytes(lender), lender.name)
     missing = [p for p in found.parts if p not in lent.config]
     if missing:
         raise WeightsError(f"weights {lender.method} {lender.name} have no {', '.join(missing)}", "install stego again")
-    own = _parse(verified_bytes(found), found.name) if found.file else Trained(found.method, {}, lent.training)
+    own = parse(verified_bytes(found), found.name) if found.file else Trained(found.method, {}, lent.training)
     config = {p: lent.config[p] for p in found.parts} | own.config | found.config
-    borrowed = tuple((data, tuple(found.parts)) for data, _ in lent.files)
+    borrowed = tuple((name, data, tuple(found.parts)) for name, data, _ in lent.files)
     return Trained(own.method, config, own.training, borrowed + own.files)
 
 
@@ -226,8 +242,12 @@ def identity(method: str, weights: str) -> str:
     if weights == "default":
         return default_name(method)
     if is_file_name(weights):
-        return FILE_PREFIX + hashlib.sha256(_bytes(Path(weights))).hexdigest()[:48]
+        return _fingerprint(_bytes(Path(weights)))
     return entry(method, weights).name
+
+
+def _fingerprint(data: bytes) -> str:
+    return FILE_PREFIX + hashlib.sha256(data).hexdigest()[:48]
 
 
 def resolve(method: str, named: str, given: str | None) -> str:
@@ -241,9 +261,13 @@ def resolve(method: str, named: str, given: str | None) -> str:
         return named
     if identity(method, given) != named:
         if named.startswith(FILE_PREFIX) and is_file_name(given):
-            raise WeightsError(f"weights {given} are not those the key was made for (sha256 differs)")
+            raise _other_file(given)
         raise UsageError(f"the key is for weights {named}, not for {given}")
     return given
+
+
+def _other_file(name: str) -> WeightsError:
+    return WeightsError(f"weights {name} are not those the key was made for (sha256 differs)")
 
 
 def verified_bytes(found: Entry) -> bytes:
@@ -265,29 +289,15 @@ def locate(found: Entry, force: bool = False) -> Path:
 
 
 def _fetch(found: Entry, force: bool) -> Path:
-    """Through huggingface-hub and its cache: HF_HOME, HF_HUB_OFFLINE and HF_ENDPOINT hold."""
-    from huggingface_hub import errors as hub
-    from huggingface_hub import hf_hub_download
-
     assert found.repo is not None
     assert found.file is not None
-    what = f"weights {found.method} {found.name}"
-    # What the hub's package itself lets through: httpx's errors, or those of the fork that newer releases use.
-    transport_error: type[Exception] = hub.HTTPError  # type: ignore[attr-defined]
-    try:
-        return Path(hf_hub_download(found.repo, found.file, revision=found.revision, force_download=force))
-    except hub.LocalEntryNotFoundError as error:
-        raise WeightsError(f"{what} are not here and cannot be fetched", "once online: stego weights fetch") from error
-    except hub.HfHubHTTPError as error:
-        raise WeightsError(f"{what}: the hub does not give them", str(error).partition("\n")[0]) from error
-    except (transport_error, OSError, ValueError) as error:
-        said = str(error).partition("\n")[0]
-        raise WeightsError(f"{what}: fetching failed: {said}", "try again: stego weights fetch") from error
+    what = f"the file of the weights {found.method} {found.name}"
+    return hub.fetch(found.repo, found.file, found.revision, what, "stego weights fetch", force)
 
 
 def read(path: Path) -> Trained:
     """A weights file -> what it holds. Raises WeightsError."""
-    return _parse(_bytes(path), path.name)
+    return parse(_bytes(path), path.name)
 
 
 def _bytes(path: Path) -> bytes:
@@ -297,28 +307,39 @@ def _bytes(path: Path) -> bytes:
         raise WeightsError(f"weights {path.name}: {(error.strerror or str(error)).lower()}") from error
 
 
-def _parse(data: bytes, name: str) -> Trained:
+def parse(data: bytes, name: str) -> Trained:
     """The bytes of a weights file -> what its header says. The tensors are left alone."""
     try:
         length = int.from_bytes(data[:8], "little")
-        facts = json.loads(data[8 : 8 + length])["__metadata__"]
+        header = json.loads(data[8 : 8 + length])
+        facts = header.pop("__metadata__")
         config, training = json.loads(facts["config"]), json.loads(facts["training"])
-        if not (isinstance(config, dict) and isinstance(training, dict)):
-            raise TypeError("config and training are objects")
-        return Trained(facts["method"], config, training, ((data, ()),))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise WeightsError(f"{name} is not a weights file of stego, or is damaged") from error
+        end = max((tensor["data_offsets"][1] for tensor in header.values()), default=0)
+        if not (isinstance(config, dict) and isinstance(training, dict) and len(data) == 8 + length + end):
+            raise TypeError("config and training are objects, and the tensors fill the file")
+        return Trained(facts["method"], config, training, ((name, data, ()),))
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        raise _damaged(name) from error
+
+
+def _damaged(name: str) -> WeightsError:
+    return WeightsError(f"{name} is not a weights file of stego, or is damaged")
 
 
 def _build(trained: Trained, method: str, device: str) -> Method:
     if trained.method != method:
         raise WeightsError(f"these are weights of {trained.method}, not of {method}")
+    built = _made(method, trained.config, device)
+    built.tensors = trained.tensors
+    return built
+
+
+def _made(method: str, config: Mapping[str, Any], device: str) -> Method:
     try:
-        built = methods.build(method, **trained.config)
+        built = methods.build(method, **config)
     except (TypeError, ValueError) as error:
         raise WeightsError(f"weights do not fit this version: {textwrap.shorten(str(error), 200)}") from error
     built.device = pick_device(device)
-    built.tensors = trained.tensors
     return built
 
 
@@ -328,59 +349,3 @@ def pack(method: str, config: dict[str, Any], tensors: dict[str, Tensor], traini
 
     facts = {"method": method, "config": json.dumps(config), "training": json.dumps(training), "format": "pt"}
     return to_safetensors(tensors, facts)
-
-
-def export(folder: Path, method: str | None = None) -> list[Path]:
-    """Write one folder per revision, ready to upload to a hub: the file, config.json and a model card.
-
-    Those without a file of their own have nothing to be uploaded.
-    """
-    written = []
-    for found in entries(method):
-        if found.file is None:
-            continue
-        data = verified_bytes(found)
-        config = {"method": found.method, "config": _parse(data, found.name).config}
-        target = folder / f"stego-{found.method}-{found.name}"
-        try:
-            target.mkdir(parents=True, exist_ok=False)
-            (target / Path(found.file).name).write_bytes(data)
-            (target / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-            (target / "README.md").write_text(_card(found), encoding="utf-8")
-        except OSError as error:
-            raise FileError(f"cannot write {target}: {(error.strerror or str(error)).lower()}") from error
-        written.append(target)
-    return written
-
-
-def _card(found: Entry) -> str:
-    def table(facts: dict[str, Any]) -> str:
-        return "\n".join(["| | |", "|---|---|", *(f"| {k} | {v} |" for k, v in facts.items())])
-
-    assert found.file is not None
-    return f"""---
-license: {found.licence.lower()}
-library_name: stegcli
----
-# {found.method}, {found.name}
-
-Weights of the method `{found.method}` of the command-line tool `stego` (PyPI: `stegcli` {__version__}).
-sha256 `{found.sha256}`, {found.bytes} bytes.
-
-## Training
-{table(found.training)}
-
-## Measured quality
-{table(found.quality)}
-
-## Use
-In `weights.toml`:
-
-```toml
-[{found.method}.{found.name}]
-repo = "OWNER/REPO"
-revision = "COMMIT"
-file = "{Path(found.file).name}"
-sha256 = "{found.sha256}"
-```
-"""

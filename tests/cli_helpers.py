@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stegcli.cli.app import app
+from stegcli.cli import app
 
 SECRET = b"The quick brown fox\n" * 5
 
@@ -106,7 +106,7 @@ def check_error(err: str, says: str = "") -> None:
 def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
     """Everything below a folder, hidden files too: path -> mode, content."""
     found = sorted(p for p in folder.rglob("*"))
-    return {str(p): (p.stat().st_mode, p.read_bytes() if p.is_file() else b"") for p in found}
+    return {str(p): (p.lstat().st_mode, p.read_bytes() if p.is_file() else b"") for p in found}
 
 
 def stego_process(*argv: object, prelude: str = "", **options: Any) -> subprocess.Popen[bytes]:

@@ -11,23 +11,26 @@ from pathlib import Path
 import pytest
 
 import stegcli
+from stegcli import methods
 
 ROOT = Path(stegcli.__file__).parent
 
 # From the ground up. A module imports from lower lines only; those of one line do not know each other.
 # A folder counts as one: its own modules may import each other. A new module takes its place here.
 LAYERS = (
-    ("", "errors", "nn", "guard"),
-    ("files",),
-    ("keys", "pictures"),
+    ("errors", "nn", "guard", "schedule", "version"),
+    ("disk", "options"),
+    ("files", "hub"),
+    ("about", "keys", "pictures", "checkpoint"),
     ("coding",),
     ("method",),
-    ("recipe",),
+    ("slots", "recipe"),
     ("methods.*",),
     ("methods",),
     ("data", "weights"),
-    ("api", "training"),
-    ("measuring",),
+    ("api", "training", "rooms", "publish"),
+    ("measuring", "python", "inspection"),
+    ("",),
     ("cli",),
     ("__main__",),
 )
@@ -93,7 +96,8 @@ def test_files_are_found() -> None:
 
 def test_imports_are_understood() -> None:
     source = (
-        "import a.b\nfrom stegcli import key as k, __version__\nif TYPE_CHECKING:\n from stegcli.nn.flow import F\n"
+        "import a.b\nfrom stegcli.keys import key as k\nfrom stegcli import __version__\n"
+        "if TYPE_CHECKING:\n from stegcli.nn.flow import F\n"
     )
     assert set(imports(ast.parse(source))) == {"a.b", "stegcli.keys.key", "stegcli", "stegcli.nn.flow"}
     assert unit("methods.lossless_inn.net") == "methods.lossless_inn"
@@ -122,21 +126,117 @@ def test_methods_do_not_import_each_other(path: Path) -> None:
 
 
 @each_file
-def test_nn_imports_torch_alone(path: Path) -> None:
+def test_nn_imports_torch_and_numpy_alone(path: Path) -> None:
     if unit(dotted(path)) == "nn":
-        allowed = {"torch", "stegcli", *sys.stdlib_module_names}
+        allowed = {"torch", "numpy", "stegcli", *sys.stdlib_module_names}
         assert {name.split(".")[0] for name in imports(tree(path))} <= allowed
         assert {unit(name) for name in own_imports(path)} <= {"nn"}
 
 
 def test_command_line_starts_without_torch() -> None:
-    code = "import sys, stegcli.cli; sys.exit('torch' in sys.modules)"
+    code = "import sys, stegcli.cli.app; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_registry_lists_methods_without_torch() -> None:
     code = "import sys; from stegcli import methods; assert methods.names(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# -- nobody outside methods/ knows a method
+
+NAMES = set(methods.names())
+KNOWS_DEFAULTS = "methods"  # the one module that names the two defaults
+
+
+def strings(path: Path) -> Iterator[str]:
+    """Every string of a module, but for docstrings, which may give examples."""
+    nodes = tree(path)
+    described = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docs = {id(n.body[0].value) for n in ast.walk(nodes) if isinstance(n, described) and is_text(n.body[0])}
+    docs |= {id(n.value) for n in ast.walk(nodes) if is_text(n)}
+    yield from (
+        n.value
+        for n in ast.walk(nodes)
+        if isinstance(n, ast.Constant) and isinstance(n.value, str) and id(n) not in docs
+    )
+
+
+def is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def test_docstrings_are_not_taken_for_strings(tmp_path: Path) -> None:
+    source = tmp_path / "m.py"
+    source.write_text('"""doc"""\nX = "a"\n"""about X"""\ndef f():\n    """doc"""\n    return f"b{X}"\n')
+    assert list(strings(source)) == ["a", "b"]
+
+
+@each_file
+def test_no_module_outside_methods_names_a_method(path: Path) -> None:
+    module = dotted(path)
+    if module.startswith("methods."):
+        return
+    examples = set(module_constants(path, "EXAMPLES"))
+    named = {s for s in strings(path) if s not in examples and any(n in s for n in NAMES)}
+    if module == KNOWS_DEFAULTS:
+        assert named == {methods.DEFAULT, methods.DEFAULT_WITH_COVER}
+    elif module == "":
+        assert named == {methods.DEFAULT_WITH_COVER}  # the default of keygen, which a signature shows
+    else:
+        assert not named
+    imported = {i for i in own_imports(path) if i.startswith("methods.")}
+    assert not imported, f"{module} imports {imported}"
+
+
+def module_constants(path: Path, name: str) -> Iterator[str]:
+    """The texts of help that show how a command is used: they may name methods."""
+    for node in tree(path).body:
+        if (
+            isinstance(node, ast.Assign)
+            and ast.unparse(node.targets[0]) == name
+            and isinstance(node.value, ast.Constant)
+        ):
+            yield node.value.value
+
+
+# -- size
+
+MOST_LINES_OF_A_FUNCTION, MOST_LINES_OF_A_MODULE = 60, 400
+
+
+@each_file
+def test_functions_and_modules_are_short(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES_OF_A_MODULE
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    lengths = {n.name: (n.end_lineno or 0) - n.lineno + 1 for n in ast.walk(tree(path)) if isinstance(n, kinds)}
+    assert {n: c for n, c in lengths.items() if c > MOST_LINES_OF_A_FUNCTION} == {}
+
+
+def test_no_module_imports_in_a_circle() -> None:
+    """Each module can be the first that is imported."""
+    graph = {dotted(p): {i for i in own_imports_at_start(p) if i in MODULES} for p in FILES}
+    done: set[str] = set()
+
+    def visit(module: str, above: tuple[str, ...]) -> None:
+        assert module not in above, " -> ".join((*above, module))
+        if module not in done:
+            for other in sorted(graph[module]):
+                visit(other, (*above, module))
+            done.add(module)
+
+    for module in sorted(graph):
+        visit(module, ())
+
+
+def own_imports_at_start(path: Path) -> set[str]:
+    """What a module imports when it is imported: not in functions, not for types alone."""
+    found: set[str] = set()
+    for node in tree(path).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            module = ast.Module([node], [])
+            found |= {n.partition(".")[2] for n in imports(module) if n.split(".")[0] == "stegcli"}
+    return found
 
 
 def bad_habits(nodes: ast.AST) -> Iterator[str]:

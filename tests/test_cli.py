@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,18 +11,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli_helpers import SECRET, check_error, ok, photo, pixels_of, refused, run, save, settle, snapshot, stego_process
+from hiding import room
 from PIL import Image
 
 from stegcli import __version__, api, weights
+from stegcli.cli import complete
+from stegcli.coding import payload
 from stegcli.keys import key as keys
+from stegcli.keys import passphrase
+from stegcli.method import Method, Request
 
-CAPACITY = api.capacity_bytes(weights.load("lossless-inn"), 96, 96)
+CAPACITY = room(weights.load("lossless-inn"), 96, 96)
 HIDE_FIELDS = [
     "method", "weights", "output", "key", "width", "height", "cover_psnr", "payload_bytes", "capacity_bytes", "bpp",
-    "secret_psnr", "verified", "form", "seconds", "number",
+    "secret_psnr", "form", "number", "verified", "notes", "seconds",
 ]  # fmt: skip
-REVEAL_FIELDS = ["method", "weights", "output", "bytes", "width", "height", "seconds"]
-COMMANDS = ["keygen", "hide", "reveal", "train", "evaluate", "methods", "weights"]
+REVEAL_FIELDS = ["method", "weights", "output", "bytes", "width", "height", "notes", "seconds"]
+COMMANDS = ["hide", "reveal", "keygen", "capacity", "inspect", "methods", "evaluate", "train", "weights"]
 
 
 @pytest.fixture(autouse=True)
@@ -197,8 +203,9 @@ def test_json_of_reveal() -> None:
 
 def test_a_start_and_an_end_line() -> None:
     lines = ok("hide", "secret.txt", "--cover", "cover.png", "-o", "out.png", "--key", "key.npy").err.splitlines()
-    assert lines[0] == f"stego: hiding {len(SECRET)} bytes in cover.png (96x96)"
-    assert lines[1].startswith("stego: wrote out.png: verified, PSNR ")
+    assert lines[0] == f"stego: hiding secret.txt ({len(SECRET)} bytes) in cover.png (96x96)"
+    assert lines[1].startswith("stego: wrote out.png: verified, 96x96, survives png, PSNR to its cover ")
+    assert re.fullmatch(rf"stego: secret.txt: bytes, {len(SECRET)} of \d+ bytes", lines[2])
     lines = ok("reveal", "out.png", "--key", "key.npy", "-o", "back").err.splitlines()
     assert lines == ["stego: revealing out.png (96x96)", f"stego: revealed {len(SECRET)} bytes to back"]
 
@@ -213,7 +220,8 @@ def test_quiet_says_nothing() -> None:
 def test_alone_it_prints_help(argv: tuple[str, ...]) -> None:
     result = run(*argv)
     assert result.status == 2
-    assert result.err.startswith("Usage: stego")
+    assert result.err.strip().startswith("Usage: stego")
+    assert result.out == b""
 
 
 def test_help_and_version_do_not_load_torch() -> None:
@@ -232,6 +240,43 @@ def test_help_and_version_do_not_load_torch() -> None:
     assert all(command in done.stdout for command in COMMANDS)
 
 
+def ends_without_torch(here: Path, *argv: object) -> bytes:
+    """Run a command that must not import torch -> its standard output."""
+    check = "import atexit, os\natexit.register(lambda: 'torch' in sys.modules and os._exit(99))"
+    process = stego_process(*argv, prelude=check, cwd=here)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err.decode()
+    return out
+
+
+def test_no_torch_where_no_network_runs(here: Path) -> None:
+    """A receiver of the coset coder reads integers; keys, tables and their like need no network at all."""
+    hidden()
+    assert ends_without_torch(here, "reveal", "out.png", "--key", "key.npy") == SECRET
+    ends_without_torch(here, "keygen", "-o", "fresh.npy")
+    ends_without_torch(here, "methods")
+    ends_without_torch(here, "weights", "list")
+    ends_without_torch(here, "inspect", "--help")
+
+
+def test_the_test_above_notices_torch(here: Path) -> None:
+    process = stego_process("methods", prelude="import torch, atexit, os\natexit.register(os._exit, 99)", cwd=here)
+    process.communicate(timeout=120)
+    assert process.returncode == 99
+
+
+def test_the_shell_completes_methods_weights_and_channels(here: Path) -> None:
+    """As the script of `--install-completion` asks: by the environment."""
+    assert complete.method_names("lo") == ["lossless-inn"]
+    assert complete.weights_names("coset-2") == ["coset-2"]
+    assert complete.channels("jpeg:7") == ["jpeg:75", "jpeg:75..95"]
+    assert complete.devices("cu") == ["cuda"]
+    asked = {"_STEGO_COMPLETE": "complete_bash", "COMP_WORDS": "stego hide --method ", "COMP_CWORD": "3"}
+    prelude = f"import os\nos.environ.update({asked!r})"
+    out, _ = stego_process(prelude=prelude, cwd=here).communicate(timeout=60)
+    assert set(out.decode().split()) >= {"cs-fnns", "glow2", "lossless-inn"}
+
+
 # -- outputs
 
 
@@ -242,8 +287,9 @@ def test_every_lossless_format_reveals(suffix: str) -> None:
 
 @pytest.mark.parametrize("name", ["out.jpg", "out.JPEG"])
 def test_a_lossy_output_is_refused_before_any_work(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "load_method", None)
-    refused(3, "hide", "secret.txt", "--cover", "cover.png", "-o", name, says="JPEG would destroy the payload")
+    monkeypatch.setattr(payload, "write", None)
+    argv = ("hide", "secret.txt", "--cover", "cover.png", "--coder", "network", "-o", name)
+    refused(2, *argv, says="the network coder does not write JPEG")
 
 
 @pytest.mark.parametrize("name", ["out", "out.gif", "out.key.npy"])
@@ -267,9 +313,15 @@ def test_existing_outputs_need_force() -> None:
     assert Path("secret.txt").read_bytes() == SECRET
 
 
-def test_the_cover_itself_may_be_replaced_by_force() -> None:
-    ok("hide", "secret.txt", "--cover", "cover.png", "--key", "key.npy", "-o", "cover.png", "--force")
-    assert revealed("cover.png") == SECRET
+@pytest.mark.parametrize("name", ["cover.png", "secret.txt", "key.npy"])
+def test_no_input_is_replaced_even_by_force(name: str) -> None:
+    """The cover in particular: whoever has it and the stego sees what was changed; but to lose it is no mend."""
+    Path("secret.png").write_bytes(Path("secret.txt").read_bytes())
+    argv = ("hide", "secret.txt", "--cover", "cover.png", "--key", "key.npy", "--force")
+    if Path(name).suffix == ".png":
+        refused(2, *argv, "-o", name, says=f"output {name} is an input too")
+    else:
+        refused(3, *argv, "-o", name, says="unknown picture format")
 
 
 # -- covers
@@ -281,7 +333,9 @@ def test_metadata_stays_behind_and_the_orientation_is_applied() -> None:
     exif.get_ifd(0x8825)[1] = "N"
     exif[0x010F] = "maker"
     save("cover.jpg", photo(96, 80), exif=exif, comment=b"here")
-    result = ok("hide", "secret.txt", "--cover", "cover.jpg", "--key", "key.npy", "-o", "out.png")
+    argv = ("hide", "secret.txt", "--cover", "cover.jpg", "--key", "key.npy", "-o", "out.png")
+    refused(3, *argv, says="cover is a JPEG")
+    result = ok(*argv, "--unsafe-cover")
     assert "turned as its EXIF orientation says" in result.err
     with Image.open("out.png") as stego:
         assert stego.size == (80, 96)
@@ -316,9 +370,14 @@ def odd_cover(kind: str) -> Path:
 
 @pytest.mark.parametrize("kind", ["grey", "palette", "16-bit grey", "CMYK", "black and white"])
 def test_other_kinds_of_covers_work_and_are_told_of(kind: str) -> None:
-    cover = odd_cover(kind)
-    result = ok("hide", "secret.txt", "--cover", cover, "--key", "key.npy", "-o", "out.png")
-    assert f"{kind} became 8-bit RGB" in result.err
+    """Grey stays grey, and is no news; a palette is refused, since every new colour would show."""
+    argv = ("hide", "secret.txt", "--cover", odd_cover(kind), "--key", "key.npy", "-o", "out.png")
+    if kind == "palette":
+        refused(3, *argv, says="cover has only 63 colours")
+    result = ok(*argv, *(["--unsafe-cover"] if kind == "palette" else []))
+    said = {"grey": "", "palette": "palette became 8-bit RGB", "CMYK": "CMYK"}.get(kind, f"{kind} became 8-bit grey")
+    assert said in result.err
+    assert pixels_of("out.png").ndim == (2 if "grey" in kind or "white" in kind else 3)
     assert revealed() == SECRET
 
 
@@ -399,14 +458,14 @@ def test_a_batch_of_failures_leaves_no_folder() -> None:
 
 
 def test_a_bug_met_by_one_file_stops_no_other(batch: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    real = api.hide_bytes
+    real = api.hide
 
-    def faulty(data: bytes, *rest: object) -> api.Hidden:
-        if data.startswith(b"b"):
+    def faulty(request: Request, method: Method) -> api.Hidden:
+        if request.secrets[0].data.startswith(b"b"):
             raise RuntimeError("boom")
-        return real(data, *rest)
+        return real(request, method)
 
-    monkeypatch.setattr(api, "hide_bytes", faulty)
+    monkeypatch.setattr(api, "hide", faulty)
     result = run("hide", *batch, "--cover", "cover.png", "--key", "key.npy", "-o", "out/", "--json")
     assert result.status == 1
     assert [line["exit"] for line in result.lines] == [0, 1, 0]
@@ -433,7 +492,7 @@ def test_keygen_json() -> None:
 
 
 def test_a_passphrase_and_its_salt_make_the_key_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys, "SCRYPT_N", 2**4)
+    monkeypatch.setattr(passphrase, "COSTS", passphrase.Costs(memory=64, passes=1, lanes=1))
     Path("phrase").write_bytes(b"correct horse\r\nignored")
     first = ok("keygen", "-o", "1.npy", "--passphrase-file", "phrase", "--json").json
     ok("keygen", "-o", "2.npy", "--passphrase-file", "phrase", "--salt", first["salt"])
@@ -449,7 +508,7 @@ def test_a_passphrase_and_its_salt_make_the_key_again(monkeypatch: pytest.Monkey
     [
         (3, ("--passphrase-file", "empty"), "the first line of empty is empty"),
         (3, ("--passphrase-file", "missing"), "cannot read passphrase missing"),
-        (2, ("--salt", "00" * 16), "--salt goes with --passphrase-file"),
+        (2, ("--salt", "00" * 16), "--salt goes with --passphrase or --passphrase-file"),
         (2, ("--passphrase-file", "secret.txt", "--salt", "abc"), "32 hexadecimal digits"),
         (2, ("--method", "glow7"), "no method 'glow7'"),
         (6, ("--weights", "nosuch"), "no weights 'nosuch'"),
@@ -491,7 +550,7 @@ def test_a_key_that_has_the_coder_is_taken() -> None:
     ("argv", "says", "hint"),
     [
         (("--coder", "coset", "--weights", "1bpp"), "--weights 1bpp are for the coder network", "leave one of the two"),
-        (("--coder", "haar"), "no coder 'haar'", "coset or network"),
+        (("--coder", "haar"), "--coder takes no 'haar'", "coset, network"),
         (("--coder", "coset", "--method", "glow2"), "--coder means nothing to glow2", "lossless-inn"),
     ],
 )
@@ -525,7 +584,7 @@ def test_methods_and_weights_are_listed() -> None:
     listed = ok("methods", "--json").json
     assert listed["lossless-inn"]["carries"] == "any file"
     assert listed["lossless-inn"]["survives"] == "png"
-    assert "at 768x512" in listed["lossless-inn"]["capacity"]
+    assert "in 768x512" in listed["lossless-inn"]["room"]
     assert b"coset-1" in ok("weights", "list").out
     assert "lossless-inn/coset-1" in ok("weights", "list", "--json").json
 
@@ -552,7 +611,7 @@ def test_a_bug_is_one_line_and_status_1(monkeypatch: pytest.MonkeyPatch) -> None
     def boom(*_: object) -> None:
         raise RuntimeError("boom\nsecond line")
 
-    monkeypatch.setattr(api, "hide_bytes", boom)
+    monkeypatch.setattr(api, "hide", boom)
     argv = ("hide", "secret.txt", "--cover", "cover.png", "-o", "out.png")
     result = refused(1, *argv, says="internal fault: RuntimeError: boom")
     assert "STEGO_DEBUG=1" in result.err
@@ -571,7 +630,7 @@ def test_out_of_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     def boom(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(api, "hide_bytes", boom)
+    monkeypatch.setattr(api, "hide", boom)
     refused(1, "hide", "secret.txt", "--cover", "cover.png", "-o", "out.png", says="not enough memory")
 
 
@@ -613,7 +672,7 @@ HIDE = ("hide", "secret.txt", "--cover", "cover.png")
             "exclude each other",
         ),
         (("evaluate", "glow7", "--covers", "."), "no method 'glow7'"),
-        (("evaluate", "lossless-inn", "--covers", ".", "--size", "big"), "is not WIDTHxHEIGHT"),
+        (("evaluate", "lossless-inn", "--covers", ".", "--size", "big"), "takes WIDTHxHEIGHT"),
         (("evaluate", "lossless-inn"), "lossless-inn needs --covers DIR"),
     ],
 )

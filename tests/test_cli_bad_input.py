@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 import torch
 from cli_helpers import SECRET, check_error, ok, photo, refused, run, save, settle, snapshot, stego_process
+from hiding import room
 from PIL import Image
 
-from stegcli import api, methods, weights
+from stegcli import methods, weights
 from stegcli.files import Output
 from stegcli.keys import key as keys
-from stegcli.methods import lossless_inn
 
-CAPACITY = api.capacity_bytes(weights.load("lossless-inn"), 96, 96)
+CAPACITY = room(weights.load("lossless-inn"), 96, 96)
+TINY = methods.module("lossless-inn", "recipe").TINY[0]
 HIDE = ("hide", "secret.txt", "--cover", "cover.png", "-o", "out.png")
 
 
@@ -232,9 +233,8 @@ def test_a_key_of_weights_that_this_stego_lacks(stego: str) -> None:
 def tiny() -> Path:
     """An untrained network: right in form, and of no use for hiding."""
     torch.manual_seed(0)
-    config = lossless_inn.TINY[0]
-    built = methods.get("lossless-inn").build(**config)
-    Path("tiny.safetensors").write_bytes(weights.pack("lossless-inn", config, built.state_dict(), {}))
+    built = methods.build("lossless-inn", **TINY)
+    Path("tiny.safetensors").write_bytes(weights.pack("lossless-inn", TINY, built.networks.state_dict(), {}))
     return Path("tiny.safetensors")
 
 
@@ -265,8 +265,8 @@ def test_a_flipped_bit_in_the_weights_of_weights_toml(tiny: Path, monkeypatch: p
 
 
 def test_weights_of_another_method(tiny: Path) -> None:
-    built = methods.get("lossless-inn").build(**lossless_inn.TINY[0])
-    tiny.write_bytes(weights.pack("glow7", lossless_inn.TINY[0], built.state_dict(), {}))
+    built = methods.build("lossless-inn", **TINY)
+    tiny.write_bytes(weights.pack("glow7", TINY, built.networks.state_dict(), {}))
     refused(6, *HIDE, "--weights", str(tiny), says="these are weights of glow7, not of lossless-inn")
 
 
@@ -392,7 +392,7 @@ from stegcli import api
 def stall(*_):
     print("working", flush=True)
     time.sleep(60)
-api.hide_bytes = stall
+api.hide = stall
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background would have it ignored
 """
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import json
+import os
+import pty
+import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -101,3 +106,113 @@ def test_data_that_reaches_nobody_is_an_error(monkeypatch: pytest.MonkeyPatch) -
     ):
         with pytest.raises(FileError, match="cannot write standard output"):
             write()
+
+
+# Closed streams, as real processes have them
+
+
+def process(code: str, shell: str = "", **options: Any) -> subprocess.CompletedProcess[bytes]:
+    lines = f"import sys\nfrom stegcli.cli import console\nfrom stegcli.errors import UsageError\n{code}"
+    command = ["bash", "-c", f'exec "$0" -c "$CODE" {shell}', sys.executable]
+    return subprocess.run(
+        command, env=os.environ | {"CODE": lines, "PYTHONUNBUFFERED": ""}, capture_output=True, check=False, **options
+    )
+
+
+def test_with_standard_error_closed_nothing_is_said_and_nothing_goes_wrong() -> None:
+    code = """
+console.say("unheard")
+console.complain(UsageError("a", "b"))
+console.emit({"a": 1}, to_stderr=True)
+with console.progress("hiding", quiet=False) as tick:
+    tick(0.5, 1)
+try:
+    1 / 0
+except ZeroDivisionError:
+    console.trace()
+console.show("data")
+"""
+    ended = process(f"import os\nos.environ['STEGO_DEBUG'] = '1'{code}", "2>&-")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"data\n", b"")
+
+
+@pytest.mark.parametrize("call", ["show('text')", "emit({'a': 1})", "table('t', ['a'], [['b']])", "check_stdout()"])
+def test_closed_standard_output_is_an_error_to_be_told(call: str) -> None:
+    code = f"""
+from stegcli.errors import FileError
+try:
+    console.{call}
+except FileError as error:
+    console.complain(error)
+    console.leave(error.exit_code)
+"""
+    ended = process(code, ">&-")
+    assert ended.stderr == b"stego: error: cannot write standard output: it is closed\n"
+    assert ended.returncode == 3
+
+
+@pytest.mark.parametrize(("shell", "status"), [("> /dev/full", 3), (">&-", 0), ("", 0)])
+def test_what_standard_output_still_held_counts(shell: str, status: int) -> None:
+    ended = process("if sys.stdout:\n    sys.stdout.write('rest')\nconsole.leave(0)", shell)
+    assert (ended.returncode, ended.stderr) == (status, b"")
+
+
+def test_threads_at_work_do_not_hold_up_an_interrupted_end() -> None:
+    code = "import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()\nconsole.leave(130)"
+    assert process(code, timeout=30).returncode == 130
+
+
+# Passphrases
+
+
+ASK = """
+from stegcli.errors import UsageError
+try:
+    console.show(repr(console.ask_passphrase(twice=sys.argv[1:] == ["twice"])))
+except UsageError as error:
+    console.complain(error)
+"""
+
+
+def on_a_terminal(typed: bytes, *argv: str) -> tuple[str, str]:
+    """Type on a terminal -> what it showed, and what the process said that asked."""
+    code = f"import sys\nfrom stegcli.cli import console{ASK}"
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(sys.executable, [sys.executable, "-c", code, *argv])
+    shown = b""
+    for line in typed.splitlines(keepends=True):
+        while not shown.rstrip(b" ").endswith(b":"):
+            shown += os.read(terminal, 1000)
+        os.write(terminal, line)
+        shown += b"|"
+    with contextlib.suppress(OSError):  # the terminal's way of saying that its last user has gone
+        while more := os.read(terminal, 1000):
+            shown += more
+    os.waitpid(child, 0)
+    os.close(terminal)
+    prompts, _, said = shown.decode().rpartition("|")
+    return prompts, said.strip()
+
+
+def test_a_passphrase_is_asked_for_without_echo() -> None:
+    prompts, said = on_a_terminal("grüße\n".encode())
+    assert prompts == "passphrase: "
+    assert said == "'grüße'"
+
+
+def test_a_passphrase_that_makes_a_key_is_asked_for_twice() -> None:
+    prompts, said = on_a_terminal(b"horse\nhorse\n", "twice")
+    assert "again" in prompts
+    assert "horse" not in prompts
+    assert said == "'horse'"
+    assert "the two passphrases differ" in on_a_terminal(b"horse\nhouse\n", "twice")[1]
+    assert "the passphrase is empty" in on_a_terminal(b"\n", "twice")[1]
+    assert "no passphrase was given" in on_a_terminal(b"\x04\n")[1]
+
+
+@pytest.mark.parametrize("shell", ["", "<&-", "< /dev/null", "2>&-"])
+def test_without_a_terminal_there_is_nobody_to_ask(shell: str) -> None:
+    ended = process(ASK, shell, input=b"horse\n", start_new_session=True)
+    assert ended.stdout == b""
+    assert shell == "2>&-" or ended.stderr.startswith(b"stego: error: no terminal to ask for the passphrase\n")

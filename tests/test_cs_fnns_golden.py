@@ -7,7 +7,8 @@ import pytest
 
 from stegcli import api, weights
 from stegcli.keys import key as keys
-from stegcli.method import PictureMethod
+from stegcli.method import Asked, Method
+from stegcli.methods.cs_fnns.options import RevealOptions
 from stegcli.pictures import image, metrics
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -18,9 +19,11 @@ def revealed(name, form="", quality=None):
     """Written once by `tests/golden/make.py`; if this fails, the format has changed: give it a new name instead."""
     key = keys.load(GOLDEN / f"{name}.key.npy")
     method = weights.load(key.method, key.weights)
-    assert isinstance(method, PictureMethod)
+    assert isinstance(method, Method)
     stego = image.load(GOLDEN / f"{name}{form}.png")
-    return api.reveal_picture(image.decode(image.encode(stego, "JPEG", quality)) if quality else stego, key, method)
+    arrived = image.decode(image.encode(stego, "JPEG", quality)) if quality else stego
+    (found,) = api.reveal(arrived, method, Asked(key, options=RevealOptions()))
+    return found
 
 
 @pytest.mark.parametrize("name", REVISIONS)

@@ -5,19 +5,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from flow_helpers import settled
+from flow_helpers import settled, with_tensors
 from skimage import data as samples
 
 from stegcli import api
 from stegcli.errors import CapacityError, FileError, RevealError, UsageError, WeightsError
 from stegcli.keys import key as keys
 from stegcli.keys.key import Key
-from stegcli.method import Drawn, Secret, Wish
-from stegcli.methods.cs_fnns import CsFnns, build, measure
+from stegcli.method import Asked, Request, Secret
+from stegcli.methods.cs_fnns import measure, sought
 from stegcli.methods.cs_fnns import method as cs_fnns
+from stegcli.methods.cs_fnns.method import CsFnns, build
+from stegcli.methods.cs_fnns.options import HideOptions, RevealOptions
 from stegcli.nn import tensors
+from stegcli.options import ROBUST
 from stegcli.pictures import image, metrics
-from stegcli.pictures.channel import parse
+from stegcli.pictures.channel import parse_survive
 from stegcli.pictures.image import Picture
 
 KEY = Key("cs-fnns", "x", bytes(range(32)))
@@ -36,7 +39,18 @@ def method() -> CsFnns:
     """Covers of a flow that never learnt anything: what is hidden in them does not mind."""
     made = build(g2={"widths": [4, 4, 4], "steps": [1, 1, 1]}, detector={"width": 4})
     settled(made.g2, 0.05)
-    return made.eval().requires_grad_(False)
+    made.networks.eval().requires_grad_(False)
+    return made
+
+
+def hidden(secrets, keys, method, survive="png", **options) -> api.Hidden:
+    channels = parse_survive(survive)
+    return api.hide(Request(tuple(secrets), tuple(keys), survive=channels, options=HideOptions(**options)), method)
+
+
+def revealed(stego, key, method, **options):
+    (found,) = api.reveal(stego, method, Asked(key, options=RevealOptions(**options)))
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +59,12 @@ def photo() -> Secret:
 
 
 @pytest.fixture(scope="module")
-def stego(method, photo) -> api.Made:
-    return api.make([photo], [KEY], method, Wish(**QUICK))
+def stego(method, photo) -> api.Hidden:
+    return hidden([photo], [KEY], method, **QUICK)
 
 
 def test_a_picture_comes_back_from_the_file(method, photo, stego):
-    back = api.reveal_picture(image.decode(stego.file), KEY, method).picture
+    back = revealed(image.decode(stego.file), KEY, method).picture
     assert back.pixels.shape == photo.picture.pixels.shape
     assert metrics.psnr(photo.picture.pixels, back.pixels) > 28
 
@@ -61,47 +75,46 @@ def test_the_stego_keeps_to_its_cover(stego):
 
 def test_a_fresh_process_draws_the_same(photo, stego, method):
     """Nothing of the sender's memory is needed: another instance, no covers kept."""
-    again = build(**method.config)
-    again.load_state_dict(method.state_dict())
-    revealed = api.reveal_picture(image.decode(stego.file), KEY, again.eval().requires_grad_(False))
-    assert metrics.psnr(photo.picture.pixels, revealed.picture.pixels) > 28
+    again = with_tensors(build(**method.config), method.networks.state_dict())
+    back = revealed(image.decode(stego.file), KEY, again).picture
+    assert metrics.psnr(photo.picture.pixels, back.pixels) > 28
 
 
 @pytest.mark.parametrize("data", [b"", b"x", bytes(range(256)) * 3])
 def test_bytes_come_back_exactly(method, data):
-    made = api.make([Secret(data)], [KEY], method, Wish(travel="bytes", **QUICK))
-    assert api.reveal_picture(image.decode(made.file), KEY, method).data == data
-    assert made.forms == ("bytes",)
+    made = hidden([Secret(data)], [KEY], method, travel="bytes", **QUICK)
+    assert revealed(image.decode(made.file), KEY, method).data == data
+    assert made.draft.forms == ("bytes",)
 
 
 def test_a_full_payload_comes_back_exactly(method):
-    room = method.room(Wish(size=SMALL))
+    room = method.capacity(Request(options=HideOptions(size=SMALL)))
     data = np.random.default_rng(0).bytes(room)
-    made = api.make([Secret(data)], [KEY], method, Wish(size=SMALL, travel="bytes"))
-    assert api.reveal_picture(made.picture, KEY, method).data == data
+    made = hidden([Secret(data)], [KEY], method, size=SMALL, travel="bytes")
+    assert revealed(made.picture, KEY, method).data == data
     with pytest.raises(CapacityError):
-        api.make([Secret(data + b"x")], [KEY], method, Wish(size=SMALL, travel="bytes"))
+        hidden([Secret(data + b"x")], [KEY], method, size=SMALL, travel="bytes")
 
 
 def test_numbers_are_found_and_told(method, photo):
-    made = api.make([photo], [KEY], method, Wish(drawn=Drawn(number=2), **QUICK))
-    assert api.reveal_picture(made.picture, KEY, method).notes == ("message number 2 of this key",)
-    assert made.number == 2
+    made = hidden([photo], [KEY], method, number=2, **QUICK)
+    assert revealed(made.picture, KEY, method).notes == ("message number 2 of this key",)
+    assert made.draft.number == 2
     with pytest.raises(RevealError):
-        api.reveal_picture(made.picture, KEY, method, drawn=Drawn(number=3))
+        revealed(made.picture, KEY, method, number=3)
 
 
 def test_numbers_beyond_the_first_few_must_be_told(method, photo):
-    made = api.make([photo], [KEY], method, Wish(drawn=Drawn(number=70), **QUICK))
+    made = hidden([photo], [KEY], method, number=70, **QUICK)
     with pytest.raises(RevealError):
-        api.reveal_picture(made.picture, KEY, method)
-    assert api.reveal_picture(made.picture, KEY, method, drawn=Drawn(number=70)).picture is not None
+        revealed(made.picture, KEY, method)
+    assert revealed(made.picture, KEY, method, number=70).picture is not None
 
 
 @pytest.mark.parametrize("stranger", [replace(KEY, secret=bytes(32)), keys.beside(KEY)])
 def test_other_keys_read_nothing(method, stego, stranger):
     with pytest.raises(RevealError):
-        api.reveal_picture(stego.picture, stranger, method)
+        revealed(stego.picture, stranger, method)
 
 
 def test_strangers_who_know_cover_and_descriptor_see_no_outline(method, photo, stego):
@@ -109,14 +122,14 @@ def test_strangers_who_know_cover_and_descriptor_see_no_outline(method, photo, s
 
     A picture this small has 64 blocks: a single correlation may be 0.1 by chance, so that of many is looked at.
     """
-    found, truth = method.opened(stego.picture, KEY), photo.picture.pixels
+    found, truth = method.opened(stego.picture, KEY, RevealOptions()), photo.picture.pixels
     alike, busy = [], []
     for seed in range(1, 25):
         stranger = replace(KEY, secret=bytes([seed]) * 32)
-        back = tensors.to_pixels(cs_fnns.decoded(found.told, found.perturbation, stranger, 0).clamp(0, 1))
+        back = tensors.to_pixels(sought.decoded(found.told, found.perturbation, stranger, 0).clamp(0, 1))
         alike.append(measure._correlation(back, truth))
         busy.append(measure._correlation(measure._activity(back), measure._activity(truth)))
-    own = tensors.to_pixels(cs_fnns.decoded(found.told, found.perturbation, KEY, 0).clamp(0, 1))
+    own = tensors.to_pixels(sought.decoded(found.told, found.perturbation, KEY, 0).clamp(0, 1))
     assert measure._correlation(own, truth) > 0.99
     assert abs(np.mean(alike)) < 0.05
     assert abs(np.mean(busy)) < 0.1
@@ -125,22 +138,22 @@ def test_strangers_who_know_cover_and_descriptor_see_no_outline(method, photo, s
 def test_receivers_read_their_own(method, photo):
     other = Secret(b"", Picture(image.resized(samples.chelsea(), 64, 64)))
     held = [KEY, keys.beside(KEY)]
-    made = api.make([photo, other], held, method, Wish(size=SMALL))
+    made = hidden([photo, other], held, method, size=SMALL)
     for key, secret, stranger in zip(held, (photo, other), (other, photo), strict=True):
-        back = api.reveal_picture(made.picture, key, method).picture.pixels
+        back = revealed(made.picture, key, method).picture.pixels
         assert metrics.psnr(secret.picture.pixels, back) > 28
         assert metrics.psnr(stranger.picture.pixels, back) < 15
 
 
 def test_a_file_and_a_picture_for_two_receivers(method, photo):
     held = [KEY, keys.beside(KEY)]
-    made = api.make([photo, Secret(b"for the other")], held, method, Wish(size=SMALL))
-    assert api.reveal_picture(made.picture, held[1], method).data == b"for the other"
+    made = hidden([photo, Secret(b"for the other")], held, method, size=SMALL)
+    assert revealed(made.picture, held[1], method).data == b"for the other"
 
 
 def test_keys_that_draw_different_covers_are_refused(method, photo):
     with pytest.raises(UsageError, match="different covers"):
-        api.make([photo, photo], [KEY, replace(KEY, secret=bytes(32))], method, Wish(**QUICK))
+        hidden([photo, photo], [KEY, replace(KEY, secret=bytes(32))], method, **QUICK)
 
 
 @pytest.mark.parametrize("change", [
@@ -149,43 +162,42 @@ def test_keys_that_draw_different_covers_are_refused(method, photo):
 ])  # fmt: skip
 def test_changed_stegos_reveal_nothing(method, stego, change):
     with pytest.raises(RevealError):
-        api.reveal_picture(Picture(change(stego.picture.pixels)), KEY, method)
+        revealed(Picture(change(stego.picture.pixels)), KEY, method)
 
 
 def test_an_innocent_picture_reveals_nothing(method):
     with pytest.raises(RevealError):
-        api.reveal_picture(Picture(image.resized(samples.astronaut(), 128, 128)), KEY, method)
+        revealed(Picture(image.resized(samples.astronaut(), 128, 128)), KEY, method)
 
 
 def test_another_generator_is_noticed(method, stego):
     """The right key over a cover that differs a little: it says so, and does not give a wrong picture."""
-    other = build(**method.config)
-    other.load_state_dict(method.state_dict())
+    other = with_tensors(build(**method.config), method.networks.state_dict())
     with torch.no_grad():
         other.g2.flows["y1"].chain.flows[0].shift.add_(2e-3)
     with pytest.raises(RevealError) as caught:
-        api.reveal_picture(stego.picture, KEY, other.eval().requires_grad_(False))
+        revealed(stego.picture, KEY, other)
     assert "not the sender's" in str(caught.value.hint)
 
 
 def test_jpeg_is_outlived_if_asked_for(method):
     small = Secret(b"", Picture(image.resized(samples.coffee(), 32, 32)))
-    made = api.make([small], [KEY], method, Wish(parse("jpeg:85"), size=SMALL, steps=60))
+    made = hidden([small], [KEY], method, survive="jpeg:85", size=SMALL, steps=60)
     arrived = image.decode(image.encode(made.picture, "JPEG", 85))
-    back = api.reveal_picture(arrived, KEY, method).picture.pixels
+    back = revealed(arrived, KEY, method).picture.pixels
     assert metrics.psnr(small.picture.pixels, back) > 20
 
 
 def test_aspect_and_size_come_back(method):
     wide = Secret(b"", Picture(image.resized(samples.coffee(), 90, 30)))
-    made = api.make([wide], [KEY], method, Wish(**QUICK))
-    assert api.reveal_picture(made.picture, KEY, method).picture.pixels.shape == (30, 90, 3)
+    made = hidden([wide], [KEY], method, **QUICK)
+    assert revealed(made.picture, KEY, method).picture.pixels.shape == (30, 90, 3)
 
 
 def test_a_larger_secret_is_fitted(method):
     large = Secret(b"", Picture(image.resized(samples.coffee(), 600, 300)))
-    made = api.make([large], [KEY], method, Wish(**QUICK))
-    height, width, _ = api.reveal_picture(made.picture, KEY, method).picture.pixels.shape
+    made = hidden([large], [KEY], method, **QUICK)
+    height, width, _ = revealed(made.picture, KEY, method).picture.pixels.shape
     assert width == pytest.approx(2 * height, abs=1)
     assert height * width == pytest.approx(64 * 64, rel=0.05)
 
@@ -194,7 +206,7 @@ def test_a_larger_secret_is_fitted(method):
                                     np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8),
                                     np.full((1, 1, 3), 90, np.uint8)])  # fmt: skip
 def test_saturated_tiny_and_noise_like_secrets(method, pixels):
-    made = api.make([Secret(b"", Picture(pixels))], [KEY], method, Wish(size=SMALL))
+    made = hidden([Secret(b"", Picture(pixels))], [KEY], method, size=SMALL)
     assert made.psnrs[0] > 20
 
 
@@ -206,43 +218,43 @@ def test_the_size_follows_the_secret():
     assert size_of(65, robust=True) == (512, 512)
 
 
-@pytest.mark.parametrize("wish", [
+@pytest.mark.parametrize("asked", [
     {"size": (100, 128)}, {"size": (1088, 1024)}, {"travel": "cascade"}, {"decoder": "other"},
-    {"drawn": Drawn(generator="faces")}, {"decoder": "paper", "psnr": 42.0}, {"robust": True, "grain": 3.0},
+    {"generator": "faces"}, {"decoder": "paper", "psnr": 42.0}, {"survive": ROBUST, "grain": 3.0},
 ])  # fmt: skip
-def test_wishes_that_cannot_be(method, photo, wish):
+def test_wishes_that_cannot_be(method, photo, asked):
     with pytest.raises(UsageError):
-        api.make([photo], [KEY], method, Wish(**(QUICK | wish)))
+        hidden([photo], [KEY], method, **(QUICK | asked))
 
 
 def test_a_file_that_is_no_picture_cannot_go_as_one(method):
     with pytest.raises(FileError):
-        api.make([Secret(b"text")], [KEY], method, Wish(travel="picture", **QUICK))
+        hidden([Secret(b"text")], [KEY], method, travel="picture", **QUICK)
 
 
 def test_without_a_generator(photo):
     with pytest.raises(WeightsError):
-        api.make([photo], [KEY], build(), Wish(**QUICK))
+        hidden([photo], [KEY], build(), **QUICK)
 
 
 def test_evading_needs_a_detector(method, photo):
-    bare = build(g2=method.config["g2"])
-    bare.g2.load_state_dict(method.g2.state_dict())
+    g2 = {n: t for n, t in method.networks.state_dict().items() if n.startswith("g2.")}
+    bare = with_tensors(build(g2=method.config["g2"]), g2)
     with pytest.raises(WeightsError):
-        api.make([photo], [KEY], bare.eval().requires_grad_(False), Wish(evade=True, **QUICK))
+        hidden([photo], [KEY], bare, evade=True, **QUICK)
 
 
 def test_the_papers_setting(method, photo):
-    made = api.make([photo], [KEY], method, Wish(size=(64, 64), decoder="paper", steps=200, travel="picture"))
-    assert made.forms == ("picture, the paper's decoder",)
-    assert api.reveal_picture(made.picture, KEY, method).picture.pixels.shape == (32, 32, 3)
+    made = hidden([photo], [KEY], method, size=(64, 64), decoder="paper", steps=200, travel="picture")
+    assert made.draft.forms == ("picture, the paper's decoder",)
+    assert revealed(made.picture, KEY, method).picture.pixels.shape == (32, 32, 3)
 
 
 @pytest.mark.cuda
 def test_a_receiver_on_cuda_gets_the_same(method, photo, stego):
     """Decoders and covers are the CPU's whatever the device."""
-    moved = build(**method.config)
-    moved.load_state_dict(method.state_dict())
-    back = api.reveal_picture(stego.picture, KEY, moved.eval().requires_grad_(False).to("cuda")).picture.pixels
-    here = api.reveal_picture(stego.picture, KEY, method).picture.pixels
+    moved = with_tensors(build(**method.config), method.networks.state_dict())
+    moved.device = "cuda"
+    back = revealed(stego.picture, KEY, moved).picture.pixels
+    here = revealed(stego.picture, KEY, method).picture.pixels
     assert metrics.psnr(here, back) > 60

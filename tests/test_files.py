@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from typing import NoReturn
 import pytest
 
 from stegcli import files
-from stegcli.errors import FileError
+from stegcli.errors import CapacityError, FileError
 from stegcli.files import Output
 
 
@@ -89,9 +90,10 @@ def test_limit_holds_for_standard_input(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_limit_holds_where_the_size_is_unknown() -> None:
-    """A device tells size 0 and never ends."""
+    """Files of /proc tell size 0."""
+    assert len(files.read("/proc/self/status", "key")) > 100
     with pytest.raises(FileError, match="too large"):
-        files.read("/dev/zero", "key", limit=10)
+        files.read("/proc/self/status", "key", limit=10)
 
 
 # Writing
@@ -273,9 +275,13 @@ def test_write_all_or_nothing_when_one_exists(way: str, folder: Path) -> None:
 
 
 def test_write_all_to_one_place_twice(way: str, folder: Path) -> None:
-    with pytest.raises(FileError, match="exists"):
-        files.write_all([Output(folder / "a", b"1"), Output(folder / "a", b"2")])
-    assert names(folder) == []
+    (folder / "link").symlink_to(folder / "c")
+    (folder / "c").write_bytes(b"old")
+    for one, other in (("a", "a"), ("c", "link"), ("c", "c")):
+        with pytest.raises(FileError, match="two outputs would both be"):
+            files.write_all([Output(folder / one, b"1"), Output(folder / other, b"2")], force=True)
+    assert names(folder) == ["c", "link"]
+    assert (folder / "c").read_bytes() == b"old"
 
 
 def appears(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -351,13 +357,244 @@ def test_kill_leaves_nothing(folder: Path) -> None:
     assert names(folder) == []
 
 
-def test_a_device_is_written_through_and_stays_one(tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"
+# Links, pipes, devices, descriptors
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("linked", [False, True])
+def test_pipes_and_devices_are_written_through_and_stay(force: bool, linked: bool, folder: Path) -> None:
+    pipe, name = folder / "pipe", folder / ("link" if linked else "pipe")
     os.mkfifo(pipe)
+    if linked:
+        name.symlink_to(pipe)
     with ThreadPoolExecutor(1) as pool:
         received = pool.submit(pipe.read_bytes)
-        files.write(pipe, b"through")
-        assert received.result() == b"through"
+        files.write(name, bytes(200_000), force=force)
+        assert received.result() == bytes(200_000)
     assert pipe.is_fifo()
-    files.write("/dev/null", b"gone", force=True)
+    assert name.is_symlink() == linked
+    files.write("/dev/null", b"gone", force=force)
     assert Path("/dev/null").is_char_device()
+
+
+def test_a_pipe_whose_reader_leaves_is_an_error(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(lambda: os.close(os.open(folder / "pipe", os.O_RDONLY)))
+        with pytest.raises(FileError, match=r"cannot write .*pipe: broken pipe"):
+            files.write(folder / "pipe", bytes(1 << 20))
+        reading.result()
+
+
+def test_a_key_does_not_go_into_a_pipe_that_lies_there(folder: Path) -> None:
+    os.mkfifo(folder / "key.npy")
+    (folder / "link").symlink_to("key.npy")
+    for name in ("key.npy", "link"):
+        with pytest.raises(FileError, match="is no file: a key is not written"):
+            files.write(folder / name, b"secret", force=True, mode=0o600)
+        with pytest.raises(FileError, match="is no file"):
+            files.check_writable([folder / name], force=True, private=True)
+        files.check_writable([folder / name], force=False)
+
+
+def test_a_link_to_a_file_stays_and_the_file_is_replaced(way: str, folder: Path) -> None:
+    (folder / "there").mkdir()
+    (folder / "there" / "file").write_bytes(b"old")
+    (folder / "link").symlink_to("there/file")
+    (folder / "second").symlink_to("link")
+    for name in ("link", "second"):
+        with pytest.raises(FileError, match=rf"output .*{name} exists"):
+            files.write(folder / name, b"new")
+        files.write(folder / name, name.encode(), force=True)
+        assert (folder / "there" / "file").read_bytes() == name.encode()
+    assert (folder / "link").is_symlink()
+    assert not (folder / "there" / "file").is_symlink()
+    assert names(folder / "there") == ["file"]
+    assert names(folder) == ["link", "second", "there"]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_link_that_leads_nowhere_is_refused(force: bool, folder: Path) -> None:
+    (folder / "dangling").symlink_to("absent")
+    (folder / "circle").symlink_to("circle")
+    for name in ("dangling", "circle"):
+        with pytest.raises(FileError, match=r"output .* is a symbolic link that leads (nowhere|to itself)") as caught:
+            files.write(folder / name, b"new", force=force)
+        assert caught.value.hint == "remove it"
+    assert names(folder) == ["circle", "dangling"]
+
+
+def test_a_link_to_a_folder_is_a_folder(folder: Path) -> None:
+    (folder / "link").symlink_to(".")
+    with pytest.raises(FileError, match="is a folder"):
+        files.write(folder / "link", b"", force=True)
+    files.write(folder / "link" / "out", b"abc")
+    assert names(folder) == ["link", "out"]
+
+
+def test_a_strangers_link_in_a_folder_open_to_all_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "file").write_bytes(b"old")
+    (folder / "link").symlink_to("file")
+    folder.chmod(0o1777)
+    files.write(folder / "link", b"new", force=True)  # our own
+    real = Path.stat
+
+    def another_owner(path: Path, **options: bool) -> object:
+        found = real(path, **options)
+        return SimpleNamespace(st_mode=found.st_mode, st_uid=4712) if path == folder else found
+
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    monkeypatch.setattr(Path, "stat", another_owner)
+    with pytest.raises(FileError, match="a symbolic link of another user"):
+        files.write(folder / "link", b"newer", force=True)
+    assert (folder / "file").read_bytes() == b"new"
+
+
+def test_names_as_long_as_the_system_takes(way: str, folder: Path) -> None:
+    name = "x" * 245 + ".png"
+    for force in (False, True):
+        files.write(folder / name, b"abc", force=force)
+    files.write_all([Output(folder / name, b"1"), Output(folder / ("y" * 255), b"2")], force=True)
+    assert names(folder) == [name, "y" * 255]
+
+
+def test_what_means_standard_output(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/dev/stdout")
+    for name in ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", str(tmp_path / "link")):
+        assert files.ordinary(name) == "-"
+        assert files.is_stream(name)
+    for name in ("", "out.png", "/dev/fd/2", "/dev/null", "/dev/fd", "\0"):
+        assert files.ordinary(name) == name
+    assert [files.is_stream(n) for n in ("/dev/fd/7", "/dev/null", "out.png", "/dev", "\0")] == [True, True] + [
+        False
+    ] * 3
+
+
+def process(code: str, *argv: object, shell: str = "") -> subprocess.CompletedProcess[bytes]:
+    """Python code as a process of its own, with the redirections that a shell makes."""
+    script = f'exec {shlex.quote(sys.executable)} -c "$CODE" "$@" {shell}'
+    command = ["bash", "-c", script, "bash", *map(str, argv)]
+    environment = os.environ | {"CODE": f"import sys\nfrom pathlib import Path\nfrom stegcli import files\n{code}"}
+    return subprocess.run(command, capture_output=True, env=environment, check=False, stdin=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "-"])
+def test_standard_output_that_is_a_file_goes_on_where_it_was(name: str, folder: Path) -> None:
+    code = "sys.stdout.write('head ')\nfiles.write(sys.argv[1], b'data', force=True, mode=0o600)\nprint(' tail')"
+    ended = process(code, name, shell=f"> {folder}/out")
+    assert ended.returncode == 0, ended.stderr
+    assert (folder / "out").read_bytes() == b"head data tail\n"
+    assert Path("/dev/stdout").is_symlink()
+
+
+def test_another_descriptor(folder: Path) -> None:
+    ended = process("files.write('/dev/fd/5', b'data', mode=0o600)", shell=f"5> {folder}/out")
+    assert (ended.returncode, (folder / "out").read_bytes()) == (0, b"data")
+    ended = process("files.write('/dev/fd/5', b'data')")
+    assert b"cannot write /dev/fd/5: bad file descriptor" in ended.stderr
+
+
+def test_files_go_again_when_nobody_reads_the_stream(way: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "old").write_bytes(b"old")
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=SimpleNamespace(write=fail)))
+    for force in (False, True):
+        outputs = [Output(folder / "key", b"1"), Output(Path("-"), b"3")]
+        with pytest.raises(FileError, match="cannot write standard output: no space left"):
+            files.write_all(outputs, force)
+        with pytest.raises(FileError, match="cannot write standard output"):
+            files.write_all([Output(folder / "b", b"2"), *outputs], force)
+    assert names(folder) == ["old"]
+
+
+def test_nothing_is_written_after_an_interrupt(folder: Path) -> None:
+    code = "files.stop_writing()\nfiles.write_all([files.Output(Path(n), b'') for n in sys.argv[1:]])"
+    assert b"KeyboardInterrupt" in process(code, folder / "a", folder / "b").stderr
+    assert names(folder) == []
+
+
+# Closed descriptors
+
+
+SAID = """
+from stegcli.errors import FileError
+try:
+    {}
+except FileError as error:
+    Path(sys.argv[1]).write_text(str(error))
+"""
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout"])
+@pytest.mark.parametrize("others", ["", "<&-", "2>&-", "<&- 2>&-"])
+def test_closed_standard_output_is_said_and_nothing_is_written(name: str, others: str, folder: Path) -> None:
+    code = SAID.format(f"files.write_all([files.Output(Path(p), b'x') for p in ({str(folder / 'key')!r}, {name!r})])")
+    process(code, folder / "said", shell=f">&- {others}")
+    assert (folder / "said").read_text() == "cannot write standard output: it is closed"
+    assert names(folder) == ["said"]
+
+
+def test_closed_standard_input_is_said(folder: Path) -> None:
+    process(SAID.format("files.read('-', 'secret')"), folder / "said", shell="<&-")
+    assert (folder / "said").read_text() == "cannot read secret from standard input: it is closed"
+
+
+# Bounds
+
+
+def sparse(path: Path, size: int) -> Path:
+    with path.open("wb") as file:
+        file.truncate(size)
+    return path
+
+
+def test_a_huge_file_is_refused_before_it_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = sparse(folder / "huge", 6 << 30)
+    monkeypatch.setattr(files, "_too_large", lambda *told: FileError(f"too large {told[1:3]}"))
+    with pytest.raises(FileError, match=rf"too large \({6 << 30}, {1 << 30}\)"):
+        files.read(path, "secret")
+    code = f"sys.stdin.buffer.seek(10)\nfiles.read('-', 'secret', {1 << 20})"
+    assert b"secret on standard input is too large: the most is 1 MiB" in process(code, shell=f"< {path}").stderr
+
+
+def test_the_bound_is_named_in_round_figures() -> None:
+    for bound, said in ((10, "10 bytes"), (4096, "4 KiB"), (1 << 30, "1 GiB"), (3 << 20, "3 MiB")):
+        assert str(files._too_large("key x", 0, bound, None)) == f"key x is too large: the most is {said}"
+
+
+def test_more_than_fits_is_told_as_that(folder: Path) -> None:
+    with pytest.raises(CapacityError, match=rf"capacity 1000 bytes, need {6 << 30} bytes"):
+        files.read(sparse(folder / "huge", 6 << 30), "secret", capacity=1000)
+    with pytest.raises(FileError, match="too large"):
+        files.read(folder / "huge", "secret", limit=999, capacity=1000)
+    sparse(folder / "huge", 1000)
+    assert files.read(folder / "huge", "secret", capacity=1000) == bytes(1000)
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/urandom"])
+def test_devices_are_refused_at_once(device: str) -> None:
+    with pytest.raises(FileError, match=f"secret {device} is a device"):
+        files.read(device, "secret")
+    ended = process("files.read('-', 'cover')", shell=f"< {device}")
+    assert b"cover on standard input is a device" in ended.stderr
+
+
+def test_an_empty_device_is_empty() -> None:
+    assert files.read("/dev/null", "secret") == b""
+
+
+def test_a_pipe_is_read_to_its_bound_and_no_further(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    for size, limit in ((0, 10), (3_000_000, 3_000_000), (3_000_001, 3_000_000)):
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit((folder / "pipe").write_bytes, bytes(size))
+            if size <= limit:
+                assert files.read(folder / "pipe", "secret", limit) == bytes(size)
+            else:
+                with pytest.raises(FileError, match="too large"):
+                    files.read(folder / "pipe", "secret", limit)
+
+
+def test_size(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    assert files.size(sparse(folder / "file", 6 << 30)) == 6 << 30
+    assert [files.size(n) for n in (folder / "pipe", folder, folder / "absent", "/dev/zero", "-", "\0")] == [None] * 6

@@ -6,7 +6,7 @@ import pytest
 
 from stegcli import api, weights
 from stegcli.keys import key as keys
-from stegcli.method import PictureMethod
+from stegcli.method import Asked, Method
 from stegcli.pictures import image
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -18,8 +18,8 @@ def test_golden_stegos_reveal(name):
     """Written once by `tests/golden/make.py`; if this fails, the format has changed: give it a new name instead."""
     key = keys.load(GOLDEN / f"{name}.key.npy")
     method = weights.load(key.method, key.weights)
-    assert isinstance(method, PictureMethod)
-    revealed = api.reveal_picture(image.load(GOLDEN / f"{name}.png"), key, method)
+    assert isinstance(method, Method)
+    (revealed,) = api.reveal(image.load(GOLDEN / f"{name}.png"), method, Asked(key))
     assert revealed.data == (GOLDEN / "secret.txt").read_bytes()
 
 
@@ -27,9 +27,10 @@ def test_golden_stegos_reveal(name):
 def test_golden_stegos_outlive_jpeg_80(name):
     key = keys.load(GOLDEN / f"{name}.key.npy")
     method = weights.load(key.method, key.weights)
-    assert isinstance(method, PictureMethod)
+    assert isinstance(method, Method)
     arrived = image.decode(image.encode(image.load(GOLDEN / f"{name}.png"), "JPEG", 80))
-    assert api.reveal_picture(arrived, key, method).data == (GOLDEN / "secret.txt").read_bytes()
+    (revealed,) = api.reveal(arrived, method, Asked(key))
+    assert revealed.data == (GOLDEN / "secret.txt").read_bytes()
 
 
 def test_every_revision_has_a_golden_stego():

@@ -10,8 +10,9 @@ from flow_helpers import settled
 from skimage import data as samples
 from torch import nn
 
-from stegcli.methods import glow2
+from stegcli import methods
 from stegcli.methods.glow2 import recipe_flow
+from stegcli.methods.glow2.method import build
 from stegcli.methods.glow2.noise import from_pixels, to_pixels
 from stegcli.methods.glow2.recipe import RECIPES
 from stegcli.methods.glow2.recipe_flow import WINDOW, bits_per_dimension, dequantise, flow_loss, nll, turn
@@ -263,14 +264,15 @@ BANDS_OF = {"g2": names(8, 9), "g2-landscapes": names(7, 8), "g1": names(4, 4)}
 def test_recipes_are_the_flows_each_of_their_bands_and_the_other_parts():
     expected = set(BANDS_OF) | {f"{n}/{b}" for n, found in BANDS_OF.items() for b in found}
     assert set(RECIPES) == expected | {"inverse", "refiner", "sr", "sr-swin2sr", "udm", "glow"}
-    assert glow2.RECIPES is RECIPES
+    assert methods.recipes("glow2") is RECIPES
+    assert list(methods.about("glow2").parts) == [name for name in RECIPES if "/" not in name]
 
 
 @pytest.fixture(scope="module")
 def built():
     """Every configuration once -> the method."""
     configurations = {json.dumps(r.config, sort_keys=True): r.config for r in RECIPES.values()}
-    return {text: glow2.build(**config) for text, config in configurations.items()}
+    return {text: build(**config) for text, config in configurations.items()}
 
 
 def flow_names(method, part):
@@ -281,7 +283,7 @@ def flow_names(method, part):
 def test_every_recipe_builds_what_it_trains(name, built):
     recipe = RECIPES[name]
     method = built[json.dumps(recipe.config, sort_keys=True)]
-    parameters = [n for n, _ in method.named_parameters()]
+    parameters = [n for n, _ in method.networks.named_parameters()]
     for stage in recipe.stages:
         part, _, band = stage.trains.partition(".flows.")
         assert part in recipe.config

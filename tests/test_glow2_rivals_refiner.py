@@ -11,14 +11,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from flow_helpers import settled
+from flow_helpers import settled, untrained
 from skimage import data as samples
 
-from stegcli import training, weights
+from stegcli import weights
 from stegcli.keys.key import Key
-from stegcli.method import Secret, Wish
-from stegcli.methods.glow2 import build, layout, measure, pictures
-from stegcli.methods.glow2 import method as glow2
+from stegcli.method import Asked, Request, Secret
+from stegcli.methods.glow2 import layout, measure, pictures, sender
+from stegcli.methods.glow2.method import build
+from stegcli.methods.glow2.options import HideOptions
 from stegcli.methods.glow2.rivals import recipe_refiner
 from stegcli.methods.glow2.rivals.recipe_refiner import CHANNELS, RECIPE, refiner_loss, revealed, sample, sent, validate
 from stegcli.methods.glow2.rivals.refiner import LEAST, PAIRS, Guess, Refiner, fixed_signs, guess
@@ -38,7 +39,7 @@ ASSEMBLE = Path(__file__).parent.parent / "training" / "assemble.py"
 
 def made(refiner=None):
     """A method of flows that never learnt anything; with a refiner that did, if its configuration is given."""
-    method = training._seeded(lambda: build(g1=SHAPE, g2=SHAPE, refiner=refiner), 0).eval().requires_grad_(False)
+    method = untrained(build(g1=SHAPE, g2=SHAPE, refiner=refiner))
     if refiner:
         settled(method.refiner)
     return method
@@ -196,11 +197,22 @@ def test_default_size_is_the_recipes():
 # -- in the method
 
 
+def drafted(method, secrets, keys, size, copies=None):
+    options = HideOptions("cascade", size, redundancy=copies)
+    return next(method.drafts(Request(tuple(secrets), tuple(keys), options=options)))
+
+
+def shown_to(method, draft, key, token=None):
+    """The picture that a receiver gets."""
+    (revealed,) = method.reveal(draft.picture, Asked(key, token))
+    return revealed.picture
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("copies", [1, 4])
 def test_what_comes_back_is_refined(plain, refined, copies):
-    draft = next(plain.drafts([picture_secret()], [key_of()], Wish(size=LARGE, travel="cascade", redundancy=copies)))
-    before, after = (m.reveal(Picture(draft.pixels), key_of()).picture for m in (plain, refined))
+    draft = drafted(plain, [picture_secret()], [key_of()], LARGE, copies)
+    before, after = (shown_to(m, draft, key_of()) for m in (plain, refined))
     assert before.pixels.shape == after.pixels.shape == (128, 128, 3)
     assert np.abs(before.pixels.astype(int) - after.pixels).mean() > 0.1
 
@@ -208,9 +220,9 @@ def test_what_comes_back_is_refined(plain, refined, copies):
 @torch.no_grad()
 def test_tokens_bring_refined_pictures(plain, refined):
     secrets, keys = [picture_secret(), picture_secret(left=256)], [key_of(1), key_of(2)]
-    draft = next(plain.drafts(secrets, keys, Wish(size=LARGE, travel="cascade")))
+    draft = drafted(plain, secrets, keys, LARGE)
     for key, token in zip(keys, draft.tokens, strict=True):
-        before, after = (m.reveal(Picture(draft.pixels), key, token).picture for m in (plain, refined))
+        before, after = (shown_to(m, draft, key, token) for m in (plain, refined))
         assert np.abs(before.pixels.astype(int) - after.pixels).mean() > 0.1
 
 
@@ -224,8 +236,8 @@ def test_without_one_the_latents_means_are_shown_as_ever(plain, monkeypatch):
 
     to_picture = pictures.to_picture
     monkeypatch.setattr(pictures, "to_picture", noted)
-    draft = next(plain.drafts([picture_secret()], [key_of()], Wish(size=SMALL, travel="cascade")))
-    back = plain.reveal(Picture(draft.pixels), key_of()).picture
+    draft = drafted(plain, [picture_secret()], [key_of()], SMALL)
+    back = shown_to(plain, draft, key_of())
     g1, sr, z, side, width, height, restore = seen[0]
     assert (sr, side, width, height, restore) == (None, 64, 128, 128, None)
     expected = image.resized(shown(pictures.inverse(g1, torch.from_numpy(z).view(1, 3, 64, 64))[0]), 128, 128)
@@ -235,10 +247,10 @@ def test_without_one_the_latents_means_are_shown_as_ever(plain, monkeypatch):
 def test_weights_without_one_say_nothing_of_it(plain, refined):
     assert plain.refiner is None
     assert "refiner" not in plain.config
-    assert not any(n.startswith("refiner") for n in plain.state_dict())
+    assert not any(n.startswith("refiner") for n in plain.networks.state_dict())
     assert refined.config["refiner"] == REFINER
-    assert {n for n in refined.state_dict() if n not in plain.state_dict()} == {
-        n for n in refined.state_dict() if n.startswith("refiner.")
+    assert {n for n in refined.networks.state_dict() if n not in plain.networks.state_dict()} == {
+        n for n in refined.networks.state_dict() if n.startswith("refiner.")
     }
 
 
@@ -264,12 +276,12 @@ def test_secrets_come_back_as_they_do_in_earnest(photos, monkeypatch):
     """Through trained flows: about as well as by `drafts` and `reveal`, and less well the harsher the channel."""
     source = random.Random(0)
     fixed = SimpleNamespace(randbits=source.getrandbits, token_bytes=source.randbytes)
-    monkeypatch.setattr(glow2, "os_random", fixed)  # the same stego in every run
+    monkeypatch.setattr(sender, "os_random", fixed)  # the same stego in every run
     method, truth = weights.load("glow2"), shown(photos[0])
     found = [revealed(method, photos[:1], ways(c), step(count=1).noise).middle for c in ("png", "jpeg:80")]
     mild, harsh = (metrics.psnr(truth, shown(f[0])) for f in found)
-    draft = next(method.drafts([Secret(b"", Picture(truth))], [key_of()], Wish(parse("png"), "cascade", (64, 64))))
-    earnest = metrics.psnr(truth, method.reveal(Picture(draft.pixels), key_of()).picture.pixels)
+    draft = drafted(method, [Secret(b"", Picture(truth))], [key_of()], SMALL)
+    earnest = metrics.psnr(truth, shown_to(method, draft, key_of()).pixels)
     assert mild > harsh + 3
     assert mild == pytest.approx(earnest, abs=4)
 
@@ -318,7 +330,7 @@ def test_a_few_steps_lower_the_loss(photos):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert all(p.grad is None for n, p in method.named_parameters() if not n.startswith("refiner"))
+    assert all(p.grad is None for n, p in method.networks.named_parameters() if not n.startswith("refiner"))
     assert losses[-1] < 0.95 * losses[0]
 
 
@@ -355,17 +367,17 @@ def test_without_one_it_is_not_measured(plain):
 def test_it_alone_is_joined_to_weights_that_are_joined(plain, refined, tmp_path, monkeypatch):
     """The file it was trained in holds flows too, and other tables or sides than those of the weights that get it."""
     joined, trained, out = (tmp_path / f"{n}.safetensors" for n in ("joined", "trained", "out"))
-    kept = plain.state_dict()
+    kept = plain.networks.state_dict()
     facts = {"g1": {"part": "g1", "steps": 1}, "g2": {"part": "g2", "steps": 2}}
     joined.write_bytes(weights.pack("glow2", plain.config | {"side": 64}, kept, facts))
-    other = {n: t + 1 for n, t in copy.deepcopy(refined.state_dict()).items()}
+    other = {n: t + 1 for n, t in copy.deepcopy(refined.networks.state_dict()).items()}
     trained.write_bytes(weights.pack("glow2", refined.config, other, {"part": "refiner", "steps": 3}))
     monkeypatch.setattr(sys, "argv", ["assemble", "glow2", str(joined), f"{trained}:refiner", "-o", str(out)])
     runpy.run_path(str(ASSEMBLE), run_name="__main__")
     found = weights.read(out)
     assert found.config == plain.config | {"side": 64, "refiner": REFINER}
     assert json.loads(json.dumps(found.training)) == facts | {"refiner": {"part": "refiner", "steps": 3}}
-    for name, tensor in found.tensors.items():
+    for name, tensor in found.tensors().items():
         assert torch.equal(tensor, (other if name.startswith("refiner.") else kept)[name])
     assert weights.load("glow2", str(out)).refiner is not None
     monkeypatch.setattr(sys, "argv", ["assemble", "glow2", f"{trained}:udm", "-o", str(out)])
@@ -376,10 +388,10 @@ def test_it_alone_is_joined_to_weights_that_are_joined(plain, refined, tmp_path,
 def test_a_part_whose_bands_were_trained_one_by_one_is_taken_out_again(plain, tmp_path, monkeypatch):
     joined, out = tmp_path / "joined.safetensors", tmp_path / "out.safetensors"
     bands = {f"g2/{kind}": {"part": f"g2/{kind}", "steps": 1} for kind in ("y", "c", "base")}
-    joined.write_bytes(weights.pack("glow2", plain.config, plain.state_dict(), bands | {"g1": {"part": "g1"}}))
+    joined.write_bytes(weights.pack("glow2", plain.config, plain.networks.state_dict(), bands | {"g1": {"part": "g1"}}))
     monkeypatch.setattr(sys, "argv", ["assemble", "glow2", f"{joined}:g2", "-o", str(out)])
     runpy.run_path(str(ASSEMBLE), run_name="__main__")
     found = weights.read(out)
     assert found.config == {"g2": plain.config["g2"]}
     assert json.loads(json.dumps(found.training)) == bands
-    assert {n for n in plain.state_dict() if n.startswith("g2.")} == set(found.tensors)
+    assert {n for n in plain.networks.state_dict() if n.startswith("g2.")} == set(found.tensors())

@@ -7,7 +7,7 @@ import skimage.data
 import torch
 
 from stegcli import weights
-from stegcli.methods import glow2
+from stegcli.methods.glow2.method import build
 from stegcli.methods.glow2.recipe_sr import SWIN2SR, halve, sr_loss
 from stegcli.methods.glow2.rivals.swin2sr import (
     PLACES,
@@ -178,8 +178,8 @@ def test_default_size_is_the_recipes():
 def test_training_beats_bicubic():
     whole = to_tensor(skimage.data.astronaut())
     photos = torch.cat([whole[..., r : r + 32, 208:240] for r in (80, 112)])
-    method = glow2.build(sr={"kind": "swin2sr", "groups": 1, "blocks": 2, "width": WIDTH, "heads": HEADS})
-    optimizer = torch.optim.Adam(method.parameters(), lr=4e-3)
+    method = build(sr={"kind": "swin2sr", "groups": 1, "blocks": 2, "width": WIDTH, "heads": HEADS})
+    optimizer = torch.optim.Adam(method.networks.parameters(), lr=4e-3)
     for step in range(60):
         optimizer.zero_grad()
         sr_loss(method, photos, Step(Noise.of(0, step, range(2)), 0.0))["l1"].backward()
@@ -197,7 +197,7 @@ def test_the_configuration_says_which_network():
     assert type(build_upscaler({"blocks": 1, "width": 4})) is Upscaler
     assert type(build_upscaler({"kind": "edsr", "blocks": 1})) is Upscaler
     config = {"kind": "swin2sr", "groups": 1, "width": WIDTH, "heads": HEADS}
-    method = glow2.build(sr=config)
+    method = build(sr=config)
     assert type(method.sr) is Swin2SR
     assert method.config["sr"] == config
     with pytest.raises(ValueError, match="no upscaler 'srcnn'"):

@@ -18,9 +18,11 @@ from scipy import stats
 from stegcli.errors import FileError
 from stegcli.keys import key as keys
 from stegcli.keys.key import Key
+from stegcli.keys.passphrase import COSTS, Costs, stretch
 from stegcli.keys.stream import Stream, inverse_normal
 
 SEED = bytes(range(32))
+CHEAP = Costs(64, 1, 2)
 
 
 # Key files
@@ -54,7 +56,7 @@ def test_file_is_a_plain_npy_record(key: Key) -> None:
     assert record["method"].item() == b"lossless-inn"
     assert record["weights"].item() == b"coset-1"
     assert record["secret"].tobytes() == SEED
-    assert record["version"] == 1
+    assert record["version"] == 2
     assert record["kdf"].item() == b"random"
 
 
@@ -117,8 +119,11 @@ NOT_KEYS = {
     "other record": npy(np.zeros((), [("version", "<u2"), ("secret", "u1", (32,))])),
     "huge shape": HEADER.replace(b"(3,)", b"(9" + b"9" * 14 + b",)"),
     "oversized": record() + bytes(5000),
-    "wrong version": record(version=2),
+    "wrong version": record(version=3),
     "method not UTF-8": record(method=b"\xff\xfe"),
+    "unknown derivation": record(kdf=b"md5"),
+    "two groups": record(shares=2),
+    "a group and a passphrase": record(kdf=b"argon2id", shares=1),
 }
 
 
@@ -144,8 +149,20 @@ def test_pickle_in_a_key_is_never_run(tmp_path: Path) -> None:
 
 
 def test_later_version_is_named(tmp_path: Path) -> None:
-    (tmp_path / "key.npy").write_bytes(record(version=2))
-    with pytest.raises(FileError, match="has format 2, this stego reads 1"):
+    for version in (1, 3, 65535):
+        (tmp_path / "key.npy").write_bytes(record(version=version))
+        with pytest.raises(FileError, match=f"has format {version}, this stego reads 2"):
+            keys.load(tmp_path / "key.npy")
+
+
+def test_format_1_is_named(tmp_path: Path) -> None:
+    """As it was before anything was published; only its version is read."""
+    fields = [("version", "<u2"), ("method", "S32"), ("weights", "S64"), ("secret", "u1", (32,)), ("kdf", "S16"),
+              ("salt", "u1", (16,))]  # fmt: skip
+    held = np.zeros((), fields)
+    held["version"] = 1
+    (tmp_path / "key.npy").write_bytes(npy(held))
+    with pytest.raises(FileError, match="has format 1, this stego reads 2"):
         keys.load(tmp_path / "key.npy")
 
 
@@ -174,24 +191,33 @@ def test_random_damage_never_escapes_as_another_error(key: Key, tmp_path: Path) 
 
 def test_passphrase() -> None:
     salt = bytes(range(16))
-    one = keys.from_passphrase("m", "w", b"correct horse", salt)
-    assert one == keys.from_passphrase("m", "w", b"correct horse", salt)
-    assert one.salt == salt
-    expected = hashlib.scrypt(b"correct horse", salt=salt, n=2**17, r=8, p=1, dklen=32, maxmem=2**28)
-    assert one.secret == expected
-    assert keys.from_passphrase("m", "w", b"correct horse", bytes(16)).secret != one.secret
-    assert keys.from_passphrase("m", "w", b"battery staple", salt).secret != one.secret
+    one = keys.from_passphrase("m", "w", "correct horse", salt, CHEAP)
+    assert one == keys.from_passphrase("m", "w", "correct horse", salt, CHEAP)
+    assert (one.salt, one.costs) == (salt, CHEAP)
+    assert one.secret == stretch("correct horse", salt, CHEAP)
+    assert keys.from_passphrase("m", "w", "correct horse", bytes(16), CHEAP).secret != one.secret
+    assert keys.from_passphrase("m", "w", "battery staple", salt, CHEAP).secret != one.secret
+
+
+def test_the_file_tells_what_the_passphrase_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = keys.from_passphrase("m", "w", "x", costs=CHEAP)
+    made.save(tmp_path / "key.npy")
+    held = np.load(tmp_path / "key.npy")
+    assert (held["kdf"].item(), held["memory"], held["passes"], held["lanes"]) == (b"argon2id", 64, 1, 2)
+    assert keys.load(tmp_path / "key.npy") == made
+    monkeypatch.setattr(keys, "stretch", lambda *given: bytes(32) if given[2] == COSTS else b"")
+    assert keys.from_passphrase("m", "w", "x").costs == COSTS
 
 
 def test_passphrase_draws_a_fresh_salt() -> None:
-    a, b = (keys.from_passphrase("m", "w", b"x") for _ in range(2))
+    a, b = (keys.from_passphrase("m", "w", "x", costs=CHEAP) for _ in range(2))
     assert a.salt != b.salt
     assert a.secret != b.secret
 
 
 def test_passphrase_with_wrong_salt_length() -> None:
     with pytest.raises(ValueError, match="salt has 3 bytes"):
-        keys.from_passphrase("m", "w", b"x", b"abc")
+        keys.from_passphrase("m", "w", "x", b"abc")
 
 
 def hkdf_block(secret: bytes, info: bytes) -> bytes:
@@ -261,7 +287,7 @@ def test_file_keeps_the_group(tmp_path: Path) -> None:
         key = Key("cs-fnns", "textures-1", SEED, group=group)
         key.save(tmp_path / "key.npy", force=True)
         assert keys.load(tmp_path / "key.npy") == key
-        assert np.load(tmp_path / "key.npy")["kdf"].item() == b"covers"
+        assert np.load(tmp_path / "key.npy")["shares"] == 1
     assert group.hex() not in repr(key)
     assert "group" not in repr(key)
 

@@ -14,7 +14,6 @@ from stegcli import methods, weights
 from stegcli.errors import FileError
 from stegcli.keys import key as keys
 from stegcli.keys import tokens
-from stegcli.methods import lossless_inn
 
 Z = np.random.default_rng(0).normal(size=(1, 64, 80)).astype(np.float32)
 KEY = keys.Key("lossless-inn", "1bpp-1", bytes(range(32)))
@@ -41,11 +40,13 @@ def test_the_group_of_a_key_stays_with_it() -> None:
     assert tokens.load(Path("z.npy"))[0] == key
 
 
-def test_it_is_told_from_an_ordinary_key_by_its_size() -> None:
-    Path("z.npy").write_bytes(tokens.to_bytes(KEY, Z))
-    assert tokens.is_zkey(Path("z.npy"))
-    assert not tokens.is_zkey(Path("key.npy"))
-    assert not tokens.is_zkey(Path("missing"))
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 64, 80)])
+def test_it_is_told_from_an_ordinary_key_by_its_fields(shape: tuple[int, int, int]) -> None:
+    Path("z.npy").write_bytes(tokens.to_bytes(KEY, np.ones(shape, np.float32)))
+    assert tokens.load("z.npy")[1] is not None
+    assert tokens.load("key.npy")[1] is None
+    with pytest.raises(FileError, match=r"z\.npy"):
+        keys.load("z.npy")
 
 
 def damaged() -> dict[str, bytes]:
@@ -75,9 +76,11 @@ def test_a_damaged_file_is_refused(kind: str) -> None:
 def tiny() -> str:
     """An untrained network embeds nothing, and its z is the message: enough for the way of the files."""
     torch.manual_seed(0)
-    config = lossless_inn.TINY[0]
-    built = methods.get("lossless-inn").build(**config)
-    Path("tiny.safetensors").write_bytes(weights.pack("lossless-inn", config, built.state_dict(), {}))
+    config = methods.module("lossless-inn", "recipe").TINY[0]
+    built = methods.build("lossless-inn", **config)
+    networks = built.build_networks()
+    assert networks is not None
+    Path("tiny.safetensors").write_bytes(weights.pack("lossless-inn", config, networks.state_dict(), {}))
     return "tiny.safetensors"
 
 

@@ -1,22 +1,32 @@
 """Measuring methods that carry pictures: every figure from files, what another key gets, what shows without one."""
 
+import contextlib
 import json
+import random
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from cli_helpers import ok, photo, refused, save, settle
+from flow_helpers import untrained
+from skimage import data as photos
 
-from stegcli import api, weights
+from stegcli import api, methods, weights
 from stegcli.data import load_pictures
 from stegcli.keys.key import Key
 from stegcli.measuring import pictures as measuring
-from stegcli.method import Drawn, Revealed, Wish
-from stegcli.methods.glow2 import build, measure, measure_keys, measure_latents, measure_secrecy
+from stegcli.method import Draft, Request, Revealed
+from stegcli.methods.cs_fnns.options import HideOptions as CsFnnsOptions
+from stegcli.methods.cs_fnns.options import RevealOptions
+from stegcli.methods.glow2 import cascade, measure, measure_keys, measure_latents, measure_secrecy, sender, torus
 from stegcli.methods.glow2.measure_latents import Sample
 from stegcli.methods.glow2.measure_secrecy import Case
-from stegcli.pictures.channel import Channel
+from stegcli.methods.glow2.method import Glow2, build
+from stegcli.methods.glow2.options import HideOptions
+from stegcli.pictures import image, metrics
+from stegcli.pictures.channel import LOSSLESS, Channel
 from stegcli.pictures.image import Picture
 
 SMALL = {"widths": [4, 4, 4], "steps": [1, 1, 1]}
@@ -49,10 +59,8 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights with all parts, none of them trained."""
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        method = build(**PARTS)
-    path.write_bytes(weights.pack("glow2", method.config, method.state_dict(), {}))
+    method = untrained(build(**PARTS))
+    path.write_bytes(weights.pack("glow2", method.config, method.networks.state_dict(), {}))
     return path
 
 
@@ -159,20 +167,23 @@ def test_the_receiver_is_told_how_the_cover_was_drawn(monkeypatch):
     seen = []
 
     class Drawing:
-        def reveal(self, stego, key, token, drawn):
-            seen.append(drawn)
-            return Revealed(None, stego)
+        about = methods.about("cs-fnns")
 
-        min_side = 1
+        def inference(self, hiding):
+            return contextlib.nullcontext()
 
-    pixels = np.full((16, 16, 3), 99, np.uint8)
-    wish = Wish(drawn=Drawn(None, "textures"))
-    made = api.Made(b"", Picture(pixels), 1, ("f",), (None,), (1.0,), Channel("png"), 1, cover_psnr=40.0, number=2)
-    monkeypatch.setattr(api, "make", lambda *_: made)
+        def reveal(self, stego, asked):
+            seen.append(asked.options)
+            return (Revealed(None, stego),)
+
+    picture, cover = (Picture(np.full((16, 16, 3), grey, np.uint8)) for grey in (99, 100))
+    draft = Draft(picture, (None,), ("f",), 1, cover=cover, number=2, told=RevealOptions(2, "textures"))
+    monkeypatch.setattr(api, "hide", lambda *_: api.Hidden(b"", picture, draft, (1.0,), (LOSSLESS,), 1))
     key, rng = Key("toy", "x", bytes(32)), np.random.default_rng(0)
-    trial = measuring._trial(Drawing(), Picture(pixels), key, wish, rng)
-    assert seen == [Drawn(2, "textures")]
-    assert trial.cover_psnr == 40
+    request = Request(options=CsFnnsOptions(generator="textures"))
+    trial = measuring._trial(Drawing(), picture, key, request, rng)
+    assert seen == [RevealOptions(2, "textures")]
+    assert trial.cover_psnr == metrics.psnr(cover.pixels, picture.pixels)
 
 
 def test_secrets_are_the_middle_of_pictures():
@@ -205,6 +216,7 @@ def test_command_measures_shipped_weights(secrets, tmp_path, monkeypatch):
     assert curve["0"] > 20
     assert max(curve["1"], curve["wrong key"]) < 12
     assert figures["secrecy"]["cascade"]["scaled_correlation"] < 6
+    assert figures["secrecy"][measure_secrecy.TOLD]["scaled_correlation"] < 6
 
 
 def test_command_draws_tables(secrets, tiny, tmp_path, monkeypatch):
@@ -293,12 +305,16 @@ def test_a_perturbed_key_gets_less_and_less(method, secrets):
 # -- secrecy
 
 
-def test_latents_are_those_that_were_drawn_from(method, secrets):
-    sample = sample_of(secrets)
-    wish = measure_secrecy.Wish(Channel("png"), "cascade", (64, 64))
-    written = list(measure_secrecy._written(method, sample, wish))
-    assert [len(z) for _, z in written] == [3 * 64 * 64] * 2
-    assert "_draw" not in vars(method)  # nobody listens any more
+CASCADE = Request(options=HideOptions("cascade", (64, 64), redundancy=4))
+
+
+def test_latents_are_those_that_were_drawn_from(method, secrets, monkeypatch):
+    drawn = []
+    draw = Glow2.draw
+    monkeypatch.setattr(Glow2, "draw", lambda self, z, *rest: drawn.append(z.numpy().copy()) or draw(self, z, *rest))
+    written = list(measure_secrecy._written(method, sample_of(secrets), CASCADE))
+    assert [len(w.z) for w in written] == [3 * 64 * 64] * 2
+    assert all(any(np.array_equal(w.z, z) for z in drawn) for w in written)
 
 
 def test_distribution_tells_normal_from_nearly_normal():
@@ -317,6 +333,8 @@ def test_views_put_every_copy_in_its_place():
     sturdy = np.concatenate([latents[ranks], latents[ranks] + 100, [7, 7]])
     found = measure_secrecy.views(np.arange(8.0), sturdy, ranks)
     assert found.tolist() == [[0, 1, 2], [3, 4, 5], [10, 11, 12], [110, 111, 112]]
+    short = measure_secrecy.views(np.arange(8.0), sturdy[:5], ranks)
+    assert short.tolist() == [[0, 1, 2], [3, 4, 5], [10, 11, 12], [110, 0, 112]]
 
 
 @pytest.mark.parametrize("told", [0.0, 0.5])
@@ -340,6 +358,59 @@ def test_linear_attack_finds_what_is_told_and_nothing_else(told):
     assert found["as_whole_gain"] < 0.5
 
 
+@pytest.fixture(scope="module")
+def photos_to_hide():
+    """Photos have latents that vary: what they tell is seen."""
+    wholes = [photos.astronaut(), photos.coffee(), photos.chelsea()]
+    cut = [w[t : t + 192, 150:342] for t in (0, 100) for w in wholes]
+    return Sample([Picture(image.resized(c, 32, 32)) for c in cut], [LOSSLESS], 64, 64, 0)
+
+
+@pytest.fixture
+def fixed(monkeypatch):
+    """The same stegos in every run, so that no statistic fails by chance."""
+    source = random.Random(0)
+    monkeypatch.setattr(sender, "os_random", SimpleNamespace(randbits=source.getrandbits, token_bytes=source.randbytes))
+
+
+def attacked(method, sample, told):
+    """What the attack finds in stegos of the cascade. told: whether the attacker knows the places."""
+    written = measure_secrecy._written(method, sample, CASCADE)
+    cases = [measure_secrecy.case_of(method, sample, CASCADE, w, told) for w in written]
+    assert len(cases) >= 4  # a flow that never learnt anything draws a clipped picture now and then
+    return measure_secrecy.leak(cases, measure_secrecy.restorer(method, sample), sample)
+
+
+def standardised(z1, ranks, n, numbers=cascade.numbers):
+    """As a trained flow has them: these flows never learnt anything."""
+    return numbers((z1 - z1.mean()) / z1.std(), ranks, n)
+
+
+def test_the_papers_additive_pad_is_found_in_the_senders_order(method, photos_to_hide, fixed, monkeypatch):
+    """Reference: the paper, Eq. 7: (z1 + k) / sqrt 2, here in the bands that the sender fills first, unarranged."""
+
+    def unarranged(bands, table, share, taken, key, nonce):
+        return cascade.arranged(bands, table, share, np.arange(0), lambda _, n: np.arange(n))
+
+    monkeypatch.setattr(cascade, "numbers", standardised)
+    monkeypatch.setattr(torus, "write_numbers", lambda x, pad: (x + torus.to_normal(pad)) / np.sqrt(2))
+    monkeypatch.setattr(cascade, "places", unarranged)
+    found = attacked(method, photos_to_hide, told=False)
+    assert found["correlation"] == pytest.approx(0.7, abs=0.05)
+    assert found["by_place_gain"] > 1
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_with_the_places_told_the_pad_alone_keeps_the_secret(method, photos_to_hide, fixed, monkeypatch, padded):
+    monkeypatch.setattr(cascade, "numbers", standardised)
+    if not padded:
+        monkeypatch.setattr(cascade, "pad", lambda key, nonce, n: np.zeros(n))
+    found = attacked(method, photos_to_hide, told=True)
+    assert (found["correlation"] > 0.95) == (not padded)
+    assert (found["scaled_correlation"] > 5) == (not padded)
+    assert (found["by_place_gain"] > 1) == (not padded)
+
+
 def test_one_stego_is_too_few_for_the_linear_attack():
     z1 = np.arange(4.0)
     found = measure_secrecy.leak([Case(z1[None], z1, z1, Picture(np.zeros((2, 2, 3), np.uint8)))], None, None)
@@ -352,10 +423,11 @@ def test_the_papers_module_leaks_and_the_torus_does_not(result, tiny):
     figures = result["measured"][str(tiny)]
     assert figures["udm"]["correlation"] > 0.6
     assert figures["secrecy"]["cascade"]["correlation"] < 0.15
+    assert figures["secrecy"][measure_secrecy.TOLD]["correlation"] < 0.15
 
 
 def test_without_g1_there_is_no_cascade(secrets):
-    method = build(g2=SMALL, side=64).eval().requires_grad_(False)
+    method = untrained(build(g2=SMALL, side=64))
     sample = sample_of(secrets)
     assert measure.forms(method) == ["compressed"]
     parts = measure.parts(method, sample.secrets, sample.attacks, None, 0)

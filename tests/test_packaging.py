@@ -48,7 +48,8 @@ def test_the_wheel_holds_the_package_its_weights_and_nothing_else(wheel: Path) -
     bundled = {f"stegcli/pretrained/{e.file}" for e in weights.entries() if e.file and e.repo is None}
     facts = f"stegcli-{__version__}.dist-info"
     about = {f"{facts}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")}
-    assert held == sources | bundled | about | {"stegcli/weights.toml"}
+    shared = {f"stegcli-{__version__}.data/data/share/man/man1/stego.1"}
+    assert held == sources | bundled | about | shared | {"stegcli/weights.toml"}
 
 
 def fresh_environment(folder: Path) -> Path:

@@ -20,16 +20,16 @@ from PIL import Image as Pillow
 from safetensors.torch import load_file
 from torch import Tensor
 
-from stegcli import guard, methods, training, weights
-from stegcli.cli.app import app
+from stegcli import guard, methods, schedule, training, weights
+from stegcli.cli import app
 from stegcli.errors import FileError, UsageError, WeightsError
 from stegcli.method import Method
-from stegcli.recipe import Loss, Noise, Recipe, Stage, Step
-from stegcli.training import Budget
+from stegcli.recipe import Loss, Noise, Recipe, Stage, Step, seeded
+from stegcli.schedule import Budget
 
 METHOD = "lossless-inn"
-TINY = methods.get(METHOD).TINY[0]
-PART, RECIPE = next(iter(methods.get(METHOD).RECIPES.items()))
+TINY = methods.module(METHOD, "recipe").TINY[0]
+PART, RECIPE = next(iter(methods.recipes(METHOD).items()))
 
 
 def draw_pictures(folder: Path, count: int = 3, side: int = 96) -> Path:
@@ -58,7 +58,7 @@ class Watched:
 
     def __call__(self, method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
         terms = self.loss(method, images, step)
-        self.states.append({n: t.clone() for n, t in method.state_dict().items()})
+        self.states.append({n: t.clone() for n, t in method.networks.state_dict().items()})
         if len(self.values) in self.spoilt:
             terms["bits"] = terms["bits"] * float("nan")
         self.values.append(terms["bits"].item())
@@ -79,7 +79,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Prepare:
         one = replace(RECIPE.stages[0], loss=watched, steps=10, batch=2, crop=32, **changes)
         two = [replace(one, trains="net.couplings.0.net_m"), one]
         recipe = replace(RECIPE, config=TINY, stages=(one,) if stages == 1 else tuple(two), side=64)
-        monkeypatch.setitem(methods.get(METHOD).RECIPES, PART, recipe)
+        monkeypatch.setitem(methods.recipes(METHOD), PART, recipe)
         return watched
 
     return prepare
@@ -89,7 +89,7 @@ def train(data: Path, out: Path, steps: int | None = 4, **options: Any) -> dict[
     """-> the averaged weights that were written."""
     budget = options.pop("budget", Budget(steps=steps))
     training.train(METHOD, None, data, out, budget, **{"device": "cpu"} | options)
-    return weights.read(out).tensors
+    return weights.read(out).tensors()
 
 
 def progress_of(out: Path) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def test_the_loss_goes_down(pictures: Path, tmp_path: Path, small: Prepare) -> N
 
     def copy_loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
         bits = step.noise.bits(1, *images.shape[2:])
-        stego, _ = method.get_submodule("net").embed(images * 255, bits)
+        stego, _ = method.networks.get_submodule("net").embed(images * 255, bits)
         return {"bits": (stego - images * 255 - bits).square().mean()}
 
     watched = small(loss=copy_loss, lr=1e-2)
@@ -134,7 +134,7 @@ def test_what_is_written_loads_and_says_how_it_was_trained(pictures: Path, tmp_p
     small()
     out = tmp_path / "w.safetensors"
     trained = train(pictures, out, steps=3, seed=5)
-    assert same(dict(weights.load(METHOD, str(out)).state_dict()), trained)
+    assert same(dict(weights.load(METHOD, str(out)).networks.state_dict()), trained)
     facts = weights.read(out).training
     assert facts == {"part": PART, "steps": 3, "seed": 5, "torch": torch.__version__}
     assert sorted(p.name for p in tmp_path.iterdir()) == ["w.ckpt", "w.jsonl", "w.safetensors"]
@@ -154,7 +154,8 @@ BANDS = ("g2/y1", "g2/base")
 STAGES = [
     pytest.param(name, part, number, id=f"{name}-{part}-{recipe.stages[number].name}")
     for name in methods.names()
-    for part, recipe in methods.get(name).RECIPES.items()
+    if methods.about(name).parts
+    for part, recipe in methods.recipes(name).items()
     for number in range(len(recipe.stages))
     if "/" not in part or part in BANDS
 ]
@@ -162,20 +163,21 @@ STAGES = [
 
 @pytest.mark.parametrize(("name", "part", "number"), STAGES)
 def test_every_trained_parameter_gets_a_gradient(name: str, part: str, number: int) -> None:
-    recipe: Recipe = methods.get(name).RECIPES[part]
+    recipe: Recipe = methods.recipes(name)[part]
     stage: Stage = recipe.stages[number]
-    method = training._seeded(lambda: methods.get(name).build(**recipe.config), 0)
+    method, networks = seeded(lambda: methods.build(name, **recipe.config), 0)
+    assert networks is not None
     draw = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for parameter in method.parameters():  # off the zeros that last layers start from
+        for parameter in networks.parameters():  # off the zeros that last layers start from
             parameter.add_(0.02 * torch.randn(parameter.shape, generator=draw))
-    for parameter_name, parameter in method.named_parameters():
+    for parameter_name, parameter in networks.named_parameters():
         parameter.requires_grad_(parameter_name.startswith(stage.trains))
     side = min(stage.crop, 64)
     images = torch.rand(2, 3, side, side, generator=draw).mul(255).round().div(255)
     terms = stage.loss(method, images, Step(Noise.of(0, 0, range(2)), 0.5))
     torch.stack([t for n, t in terms.items() if not n.startswith("_")]).sum().backward()
-    trained = {n: p.grad for n, p in method.named_parameters() if p.requires_grad}
+    trained = {n: p.grad for n, p in networks.named_parameters() if p.requires_grad}
     assert trained
     for parameter_name, gradient in trained.items():
         assert gradient is not None, parameter_name
@@ -207,10 +209,10 @@ def test_the_average_follows_its_formula(pictures: Path, tmp_path: Path, small: 
 
 
 def test_the_schedule_warms_up_and_ends_low() -> None:
-    rates = [training._schedule(p) for p in np.linspace(0, 1, 501)]
-    assert rates[0] == pytest.approx(training.FLOOR)
-    assert rates[-1] == pytest.approx(training.FLOOR)
-    assert training._schedule(training.WARMUP) == pytest.approx(1, abs=1e-3)
+    rates = [schedule.schedule(p) for p in np.linspace(0, 1, 501)]
+    assert rates[0] == pytest.approx(schedule.FLOOR)
+    assert rates[-1] == pytest.approx(schedule.FLOOR)
+    assert schedule.schedule(schedule.WARMUP) == pytest.approx(1, abs=1e-3)
     peak = int(np.argmax(rates))
     assert all(np.diff(rates[: peak + 1]) > 0)
     assert all(np.diff(rates[peak:]) < 0)
@@ -358,7 +360,7 @@ EDGE = 0.017
 
 def cliff_loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
     """Falls while a bias grows, by the rate in each step, and is a hundred times as much once it is beyond EDGE."""
-    grown = dict(method.named_parameters())["net.couplings.0.net_a.layers.1.bias"].mean()
+    grown = dict(method.networks.named_parameters())["net.couplings.0.net_a.layers.1.bias"].mean()
     return {"bits": 1 - grown + 100 * float(grown > EDGE)}
 
 
@@ -595,6 +597,6 @@ def test_two_processes_train_what_one_would(pictures: Path, tmp_path: Path) -> N
             break
         two.unlink(missing_ok=True)
     assert ended.returncode == 0, ended.stderr
-    expected, trained = train(pictures, one, batch=2), weights.read(two).tensors
+    expected, trained = train(pictures, one, batch=2), weights.read(two).tensors()
     for name, value in expected.items():
         torch.testing.assert_close(trained[name], value, rtol=0, atol=1e-5)

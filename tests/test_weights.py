@@ -11,40 +11,48 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from cli_helpers import ok
 from cli_helpers import run as command
+from safetensors.torch import save as to_safetensors
 from torch import Tensor
+from toys import register
 
-from stegcli import methods, weights
-from stegcli.errors import FileError, UsageError, WeightsError
-from stegcli.method import Method
+from stegcli import methods, publish, weights
+from stegcli.about import About
+from stegcli.errors import FileError, RevealError, UsageError, WeightsError
+from stegcli.method import Asked, Draft, Method, Request, Revealed
+from stegcli.pictures.image import Picture
 
 METHOD = "lossless-inn"
 TINY = [
     pytest.param(name, config, id=f"{name}-{number}")
     for name in methods.names()
-    for number, config in enumerate(methods.get(name).TINY)
+    if methods.has_module(name, "recipe")
+    for number, config in enumerate(methods.module(name, "recipe").TINY)
 ]
+
+
+def state(method: Method) -> dict[str, Tensor]:
+    return {} if method.networks is None else dict(method.networks.state_dict())
 
 
 def tiny(method: str = METHOD, config: dict[str, Any] | None = None, seed: int = 0) -> Method:
     """A method with random weights, no two of them alike."""
-    built: Method = methods.get(method).build(**(config or methods.get(method).TINY[0]))
+    built = methods.build(method, **(config or methods.module(method, "recipe").TINY[0]))
     draw = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for tensor in built.state_dict().values():
+        for tensor in state(built).values():
             if tensor.is_floating_point():
                 tensor.copy_(torch.randn(tensor.shape, generator=draw))
     return built
 
 
 def packed(built: Method, **changes: Any) -> bytes:
-    facts = {"method": built.name, "config": built.config, "tensors": dict(built.state_dict()), "training": {}}
+    facts = {"method": built.name, "config": built.config, "tensors": state(built), "training": {}}
     return weights.pack(**(facts | changes))
 
 
@@ -109,8 +117,9 @@ def test_every_revision_is_what_weights_toml_says_and_loads(found: weights.Entry
         assert hashlib.sha256(data).hexdigest() == found.sha256
     loaded = weights.load(found.method, found.name)
     assert loaded.name == found.method
-    assert not loaded.training
-    assert not any(p.requires_grad for p in loaded.parameters())
+    if loaded.networks is not None:
+        assert not loaded.networks.training
+        assert not any(p.requires_grad for p in loaded.networks.parameters())
 
 
 @pytest.mark.parametrize("method", methods.names())
@@ -150,21 +159,21 @@ def test_what_is_saved_loads_as_it_was(shelf: Shelf, method: str, config: dict[s
     loaded = weights.load(method)
     assert type(loaded) is type(built)
     assert loaded.config == built.config
-    assert same(dict(loaded.state_dict()), dict(built.state_dict()))
+    assert same(state(loaded), state(built))
     assert weights.read(shelf.pretrained / "one-1.safetensors").training == {"steps": 3}
 
 
 def test_half_precision_files_load_as_float32(shelf: Shelf) -> None:
-    halves = {n: t.half() for n, t in tiny().state_dict().items()}
+    halves = {n: t.half() for n, t in state(tiny()).items()}
     shelf.put(packed(tiny(), tensors=halves))
-    assert all(t.dtype == torch.float32 for t in weights.load(METHOD).state_dict().values())
+    assert all(t.dtype == torch.float32 for t in state(weights.load(METHOD)).values())
 
 
 def test_default_alias_name_and_path_are_the_same_weights(shelf: Shelf) -> None:
     shelf.put(packed(tiny()))
-    wanted = dict(weights.load(METHOD, "one-1").state_dict())
+    wanted = state(weights.load(METHOD, "one-1"))
     for name in ("default", "short", str(shelf.pretrained / "one-1.safetensors")):
-        assert same(dict(weights.load(METHOD, name).state_dict()), wanted)
+        assert same(state(weights.load(METHOD, name)), wanted)
     assert weights.identity(METHOD, "default") == weights.identity(METHOD, "short") == "one-1"
     assert weights.entry(METHOD, "short").name == "one-1"
 
@@ -187,11 +196,23 @@ config = { extra = 7 }
 class Borrower(Method):
     """Has one part of the lender's, and one setting of its own."""
 
-    name = "borrower"
+    about = About("borrower", "borrows", frozenset({"bytes"}), "generated")
 
     def __init__(self, net: dict[str, int], extra: int = 0):
         super().__init__({"net": net, "extra": extra})
-        self.net = torch.nn.Linear(net["size"], 1)
+        self.size = net["size"]
+
+    def build_networks(self) -> torch.nn.Module:
+        return torch.nn.ModuleDict({"net": torch.nn.Linear(self.size, 1)})
+
+    def capacity(self, request: Request) -> int:
+        return 0
+
+    def drafts(self, request: Request) -> Iterator[Draft]:
+        yield from ()
+
+    def reveal(self, stego: Picture, asked: Asked) -> tuple[Revealed, ...]:
+        raise RevealError
 
 
 @pytest.fixture
@@ -201,8 +222,7 @@ def borrower(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Shelf:
     config = {"net": {"size": 3}, "other": {}, "extra": 1}
     shelf.put(packed(tiny(), tensors=tensors, config=config))
     lend(shelf, BORROWER)
-    package, real = SimpleNamespace(METHOD=Borrower, build=Borrower), methods.get
-    monkeypatch.setattr(methods, "get", lambda name: package if name == "borrower" else real(name))
+    register(monkeypatch, Borrower)
     return shelf
 
 
@@ -214,8 +234,9 @@ def lend(shelf: Shelf, entry: str) -> None:
 def test_parts_are_borrowed_with_their_configuration(borrower: Shelf) -> None:
     loaded = weights.load("borrower")
     assert loaded.config == {"net": {"size": 3}, "extra": 7}
-    assert same(dict(loaded.state_dict()), {"net.weight": torch.ones(1, 3), "net.bias": torch.zeros(1)})
-    assert not any(p.requires_grad for p in loaded.parameters())
+    assert same(state(loaded), {"net.weight": torch.ones(1, 3), "net.bias": torch.zeros(1)})
+    assert loaded.networks is not None
+    assert not any(p.requires_grad for p in loaded.networks.parameters())
     found = weights.entry("borrower", "two-1")
     assert (weights.holder(found).method, weights.holder(found).name) == (METHOD, "one-1")
     assert weights.holder(weights.holder(found)) == weights.holder(found)
@@ -249,8 +270,8 @@ def test_what_cannot_be_borrowed(borrower: Shelf, old: str, new: str, message: s
 
 
 def test_a_borrower_has_nothing_to_export(borrower: Shelf, tmp_path: Path) -> None:
-    assert weights.export(tmp_path / "out", "borrower") == []
-    assert [f.name for f in weights.export(tmp_path / "out")] == ["stego-lossless-inn-one-1"]
+    assert publish.export(tmp_path / "out", "borrower") == []
+    assert [f.name for f in publish.export(tmp_path / "out")] == ["stego-lossless-inn-one-1"]
 
 
 def test_commands_know_borrowers(borrower: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,7 +307,11 @@ def test_a_bundled_file_that_is_missing(shelf: Shelf) -> None:
     refused(lambda: weights.load(METHOD), "one-1.safetensors: no such file")
 
 
-@pytest.mark.parametrize("data", [b"", b"not weights at all", b"\xff" * 64, packed(tiny())[:-9], packed(tiny())[:40]])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"not weights at all", b"\xff" * 64, packed(tiny())[:-9], packed(tiny())[:40]],
+    ids=["empty", "text", "ones", "cut", "start"],
+)
 def test_a_file_that_is_not_weights(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "own.safetensors"
     path.write_bytes(data)
@@ -295,7 +320,7 @@ def test_a_file_that_is_not_weights(tmp_path: Path, data: bytes) -> None:
 
 def test_safetensors_of_somebody_else(tmp_path: Path) -> None:
     path = tmp_path / "own.safetensors"
-    path.write_bytes(weights.to_safetensors({"a": torch.zeros(1)}))
+    path.write_bytes(to_safetensors({"a": torch.zeros(1)}))
     refused(lambda: weights.load(METHOD, str(path)), "is not a weights file of stego")
 
 
@@ -308,20 +333,20 @@ def test_weights_of_another_method(shelf: Shelf) -> None:
 def test_a_configuration_of_a_later_version(shelf: Shelf, config: dict[str, Any]) -> None:
     built = tiny()
     shelf.put(packed(built, config=built.config | config))
-    refused(lambda: weights.load(METHOD), "this")
+    refused(lambda: weights.load(METHOD).networks, "this")
 
 
 @pytest.mark.parametrize("wrong", ["missing", "extra", "shape"])
 def test_tensors_that_do_not_fit(shelf: Shelf, wrong: str) -> None:
     built = tiny()
-    tensors = dict(built.state_dict())
+    tensors = state(built)
     first = next(iter(tensors))
     if wrong == "missing":
         del tensors[first]
     else:
         tensors["extra.weight" if wrong == "extra" else first] = torch.zeros(2)
     shelf.put(packed(built, tensors=tensors))
-    error = refused(lambda: weights.load(METHOD), "weights do not fit this version")
+    error = refused(lambda: weights.load(METHOD).networks, "weights do not fit this version")
     assert ("extra.weight" if wrong == "extra" else first) in str(error)
 
 
@@ -362,7 +387,7 @@ def test_a_key_names_a_revision(shelf: Shelf) -> None:
 
 def test_export_writes_folders_ready_to_upload(shelf: Shelf, tmp_path: Path) -> None:
     data = shelf.put(packed(tiny()))
-    (folder,) = weights.export(tmp_path / "out")
+    (folder,) = publish.export(tmp_path / "out")
     assert folder == tmp_path / "out" / "stego-lossless-inn-one-1"
     assert sorted(p.name for p in folder.iterdir()) == ["README.md", "config.json", "one-1.safetensors"]
     assert (folder / "one-1.safetensors").read_bytes() == data
@@ -376,15 +401,15 @@ def test_export_writes_folders_ready_to_upload(shelf: Shelf, tmp_path: Path) -> 
 
 def test_export_replaces_nothing(shelf: Shelf, tmp_path: Path) -> None:
     shelf.put(packed(tiny()))
-    weights.export(tmp_path / "out")
+    publish.export(tmp_path / "out")
     with pytest.raises(FileError, match="file exists"):
-        weights.export(tmp_path / "out")
+        publish.export(tmp_path / "out")
 
 
 def test_export_of_corrupt_weights_is_refused(shelf: Shelf, tmp_path: Path) -> None:
     shelf.put(packed(tiny()))
     (shelf.pretrained / "one-1.safetensors").write_bytes(b"other")
-    refused(lambda: weights.export(tmp_path / "out"), "are corrupt")
+    refused(lambda: publish.export(tmp_path / "out"), "are corrupt")
     assert not (tmp_path / "out").exists()
 
 
@@ -395,7 +420,7 @@ COMMAND = """
 import sys, time
 from pathlib import Path
 from stegcli import weights
-from stegcli.cli.app import app
+from stegcli.cli import app
 
 manifest = Path(sys.argv.pop(1))
 weights.manifest_path = lambda: manifest
@@ -496,7 +521,7 @@ def fails(ended: subprocess.CompletedProcess[str], message: str) -> None:
 
 
 def test_what_was_fetched_once_loads_offline(hub: Hub, stego: Stego) -> None:
-    fails(stego("weights", "verify", HF_HUB_OFFLINE="1"), "are not here and cannot be fetched")
+    fails(stego("weights", "verify", HF_HUB_OFFLINE="1"), "is not here and cannot be fetched")
     fetched = stego("weights", "fetch")
     assert fetched.returncode == 0, fetched.stderr
     offline = stego("weights", "verify", HF_HUB_OFFLINE="1")
@@ -506,7 +531,7 @@ def test_what_was_fetched_once_loads_offline(hub: Hub, stego: Stego) -> None:
 
 
 def test_a_hub_that_cannot_be_reached(hub: Hub, stego: Stego) -> None:
-    fails(stego("weights", "verify", HF_ENDPOINT="http://127.0.0.1:1"), "are not here and cannot be fetched")
+    fails(stego("weights", "verify", HF_ENDPOINT="http://127.0.0.1:1"), "is not here and cannot be fetched")
     assert hub.gets == 0
 
 
@@ -529,7 +554,7 @@ def test_a_broken_transfer_leaves_nothing_that_looks_whole(hub: Hub, stego: Steg
 
 
 @pytest.mark.parametrize(
-    ("fault", "message"), [("absent", "does not give them"), ("unwell", "weights lossless-inn one-1")]
+    ("fault", "message"), [("absent", "does not give it"), ("unwell", "weights lossless-inn one-1")]
 )
 def test_a_hub_without_the_file(hub: Hub, stego: Stego, fault: str, message: str) -> None:
     hub.fault = fault

@@ -47,30 +47,31 @@ def join(method: str, parts: list[str]) -> tuple[dict[str, object], dict[str, to
     tensors: dict[str, torch.Tensor] = {}
     training: dict[str, object] = {}
     for part in parts:
-        found = read(part)
+        found, held = read(part)
         if found.method != method:
             raise SystemExit(f"{part} is of {found.method}")
         config |= found.config
-        tensors |= {n: t.contiguous() for n, t in found.tensors.items()}
+        tensors |= {n: t.contiguous() for n, t in held.items()}
         facts = found.training
         training |= {str(facts["part"]): facts} if "part" in facts else facts
     return config, tensors, training
 
 
-def read(part: str) -> weights.Trained:
-    """FILE or FILE:NAME -> what the file holds, or only the tensors whose names begin so."""
+def read(part: str) -> tuple[weights.Trained, dict[str, torch.Tensor]]:
+    """FILE or FILE:NAME -> what the file says, and its tensors or only those whose names begin so."""
     path, ending, name = part.rpartition(f"{SUFFIX}:")
     if not ending:
-        return weights.read(Path(part))
+        found = weights.read(Path(part))
+        return found, dict(found.tensors())
     found = weights.read(Path(path + SUFFIX))
     part = name.split(".")[0]
     if part not in found.config:
         raise SystemExit(f"{path}{SUFFIX} holds no {name}")
-    tensors = {n: t for n, t in found.tensors.items() if n.startswith(name)}
+    tensors = {n: t for n, t in found.tensors().items() if n.startswith(name)}
     training = found.training
     if "part" not in training:  # facts of several parts, or of bands trained one by one
         training = {n: facts for n, facts in training.items() if n.split("/")[0] == part}
-    return replace(found, config={part: found.config[part]}, tensors=tensors, training=training)
+    return replace(found, config={part: found.config[part]}, training=training), tensors
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
     python training/search_glow2.py --kind blocks --width 64 --data TEXTURES --val TEXTURES-VAL --band y4 [...]
 
 Bands share no parameters and their losses add, so that a candidate can be judged band by band. Minutes are those of one
-core's work. The table that came of it: training/SEARCH-glow2.md.
+core's work. The table that came of it: docs/research/search-glow2.md.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@
     python training/search_lossless_inn.py --val VAL ROW...    rows that need no training: shipped weights, coset, LSB
     python training/search_lossless_inn.py                     the names of the rows
 
-Prints rows of training/SEARCH-lossless-inn.md. The PSNR is of the stego that `hide` would write, file to pixels: with
-the method's own choice of code, its mending, and the secret come back byte for byte. What does not come back is counted
-as failed, and is in no mean.
+Prints rows of docs/research/search-lossless-inn.md. The PSNR is of the stego that `hide` would write, file to pixels:
+with the method's own choice of code, its mending, and the secret come back byte for byte. What does not come back is
+counted as failed, and is in no mean.
 
 All candidates get the same seconds of one core (process time, which other work on the machine hardly touches), the same
 seed and the same crops. `--keep` keeps what was trained, and does not train it again.
@@ -28,18 +28,22 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from stegcli import api, training, weights
-from stegcli.coding import payload
+from stegcli import api, slots, weights
+from stegcli.coding import ldpc, payload
+from stegcli.coding.payload import Plan
 from stegcli.data import Pictures, load_pictures
 from stegcli.keys.key import Key
-from stegcli.method import BitMethod
+from stegcli.measuring.bits import lsb_replacement
+from stegcli.method import Asked, Draft
 from stegcli.methods.lossless_inn import mending, recipe
-from stegcli.methods.lossless_inn.method import NetworkCoder
 from stegcli.methods.lossless_inn.net import COLOURS, BlindNet
+from stegcli.methods.lossless_inn.network import NetworkCoder
 from stegcli.nn import tensors
 from stegcli.pictures import image, metrics
 from stegcli.pictures.image import Picture
-from stegcli.recipe import Noise, Stage, Step
+from stegcli.recipe import Noise, Stage, Step, seeded
+from stegcli.schedule import schedule, set_rate
+from stegcli.slots import BitMethod
 
 METHOD = "lossless-inn"
 DECAYS = (0.999, 0.99, 0.0)
@@ -177,16 +181,20 @@ class Candidate:
 CONFIG = {"blocks": 4, "growth": 12, "depth": 5, "periods": (4, 8, 16)}
 
 
+class SearchedCoder(NetworkCoder):
+    """The shipped recipe's coder, with the network that `net` makes of a configuration."""
+
+    def __init__(self, net: Callable[..., BlindNet], config: dict):
+        super().__init__(weakest_code=SHIPPED.config["weakest_code"], message=config.get("message", 1))
+        self._make = lambda: net(**config)
+
+    def build_networks(self) -> nn.Module:
+        return nn.ModuleDict({"net": self._make()})
+
+
 def coder(net: Callable[..., BlindNet] = BlindNet, **changes) -> Callable[[], NetworkCoder]:
     """The shipped recipe's coder, with another network or configuration."""
-    config = CONFIG | changes
-
-    def build() -> NetworkCoder:
-        method = NetworkCoder(weakest_code=SHIPPED.config["weakest_code"], message=config.get("message", 1))
-        method.net = net(**config)
-        return method
-
-    return build
+    return lambda: SearchedCoder(net, CONFIG | changes)
 
 
 def with_blocks(block: Callable[[int, int], nn.Module], reach: int) -> Callable[[], NetworkCoder]:
@@ -256,11 +264,11 @@ CANDIDATES = {
 
 def trained(candidate: Candidate, pictures: Pictures, seconds: float, seed: int) -> tuple[dict[float, dict], int]:
     """-> the averages of the weights, and how many steps were made."""
-    method = training._seeded(candidate.build, seed)
-    averages = {d: _copy(method) for d in DECAYS}
+    method, networks = seeded(candidate.build, seed)
+    averages = {d: _copy(networks) for d in DECAYS}
     total, whole = 0, sum(s.steps for s in candidate.stages)
     for part in candidate.stages:
-        optimizer = torch.optim.Adam(method.parameters(), lr=part.lr, betas=part.betas)
+        optimizer = torch.optim.Adam(networks.parameters(), lr=part.lr, betas=part.betas)
         spent, budget = 0.0, seconds * part.steps / whole
         while spent < budget:
             noise = Noise.of(seed, total, range(part.batch))
@@ -269,27 +277,27 @@ def trained(candidate: Candidate, pictures: Pictures, seconds: float, seed: int)
             _step(method, part, images, Step(noise, spent / budget), optimizer)
             total += 1
             for decay, average in averages.items():
-                _follow(average, method, min(decay, (1 + total) / (10 + total)))
+                _follow(average, networks, min(decay, (1 + total) / (10 + total)))
             spent += time.process_time() - started
     return averages, total
 
 
 def _step(method: NetworkCoder, part: Stage, images: Tensor, step: Step, optimizer: torch.optim.Optimizer) -> None:
-    training._set_rate(optimizer, part.lr * training._schedule(step.progress))
+    set_rate(optimizer, part.lr * schedule(step.progress))
     terms = part.loss(method, images, step)
     optimizer.zero_grad(set_to_none=True)
     torch.stack([t for n, t in terms.items() if not n.startswith("_")]).sum().backward()
-    norm = nn.utils.clip_grad_norm_(method.parameters(), part.clip)
+    norm = nn.utils.clip_grad_norm_(method.net.parameters(), part.clip)
     if torch.isfinite(norm):
         optimizer.step()
 
 
-def _copy(method: nn.Module) -> dict[str, Tensor]:
-    return {n: t.detach().clone() for n, t in method.state_dict().items()}
+def _copy(networks: nn.Module) -> dict[str, Tensor]:
+    return {n: t.detach().clone() for n, t in networks.state_dict().items()}
 
 
-def _follow(average: dict[str, Tensor], method: nn.Module, decay: float) -> None:
-    for name, value in method.state_dict().items():
+def _follow(average: dict[str, Tensor], networks: nn.Module, decay: float) -> None:
+    for name, value in networks.state_dict().items():
         average[name].lerp_(value, 1 - decay)
 
 
@@ -308,31 +316,34 @@ def kept_or_trained(name: str, options: argparse.Namespace, pictures: Pictures) 
         state = load_file(file)
     method = candidate.build()
     prefix = f"{candidate.decay}/"
-    method.load_state_dict({n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)})
-    return method.eval().requires_grad_(False), int(state["steps"])
+    held = {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
+    method.tensors = lambda: held
+    return method, int(state["steps"])
 
 
 # -- measuring
 
 
-Send = Callable[[api._Sender], api.Hidden | None]
+Send = Callable[[slots._Sender], Iterator[Draft]]
+"""A message on its way -> the stegos that are tried."""
 
 
 @torch.no_grad()
-def measured(method: BitMethod, covers: list[Picture], bpp: float, send: Send = api._Sender.run) -> str:
+def measured(method: BitMethod, covers: list[Picture], bpp: float, send: Send = slots._Sender.drafts) -> str:
     """-> PSNR, the worst of them, how many came back exactly, wrong bits before the code, its rates, seconds."""
     psnrs, wrong, rates, seconds = [], [], [], []
     for index, cover in enumerate(covers):
         data = np.random.default_rng(index).bytes(int(bpp * cover.width * cover.height / 8))
         key = Key(METHOD, "search", bytes(32))
         started = time.process_time()
-        # Not api.hide_bytes, which after a failure looks for what would fit.
-        hidden = send(api._Sender(data, cover, key, method, "PNG"))
+        # Not api.hide, which after a failure looks for what would fit.
+        sender = slots._Sender(method, data, cover, key)
+        hidden = next((d for d in send(sender) if sender.reveals(d)), None)
         seconds.append(time.process_time() - started)
-        if hidden and api.reveal_bytes(image.decode(hidden.file), key, method) == data:
+        if hidden and _revealed(image.encode(hidden.picture), key, method) == data:
             psnrs.append(metrics.psnr(cover.pixels, hidden.picture.pixels))
-            wrong.append(hidden.wrong_bits)
-            rates.append(str(api.ecc.RATES[hidden.code]))
+            wrong.append(hidden.measured["wrong_bits"])
+            rates.append(str(ldpc.RATES[int(hidden.measured["code"])]))
     exact = f"{len(psnrs)} of {len(covers)}"
     if not psnrs:
         return f"failed | | {exact} | | | {np.mean(seconds):.1f}"
@@ -343,12 +354,17 @@ def measured(method: BitMethod, covers: list[Picture], bpp: float, send: Send = 
     )
 
 
+def _revealed(file: bytes, key: Key, method: BitMethod) -> bytes | None:
+    (revealed,) = api.reveal(image.decode(file), method, Asked(key))
+    return revealed.data
+
+
 def by(code: int, mend: bool) -> Send:
     """One try alone: that code, mended or not."""
 
-    def send(sender: api._Sender) -> api.Hidden | None:
-        natural = api._hard(sender.method.reveal(sender.tensor, sender.key))
-        return sender._try(code, payload.write(sender.data, sender.key, natural, code), mend)
+    def send(sender: slots._Sender) -> Iterator[Draft]:
+        natural = slots.hard(sender.method.log_odds(sender.cover, sender.key))
+        yield sender._draft(code, payload.write(sender.data, sender.key, natural, code), mend)
 
     return send
 
@@ -369,12 +385,12 @@ def mending_with(**constants) -> Iterator[None]:
 class EverywhereCoder(NetworkCoder):
     """The network's stego throughout, also where the cover already reads right."""
 
-    def hide(self, bits: np.ndarray, used: np.ndarray, cover: Tensor, key: Key) -> Tensor:
-        target = self._maps(bits.astype(np.float32) * 2 - 1, cover)
-        return self.embed((cover * 255).round(), target) / 255
+    def carry(self, plan: Plan, cover: Picture, key: Key) -> Picture:
+        stego = self.embed(tensors.to_levels(cover.pixels), self._target(plan, cover))
+        return replace(cover, pixels=tensors.from_levels(stego))
 
 
-def shipped(send: Send = api._Sender.run, revision: str = "1bpp", everywhere: bool = False, **constants):
+def shipped(send: Send = slots._Sender.drafts, revision: str = "1bpp", everywhere: bool = False, **constants):
     def row(covers: list[Picture], bpp: float) -> str:
         method = weights.load(METHOD, revision)
         if everywhere:
@@ -388,7 +404,7 @@ def shipped(send: Send = api._Sender.run, revision: str = "1bpp", everywhere: bo
 def lsb(covers: list[Picture], bpp: float) -> str:
     def psnr(index: int, cover: Picture) -> float:
         bits = int(bpp * cover.width * cover.height)
-        stego = bits.lsb_replacement(cover.pixels, bits, np.random.default_rng(index))
+        stego = lsb_replacement(cover.pixels, bits, np.random.default_rng(index))
         return metrics.psnr(cover.pixels, stego)
 
     psnrs = [psnr(i, c) for i, c in enumerate(covers)]
@@ -402,8 +418,8 @@ UNTRAINED = {
     "1bpp": shipped(),
     "3bpp": shipped(revision="3bpp"),
     "everywhere": shipped(everywhere=True),
-    **{f"rate {api.ecc.RATES[c]}, mended": shipped(by(c, mend=True)) for c in range(5)},
-    **{f"rate {api.ecc.RATES[c]}, not mended": shipped(by(c, mend=False)) for c in range(1, 5)},
+    **{f"rate {ldpc.RATES[c]}, mended": shipped(by(c, mend=True)) for c in range(5)},
+    **{f"rate {ldpc.RATES[c]}, not mended": shipped(by(c, mend=False)) for c in range(1, 5)},
     **{f"rounds {n}": shipped(MENDED, ROUNDS=n) for n in (3, 12)},
     "step 2": shipped(MENDED, STEP=2),
     **{f"window {n}": shipped(MENDED, WINDOW=n) for n in (3, 7)},
@@ -415,7 +431,7 @@ def trained_row(name: str, options: argparse.Namespace, pictures: Pictures, cove
     method, steps = kept_or_trained(name, options, pictures)
     with torch.no_grad():
         raw = recipe.validate(method, Pictures(options.val).centres(SHIPPED.pictures, SHIPPED.side))
-    size = sum(p.numel() for p in method.parameters()) // 1000
+    size = sum(p.numel() for p in method.net.parameters()) // 1000
     every = f"{100 * raw['wrong_bits']:.2f} % | {raw['psnr']:.2f}"
     return f"{size} k | {steps} | {every} | {measured(method, covers, options.payload)}"
 

@@ -5,7 +5,7 @@ Nothing here touches tensors, and `stego --help` does not load torch.
 
 from __future__ import annotations
 
-import os
+import contextlib
 import signal
 import sys
 from collections.abc import Callable
@@ -13,10 +13,12 @@ from typing import Annotated, Any
 
 import typer
 
-from stegcli import __version__, methods
-from stegcli.cli.commands import capacity, evaluate, hide, keygen, listing, reveal, train, weights
-from stegcli.cli.console import as_fault, complain, say, show, trace
-from stegcli.errors import FileError, StegoError, UsageError
+from stegcli import methods
+from stegcli.cli.commands import capacity, evaluate, hide, inspect, keygen, listing, reveal, train, weights
+from stegcli.cli.console import as_fault, complain, leave, say, show, trace
+from stegcli.disk import descriptors
+from stegcli.errors import StegoError, UsageError
+from stegcli.version import __version__
 
 INTERRUPTED = 130
 SETTINGS = {"help_option_names": ["--help"], "max_content_width": 100}
@@ -36,6 +38,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("reveal", reveal.reveal, reveal.EXAMPLES),
     ("keygen", keygen.keygen, keygen.EXAMPLES),
     ("capacity", capacity.capacity, capacity.EXAMPLES),
+    ("inspect", inspect.inspect, inspect.EXAMPLES),
     ("methods", listing.methods, listing.EXAMPLES),
     ("evaluate", evaluate.evaluate, evaluate.EXAMPLES),
     ("train", train.train, train.EXAMPLES),
@@ -71,7 +74,8 @@ def top_of_weights(context: typer.Context) -> None:
 
 def _help_if_alone(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), err=True)
+        with contextlib.redirect_stdout(sys.stderr):  # rich prints by itself
+            typer.echo(context.get_help(), err=True)
         raise typer.Exit(UsageError.exit_code)
 
 
@@ -80,10 +84,11 @@ def _help_if_alone(context: typer.Context) -> None:
 
 def main() -> None:
     """Run, and turn every ending into one line and the documented exit status."""
+    descriptors.reopen_closed()
     signal.signal(signal.SIGTERM, _terminated)
     for plugin, reason in methods.broken().items():
         say(f"warning: the plugin {plugin} cannot be loaded: {reason}")
-    _leave(_status())
+    leave(_status())
 
 
 def _terminated(*_: object) -> None:
@@ -117,12 +122,3 @@ def _wrong_usage(error: Any) -> int:
     hint = f"see {context.command_path} --help" if context else None
     complain(UsageError(message[:1].lower() + message[1:], hint))
     return UsageError.exit_code
-
-
-def _leave(status: int) -> None:
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = status or FileError.exit_code
-    sys.exit(status)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stegcli import methods, weights
+from stegcli import methods
 from stegcli.errors import StegoError
 
 CHANNELS = ("png", "jpeg:90", "jpeg:80", "jpeg:75", "jpeg:75..95", "noise:2")
@@ -18,6 +18,8 @@ def method_names(incomplete: str) -> list[str]:
 
 
 def weights_names(incomplete: str) -> list[str]:
+    from stegcli import weights  # loads numpy, which only this completion needs
+
     try:
         entries = weights.entries()
     except StegoError:  # nothing to complete is no reason to disturb the shell

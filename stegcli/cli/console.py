@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import io
 import json
+import math
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
-from stegcli.errors import FileError, StegoError
+from stegcli import files
+from stegcli.errors import FileError, StegoError, UsageError
 
 
 def say(message: str) -> None:
     """One line on standard error. A closed standard error is no reason to fail."""
-    with contextlib.suppress(OSError):
-        sys.stderr.write(f"stego: {_printable(message)}\n")
-        sys.stderr.flush()
+    _tell(f"stego: {_printable(message)}\n")
+
+
+def _tell(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError):  # ValueError: it was closed from within
+        if sys.stderr is not None:
+            sys.stderr.write(text)
+            sys.stderr.flush()
 
 
 def complain(error: StegoError, about: str | None = None) -> None:
@@ -40,7 +49,7 @@ def as_fault(error: Exception) -> StegoError:
 def trace() -> None:
     """The traceback of the error being handled, for who asked for it."""
     if os.environ.get("STEGO_DEBUG"):
-        traceback.print_exc()
+        _tell(traceback.format_exc())
 
 
 def _printable(message: str) -> str:
@@ -50,19 +59,51 @@ def _printable(message: str) -> str:
 
 def emit(record: dict[str, Any], to_stderr: bool = False) -> None:
     """One JSON object on a line of its own. Not-a-number and infinity, which JSON lacks, become null."""
-    text = json.dumps({k: _finite(v) for k, v in record.items()})
+    line = as_json(record)
     if to_stderr:
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        _tell(line)
     else:
-        show(text)
+        show(line.rstrip("\n"))
+
+
+def as_json(record: dict[str, Any]) -> str:
+    """A record -> its line of JSON."""
+    return json.dumps({k: _finite(v) for k, v in record.items()}) + "\n"
 
 
 def show(text: str) -> None:
     """Lines on standard output."""
+    check_stdout()
     with stdout_errors():
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
+
+
+def check_stdout() -> None:
+    """Raises FileError if standard output is closed. To be asked before work whose result or JSON goes there."""
+    if sys.stdout is None:
+        raise FileError("cannot write standard output: it is closed")
+
+
+def stdout_is_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def leave(status: int) -> NoReturn:
+    """End the process with this status. What standard output still holds is written first; if that fails, it is 3.
+
+    After an interrupt no thread is waited for: it may be in the midst of minutes of work.
+    """
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = status or FileError.exit_code
+    if files.stopped():
+        os._exit(status)
+    sys.exit(status)
 
 
 @contextlib.contextmanager
@@ -76,11 +117,33 @@ def stdout_errors() -> Iterator[None]:
 
 
 def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and value - value != 0 else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def on_terminal() -> bool:
-    return sys.stderr.isatty() and not os.environ.get("CI")
+    return sys.stderr is not None and sys.stderr.isatty() and not os.environ.get("CI")
+
+
+def ask_passphrase(prompt: str = "passphrase", twice: bool = False, hint: str = "give --passphrase-file FILE") -> str:
+    """Ask on the terminal, without echo; twice when a key is made. Raises UsageError without a terminal, or if none is
+    given, or if the two differ.
+
+    It is the terminal that is asked, whatever standard input and output are.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)  # it would read standard input, with echo
+        try:
+            given = getpass.getpass(f"{prompt}: ")
+            again = getpass.getpass(f"{prompt}, again: ") if twice and given else given
+        except (getpass.GetPassWarning, OSError, AttributeError) as error:
+            raise UsageError("no terminal to ask for the passphrase", hint) from error
+        except (EOFError, UnicodeDecodeError) as error:
+            raise UsageError("no passphrase was given") from error
+    if not given:
+        raise UsageError("the passphrase is empty")
+    if given != again:
+        raise UsageError("the two passphrases differ")
+    return given
 
 
 @contextlib.contextmanager
@@ -108,7 +171,7 @@ def progress(title: str, quiet: bool) -> Iterator[Callable[[float, float], None]
 
 
 def _clock(seconds: float) -> str:
-    if seconds - seconds != 0:
+    if not math.isfinite(seconds):
         return ""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d} left"
@@ -124,7 +187,7 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
         drawn.add_column(column, overflow="fold")
     for row in rows:
         drawn.add_row(*row)
-    terminal = sys.stdout.isatty()
+    terminal = stdout_is_terminal()
     text = io.StringIO()
     Console(file=text, force_terminal=terminal, width=None if terminal else 160).print(drawn)
     show(text.getvalue().rstrip("\n"))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from stegcli import files, methods, weights
 from stegcli.about import About
+from stegcli.cli import console
 from stegcli.cli.console import say
 from stegcli.errors import FileError, UsageError
 from stegcli.files import STDIO
@@ -41,17 +42,21 @@ class Named:
 
 def named_for_hide(
     secrets: list[str] | None, receivers: list[str] | None, key: list[str], output: str | None, about: About,
-    key_path: Path | None,
+    key_flag: str | None,
 ) -> Named:  # fmt: skip
-    """What was named for `hide` -> the files of each stego. Raises UsageError."""
+    """What was named for `hide` -> the files of each stego. Raises UsageError.
+
+    key_flag: the option that names the path of a fresh key, if it was given.
+    """
     meant = _secrets(secrets, receivers)
     together = bool(receivers) or _goes_together(meant, output, about)
     batch = not together and is_batch(meant, output)
     to_stdout = not batch and _to_stdout(output)
     _check_keys(key, receivers, meant if together else meant[:1], about)
-    if key_path is not None and (key or batch or len(meant) > 1):
-        raise UsageError(f"{key_path} is to be the key of one stego", "leave --key and the other secrets out")
-    if about.keyed and to_stdout and not key and key_path is None:
+    if key_flag is not None and (key or batch or len(meant) > 1):
+        raise UsageError(f"--{key_flag} makes its own key, for one stego", "leave --key and the other secrets out")
+    to_stream = to_stdout or (not batch and files.is_stream(output or STDIO))
+    if about.keyed and to_stream and not key and key_flag is None:
         raise UsageError("without -o there is no place to write a fresh key beside", "give --key KEY or -o OUT")
     outputs = batch_outputs(meant, output, ".png") if batch else [output or STDIO]
     groups = [tuple(meant)] if together else [(s,) for s in meant]
@@ -94,12 +99,45 @@ def check_stdin(*names: str | None) -> None:
 
 
 def _to_stdout(output: str | None) -> bool:
-    if output is None and sys.stdout.isatty():
+    if output is None and console.stdout_is_terminal():
         raise UsageError("standard output is a terminal", "give -o OUT.png")
     return output in (None, STDIO)
 
 
 # -- keys
+
+
+class Passphrases:
+    """Asks for the passphrase of each wrapped key, once in a run."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[str, str] = {}
+
+    def of(self, path: str) -> Callable[[], str]:
+        def ask() -> str:
+            with self._lock:
+                if path not in self._known:
+                    hint = "a key that is wrapped opens on a terminal only"
+                    self._known[path] = console.ask_passphrase(f"passphrase of {path}", hint=hint)
+                return self._known[path]
+
+        return ask
+
+
+def refuse_own(outputs: Sequence[str], used: Sequence[str | None]) -> None:
+    """Refuse to write over what is read: the stego's cover, its key, the stego itself. Raises UsageError."""
+    for output in outputs:
+        for name in used:
+            if name is not None and STDIO not in (output, name) and _is_same(output, name):
+                raise UsageError(f"output {output} is an input too", "give another -o")
+
+
+def _is_same(one: str, other: str) -> bool:
+    try:
+        return Path(one).is_file() and Path(one).samefile(other)
+    except OSError:
+        return False
 
 
 def key_of_environment() -> list[str]:
@@ -133,7 +171,9 @@ def check_held(held: tuple[Key, ...], facets: dict[str, str]) -> None:
     if len({k.secret for k in held}) < len(held):
         raise UsageError("one key for two secrets", "each --secret takes a --key of its own")
     if facets:
-        weights.check_facets(held[0].method, held[0].weights, facets, "the key")
+        again = f"stego keygen {' '.join(f'--{f} {v}' for f, v in facets.items())}"
+        hint = f"leave --{next(iter(facets))} out, or make a key with {again}"
+        weights.check_facets(held[0].method, held[0].weights, facets, "the key is", hint)
 
 
 def key_maker(held: tuple[Key, ...], about: About, named: str | None) -> Callable[[int], tuple[Key, ...]]:
@@ -211,6 +251,12 @@ def batch_outputs(inputs: list[str], folder: str | None, suffix: str) -> list[st
     return [str(Path(folder or ".") / f"{n}{suffix}") for n in names]
 
 
+def as_cover(output: str, cover: str | None, about: About) -> str:
+    """The output of a batch, named for a PNG -> for a JPEG, if its cover is one and stays one."""
+    stays = about.keeps_jpeg and cover is not None and Path(cover).suffix.lower() in image.LOSSY
+    return str(Path(output).with_suffix(".jpg")) if stays else output
+
+
 def covers_for(cover: str | None, count: int) -> list[str | None]:
     """One cover for one stego; in a batch a folder with one for each, or one for all, which is warned of."""
     if cover is None:
@@ -246,7 +292,7 @@ def made_folder(folder: str | None) -> Iterator[None]:
 
 def nth(options: Any, index: int, about: About) -> Any:
     """The options of the first of a batch under one key -> of another, which has a message number of its own."""
-    return replace(options, number=(options.number or 0) + index) if about.numbered else options
+    return replace(options, number=options.number + index) if about.numbered and options.number is not None else options
 
 
 def check_quality(quality: int | None, outputs: tuple[str, ...], about: About) -> None:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from stegcli import api, files, methods, weights
 from stegcli.about import About
 from stegcli.cli import console, inputs, report
+from stegcli.cli.inputs import Passphrases
+from stegcli.cli.pool import side_by_side
 from stegcli.errors import FileError, RevealError, StegoError, UsageError
 from stegcli.files import STDIO, Output
-from stegcli.keys import key as keys
 from stegcli.keys import tokens, used_numbers
 from stegcli.keys.key import Key
 from stegcli.method import Asked, Method, Request, Revealed, Secret
@@ -67,6 +65,7 @@ class RevealJob:
     named: bool = True
     given: tuple[tuple[str, str | bool], ...] = ()
     index: int = 0  # in a batch under one key
+    passphrases: Passphrases = field(default_factory=Passphrases)
 
 
 class Models:
@@ -79,16 +78,16 @@ class Models:
         self._loaded: dict[tuple[str, str], Method] = {}
 
     def of_key(self, key: Key) -> Method:
-        return self._load(key.method, weights.resolve(key.method, key.weights, self._named))
+        return self._load(key.method, weights.resolve(key.method, key.weights, self._named), key.weights)
 
     def of_method(self, name: str) -> Method:
         """For a method without keys."""
         return self._load(name, self._named or "default")
 
-    def _load(self, method: str, name: str) -> Method:
+    def _load(self, method: str, name: str, named: str | None = None) -> Method:
         with self._lock:
             if (method, name) not in self._loaded:
-                self._loaded[method, name] = weights.load(method, name, self._device)
+                self._loaded[method, name] = weights.load(method, name, self._device, named)
             return self._loaded[method, name]
 
 
@@ -101,54 +100,80 @@ def hide(job: HideJob, method: Method, force: bool, quiet: bool) -> dict[str, An
     about = method.about
     format = image.output_format(job.output, about.writes_lossy)
     _check_outputs(job.output, job.fresh_paths if job.fresh else (), force)
-    number = getattr(job.options, "number", None) or 0
-    if about.numbered:
-        _warn_of_reuse(job, number)
     notes: list[str] = []
     secrets = tuple(_read_secret(s, job.options, about, notes) for s in job.secrets)
     cover = None if job.cover is None else image.load(job.cover, "cover")
     notes += [f"cover {job.cover}: {note}" for note in cover.notes] if cover is not None else []
+    if job.output == STDIO and about.keeps_jpeg and cover is not None and cover.source is not None:
+        format = "JPEG"
     if not quiet:
         report.say_start(job.secrets, secrets, job.cover, cover, about, notes)
+    if cover is not None:
+        image.check(cover, format)
     request = Request(secrets, job.keys, cover, job.survive, job.options, format, job.quality)
-    hidden = api.hide(request, method)
-    drawn = hidden.draft.number
-    if about.numbered and drawn not in (None, number):  # a method may pass over covers that are not safe
-        _warn_of_reuse(job, drawn)
-    fresh = _fresh_keys(job, hidden)
-    _write_outputs(job.output, hidden.file, fresh, force)
-    if about.numbered:
-        _remember(job, number if drawn is None else drawn)
+    with _numbers(job, about) as take:
+        hidden = _hidden(request, method, take)
+        fresh = _fresh_keys(job, hidden)
+        files.write_all([*fresh, Output(Path(job.output), hidden.file)], force)
+    if about.numbered and job.fresh:
+        _note_fresh(job, hidden.draft.number)
     paths = [str(o.path) for o in fresh] or list(job.key_paths)
-    notes += hidden.draft.notes
+    notes += [*hidden.draft.notes, *image.lost_in(hidden.draft.picture, format)]
     seconds = round(time.monotonic() - started, 3)
     if not quiet:
         report.say_hidden(job.output, job.secrets, hidden, [o.path for o in fresh])
+        for note in image.lost_in(hidden.draft.picture, format):
+            console.say(note)
     return report.of_hidden(hidden, method, job.keys, secrets, job.output, paths, notes, seconds)
 
 
-def _warn_of_reuse(job: HideJob, number: int) -> None:
-    if job.fresh or not job.warn:
-        return
-    known = {path: used_numbers.numbers(path) for path in job.key_paths}
-    again = [path for path, numbers in known.items() if number in numbers]
-    if again:
-        where = f"warning: number {number} was used with {', '.join(again)} before"
-        console.say(f"{where}: two stegos of one cover show where they differ")
-        unused = used_numbers.least_unused(frozenset().union(*known.values()))
-        console.say(f"hint: --number {unused} was not used yet")
+@contextlib.contextmanager
+def _numbers(job: HideJob, about: About) -> Iterator[Callable[[int | None], int | None]]:
+    """Yields a function: the number that is wanted, or None -> one that nobody else takes with these keys.
+
+    It raises UsageError if the wanted one was used before. All are given back if no stego comes of it. A fresh key has
+    used none.
+    """
+    taken: list[int] = []
+    group = job.keys[0].cover_secret() if about.numbered else b""
+
+    def take(wanted: int | None) -> int | None:
+        if not about.numbered or job.fresh or wanted in taken:
+            return wanted
+        again = getattr(job.options, "force_number", False)
+        taken.append(used_numbers.reserve(job.key_paths, group, wanted, again))
+        return taken[-1]
+
+    try:
+        yield take
+    except BaseException:
+        for number in taken:
+            used_numbers.release(job.key_paths, group, number)
+        raise
 
 
-def _remember(job: HideJob, number: int) -> None:
-    """Note the number beside each key file. Having no place for a note is no reason to fail: the stego is written."""
-    for path in job.fresh_paths if job.fresh else job.key_paths:
+def _hidden(request: Request, method: Method, take: Callable[[int | None], int | None]) -> api.Hidden:
+    """Hide, under a number of its own if the method counts them. A method may pass over numbers whose covers are not
+    safe; if the one that it came to is taken, it gets another."""
+    wanted = getattr(request.options, "number", None)
+    while True:
+        number = take(wanted)
+        ours = request if number is None else replace(request, options=replace(request.options, number=number))
+        hidden = api.hide(ours, method)
         try:
-            if job.fresh:  # it may have replaced a key that had a note
-                used_numbers.forget(path)
-            used_numbers.remember(path, number)
-        except FileError as error:
-            if job.warn:
-                console.say(f"warning: number {number} will not be remembered: {error}")
+            take(number if hidden.draft.number is None else hidden.draft.number)
+        except UsageError:
+            wanted = None
+        else:
+            return hidden
+
+
+def _note_fresh(job: HideJob, number: int | None) -> None:
+    """Note the number of a fresh key. Having no place for a note is no reason to fail: the stego is written."""
+    try:
+        used_numbers.reserve(job.fresh_paths, job.keys[0].cover_secret(), number or 0, again=True)
+    except FileError as error:
+        console.say(f"warning: number {number or 0} will not be remembered: {error}")
 
 
 def _fresh_keys(job: HideJob, hidden: api.Hidden) -> list[Output]:
@@ -179,22 +204,8 @@ def _read_secret(name: str, options: Any, about: About, notes: list[str]) -> Sec
 
 
 def _check_outputs(output: str, fresh: Sequence[str], force: bool) -> None:
-    if output != STDIO:
-        files.check_writable([Path(output)], force)
-    files.check_writable([Path(p) for p in fresh], force)
-
-
-def _write_outputs(output: str, file: bytes, fresh: list[Output], force: bool) -> None:
-    outputs = fresh if output == STDIO else [*fresh, Output(Path(output), file)]
-    files.write_all(outputs, force)
-    if output == STDIO:
-        try:
-            with console.stdout_errors():
-                files.write_stdout(file)
-        except BaseException:
-            for key in fresh:  # a key to what nobody received
-                key.path.unlink(missing_ok=True)
-            raise
+    files.check_writable([Path(output)], force)
+    files.check_writable([Path(p) for p in fresh], force, private=True)
 
 
 # -- revealing
@@ -203,7 +214,7 @@ def _write_outputs(output: str, file: bytes, fresh: list[Output], force: bool) -
 def reveal(job: RevealJob, models: Models, force: bool, quiet: bool) -> dict[str, Any]:
     """Run one job -> the figures of `--json`."""
     started = time.monotonic()
-    if job.output != STDIO and "%d" not in job.output:
+    if "%d" not in job.output:
         files.check_writable([Path(n) for n in _possible_names(job.output, job.named)], force)
     key, asked, method = _asked(job, models)
     stego = image.load(job.stego, "stego")
@@ -227,7 +238,7 @@ def _asked(job: RevealJob, models: Models) -> tuple[Key | None, Asked, Method]:
         assert job.method is not None
         name, key, token = job.method, None, None
     else:
-        key, token = read_key(job.key_path)
+        key, token = tokens.load(job.key_path, job.passphrases.of(job.key_path))
         inputs.check_key(key, job.method)
         name = key.method
     options = parsed("reveal", name, dict(job.given))
@@ -235,13 +246,6 @@ def _asked(job: RevealJob, models: Models) -> tuple[Key | None, Asked, Method]:
         options = inputs.nth(options, job.index, methods.about(name))
     method = models.of_method(name) if key is None else models.of_key(key)
     return key, Asked(key, token, options), method
-
-
-def read_key(path: str) -> tuple[Key, np.ndarray | None]:
-    """A key file -> the key, and the token if it carries one."""
-    if tokens.is_zkey(Path(path)):
-        return tokens.load(Path(path))
-    return keys.load(path), None
 
 
 def _write_revealed(revealed: Sequence[Revealed], job: RevealJob, force: bool) -> list[tuple[str, bytes]]:
@@ -258,11 +262,7 @@ def _write_revealed(revealed: Sequence[Revealed], job: RevealJob, force: bool) -
             name += ".bin" if one.picture is None else ".png"
         _check_terminal(name, data)
         outputs.append((name, data))
-    with console.stdout_errors():
-        if job.output == STDIO:
-            files.write(STDIO, outputs[0][1])
-        else:
-            files.write_all([Output(Path(n), d) for n, d in outputs], force)
+    files.write_all([Output(Path(n), d) for n, d in outputs], force)
     return outputs
 
 
@@ -293,7 +293,7 @@ def _as_file(revealed: Revealed, output: str) -> bytes:
 
 def _check_terminal(output: str, data: bytes) -> None:
     """Binary data on a terminal helps nobody and may reprogram it."""
-    if output == STDIO and sys.stdout.isatty():
+    if output == STDIO and console.stdout_is_terminal():
         with contextlib.suppress(UnicodeDecodeError):
             if data.decode().isprintable() or data.decode().replace("\n", "").isprintable():
                 return
@@ -311,12 +311,13 @@ def run_all(tasks: Sequence[Task], workers: int) -> Iterator[dict[str, Any]]:
 
     An outcome is the job's figures, or `error`; with `input` and `exit` besides. A bad file stops none of the others.
     """
-    if workers == 1:  # in this thread, so that Ctrl-C need not wait for the file at hand
-        yield from (_outcome(*task) for task in tasks)
-        return
     threads = max(1, (os.cpu_count() or 1) // workers)
-    with ThreadPoolExecutor(workers, initializer=_use_threads, initargs=(threads,)) as pool:
-        yield from pool.map(lambda task: _outcome(*task), tasks)
+    start = partial(_use_threads, threads) if workers > 1 else _as_it_is
+    yield from side_by_side([partial(_outcome, *task) for task in tasks], workers, start)
+
+
+def _as_it_is() -> None:
+    """One thread at work uses all cores, as torch does by itself."""
 
 
 def _use_threads(count: int) -> None:
@@ -341,6 +342,8 @@ def run(
     title: str, tasks: Sequence[Task], batch: bool, workers: int, json: bool, quiet: bool, data_to_stdout: bool
 ) -> int:
     """Run the one task, or all of a batch with its progress -> the exit status."""
+    if json or data_to_stdout:
+        console.check_stdout()
     if not batch:
         figures = tasks[0][1]()
         if json:

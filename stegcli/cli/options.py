@@ -12,8 +12,7 @@ import typer
 from stegcli import methods
 from stegcli.cli import complete
 from stegcli.errors import UsageError
-from stegcli.options import Declared, declared
-from stegcli.pictures.channel import ROBUST
+from stegcli.options import ROBUST, Declared, declared
 
 FILES = "Files"
 KEYS = "Keys and receivers"

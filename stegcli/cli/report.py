@@ -37,7 +37,9 @@ def say_start(
 
 def say_hidden(output: str, names: Sequence[str], hidden: Hidden, fresh: Sequence[Path]) -> None:
     width, height = hidden.picture.width, hidden.picture.height
-    line = f"wrote {place(output)}: verified, {width}x{height}, survives {channel.told(hidden.survives)}"
+    as_file = hidden.draft.file is not None
+    lasts = "lost if saved anew" if as_file else f"survives {channel.told(hidden.survives)}"
+    line = f"wrote {place(output)}: verified, {width}x{height}, {lasts}"
     psnr = hidden.cover_psnr
     say(line if psnr is None else f"{line}, PSNR to its cover {psnr:.2f} dB")
     told = zip(names, hidden.draft.forms, hidden.draft.exact, hidden.psnrs, strict=True)
@@ -73,9 +75,9 @@ def of_hidden(
         "capacity_bytes": draft.capacity,
         "bpp": 8 * sum(sent) / (width * height) if sent else None,
         "secret_psnr": _rounded(hidden.psnrs[0]) if single else [_rounded(p) for p in hidden.psnrs],
-        "verified": True,
         "form": draft.forms[0] if single else list(draft.forms),
         "number": draft.number,
+        "verified": True,
         "notes": list(notes),
         "seconds": seconds,
     }

@@ -11,7 +11,7 @@ from stegcli.weights import Entry
 
 
 def methods_table() -> tuple[list[str], list[list[str]]]:
-    columns = ["method", "does", "carries", "cover", "key", "survives", "weights (default first)", "measured"]
+    columns = ["method", "does", "carries", "cover", "key", "room", "survives", "weights (default first)", "measured"]
     return columns, [_method_row(about) for about in methods.abouts()]
 
 
@@ -21,7 +21,7 @@ def _method_row(about: About) -> list[str]:
     ordered = [default, *(n for n in names if n != default)] if names else []
     return [
         about.name, about.summary, _carries(about), about.cover, "yes" if about.keyed else "no",
-        ", ".join(about.survives), ", ".join(ordered),
+        about.room, ", ".join(about.survives), ", ".join(ordered),
         _quality(weights.entry(about.name, default)) if names else "",
     ]  # fmt: skip
 

@@ -29,7 +29,7 @@ import numpy as np
 from stegcli.keys.stream import Stream
 
 if TYPE_CHECKING:
-    from scipy import sparse
+    from scipy import sparse  # imported where a matrix is made: most messages need none, and it loads slowly
 
 # A receiver reads the index from the header: append, never reorder.
 RATES = tuple(Fraction(*r) for r in ((1, 1), (31, 32), (15, 16), (7, 8), (3, 4), (1, 2), (1, 4)))

@@ -13,14 +13,11 @@ ChaCha20 stream in place of the authors' searched tables.
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from stegcli.keys.stream import Stream
 
@@ -28,6 +25,11 @@ BLOCK = 4096  # slots per trellis
 TOGETHER = 32  # trellises per array operation: 2^HEIGHT * TOGETHER floats stay in the processor's cache
 LARGE = 6_000_000  # slots from which a lower trellis keeps the time bearable
 HEIGHT, HEIGHT_LARGE = 10, 7
+CHEAPEST, CHEAPEST_IN_BLOCK = 128, 512
+"""Slots that take part at least, for each message bit and in each block. Fewer suffice for costs that spread widely;
+with costs that are alike in most of a picture, 16 for each bit lose 1 dB."""
+PAYS = 4  # a step that goes through another slot in every block takes so many times as long as one through the same
+NORMALISED = 64  # rows after which costs are counted anew
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,15 @@ class Code:
 
         Bit 0 is set, so that every message can be reached, and the top bit, so that the memory is used.
         """
-        seed = hashlib.sha256(f"stegcli/coset/{self.height}".encode()).digest()
-        drawn = Stream(seed).integers(self.length, 2 ** (self.height - 1))
-        return drawn | np.int64(1 | 2 ** (self.height - 1))
+        return _columns(self.length, self.height)
+
+
+@functools.lru_cache(maxsize=64)
+def _columns(length: int, height: int) -> np.ndarray:
+    seed = hashlib.sha256(f"stegcli/coset/{height}".encode()).digest()
+    drawn = Stream(seed).integers(length, 2 ** (height - 1)) | np.int64(1 | 2 ** (height - 1))
+    drawn.flags.writeable = False
+    return drawn
 
 
 def most_bits(slots: int) -> int:
@@ -81,44 +89,39 @@ def most_bits(slots: int) -> int:
 
 
 def embed(code: Code, slots: np.ndarray, costs: np.ndarray, message: np.ndarray) -> np.ndarray:
-    """Slots' bits (n,), cost of flipping each (n,), message bits -> the cheapest bits with that syndrome."""
+    """Slots' bits (n,), cost of flipping each (n,), message bits -> the cheapest bits with that syndrome.
+
+    In long messages every slot takes part. In short ones only the cheapest do: that is nearly as good and much faster.
+    """
     if code.bits == 0:
         return slots.copy()
     used = code.blocks * code.length
-    x = _by_block(slots[:used], code).astype(np.uint8)
-    rho = _by_block(costs[:used], code).astype(np.float32)
     padded = np.zeros(code.rows * code.blocks, np.uint8)
     padded[: code.bits] = message
-    rows = padded.reshape(code.blocks, code.rows).T  # (rows, blocks)
-    y = np.empty_like(x)
-    with _one_thread():
-        for first in range(0, code.blocks, TOGETHER):
-            group = slice(first, first + TOGETHER)
-            y[:, group] = _viterbi(code, *(np.ascontiguousarray(a[:, group]) for a in (x, rho, rows)))
+    whole = Code(code.slots, code.rows * code.blocks)
+    missing = (padded ^ extract(whole, slots)).reshape(code.blocks, code.rows).T.astype(bool)  # (rows, blocks)
+    rho = _by_block(costs[:used], code).astype(np.float32)
+    flips = np.zeros((code.length, code.blocks), np.uint8)
+    trellis = _Trellis(code)
+    for first in range(0, code.blocks, TOGETHER):
+        group = slice(first, first + TOGETHER)
+        trellis.run(np.ascontiguousarray(rho[:, group]), np.ascontiguousarray(missing[:, group]), flips[:, group])
     result = slots.copy()
-    result[:used] = y.T.reshape(-1)
+    result[:used] ^= flips.T.reshape(-1).astype(slots.dtype)
     return result
 
 
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """The steps of a trellis are many and short: threads wait for each other longer than they work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 def extract(code: Code, slots: np.ndarray) -> np.ndarray:
-    """Slots' bits (n,) -> message bits: the syndrome H y."""
+    """Slots' bits (n,) -> message bits: the syndrome H y.
+
+    Slots may be unsigned integers of any width: each of their bits then counts as a picture of its own.
+    """
     if code.bits == 0:
-        return np.empty(0, np.uint8)
-    y = _by_block(slots[: code.blocks * code.length], code).astype(np.uint8)
-    message = np.zeros((code.rows, code.blocks), np.uint8)
+        return np.empty(0, slots.dtype)
+    y = _by_block(slots[: code.blocks * code.length], code)
+    message = np.zeros((code.rows, code.blocks), y.dtype)
     for b in range(min(code.height, code.rows)):
-        touched = (code.columns >> b & 1).astype(np.uint8)[:, None]
+        touched = (0 - (code.columns >> b & 1)).astype(y.dtype)[:, None]  # all ones, or none
         sums = np.bitwise_xor.reduceat(y & touched, code.starts, axis=0)
         message[b:] ^= sums[: code.rows - b]
     return message.T.reshape(-1)[: code.bits]
@@ -129,55 +132,76 @@ def _by_block(values: np.ndarray, code: Code) -> np.ndarray:
     return np.ascontiguousarray(values.reshape(code.blocks, code.length).T)
 
 
-def _viterbi(code: Code, x: np.ndarray, rho: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """(length, B) bits and costs, (rows, B) message bits -> (length, B) cheapest bits."""
-    states, (length, width) = 2**code.height, x.shape
-    flip0, flip1 = torch.from_numpy(rho * x), torch.from_numpy(rho * (1 - x))  # cost of writing 0, of writing 1
-    bits = torch.from_numpy(rows).bool()
-    ends = set(np.append(code.starts[1:], length).tolist())
-    columns = torch.from_numpy(code.columns)
-    every = torch.arange(states)
-    cost = torch.full((states, width), torch.inf)
-    cost[0] = 0
-    ones = torch.empty((length, states, width), dtype=torch.bool)
-    masks = _row_masks(code)
-    row = 0
-    for j in range(length):
-        source = every ^ (columns[j] & masks[row])
-        as_one = cost.index_select(0, source).add_(flip1[j])
-        as_zero = cost.add_(flip0[j])
-        torch.lt(as_one, as_zero, out=ones[j])
-        cost = torch.minimum(as_one, as_zero)
-        if j + 1 in ends:
-            cost = _settle(cost, bits[row])
-            row += 1
-    return _walk_back(code, ones, bits, masks)
+class _Trellis:
+    """The Viterbi algorithm over the blocks of a code, some of them side by side.
+
+    A state holds the syndrome that is still missing in the next `height` rows. cost[s] is what it costs to get to s
+    from a cover that misses nothing; a step through column c sets cost[s] = min(cost[s], cost[s ^ c] + rho).
+    """
+
+    def __init__(self, code: Code):
+        self._code = code
+        self._starts, self._ends = code.starts, np.append(code.starts[1:], code.length)
+        per_row = max(CHEAPEST, -(-CHEAPEST_IN_BLOCK // code.rows))
+        self._chosen = per_row if PAYS * per_row * code.rows < code.length else 0  # of each row; 0: all of them
+        self._all = [] if self._chosen else [self._row(row, None) for row in range(code.rows)]
+        steps = self._chosen * code.rows or code.length
+        self._flipped = np.empty((steps, 2**code.height, min(TOGETHER, code.blocks)), bool)
+
+    def run(self, rho: np.ndarray, missing: np.ndarray, flips: np.ndarray) -> None:
+        """Costs (length, B), syndrome that is missing (rows, B) -> `flips` (length, B), set to 1 where to flip."""
+        rows = self._all or [self._row(row, rho) for row in range(self._code.rows)]
+        cost = np.full((2 ** (self._code.height - 1), rho.shape[1]), np.inf, np.float32)
+        cost[0] = 0
+        step = 0
+        for row, (places, columns) in enumerate(rows):
+            weights = rho[places] if places.ndim == 1 else np.take_along_axis(rho, places, axis=0)
+            cost = _through(cost, weights, columns, self._flipped[step : step + len(places), :, : rho.shape[1]])
+            step += len(places)
+            # Keep the states whose lowest bit is the missing one, and move on by one row.
+            cost = np.where(missing[row], cost[1::2], cost[0::2])
+            if row % NORMALISED == 0:
+                cost -= cost.min(axis=0)  # sums stay small, so that their last bits count
+        self._walk_back(rows, missing, flips)
+
+    def _row(self, row: int, rho: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """-> the places that a row's steps go through, in order, and the columns there: (k,), or (k, B) if chosen."""
+        first, last = self._starts[row], self._ends[row]
+        mask = 2 ** min(self._code.height, self._code.rows - row) - 1  # near the end the band leaves the matrix
+        if rho is None:
+            places = np.arange(first, last)
+        else:
+            places = first + np.argpartition(rho[first:last], self._chosen, axis=0)[: self._chosen]
+        return places, self._code.columns[places] & mask
+
+    def _walk_back(self, rows: list[tuple[np.ndarray, np.ndarray]], missing: np.ndarray, flips: np.ndarray) -> None:
+        lanes = np.arange(missing.shape[1])
+        state = np.zeros(len(lanes), np.int64)
+        step = sum(len(places) for places, _ in rows)
+        for (places, columns), bit in zip(reversed(rows), missing[::-1], strict=True):
+            state = state << 1 | bit
+            for place, column in zip(places[::-1], columns[::-1], strict=True):
+                step -= 1
+                flip = self._flipped[step, state, lanes]
+                flips[place, lanes] = flip
+                state ^= column * flip
 
 
-def _row_masks(code: Code) -> list[int]:
-    """Which bits of a column exist at each row: near the end of a block the band leaves the matrix."""
-    return [2 ** min(code.height, code.rows - row) - 1 for row in range(code.rows)]
+def _through(cost: np.ndarray, weights: np.ndarray, columns: np.ndarray, flipped: np.ndarray) -> np.ndarray:
+    """Costs at the start of a row -> costs after its steps, (2^height, B); what was flipped on the way is noted.
 
-
-def _settle(cost: Tensor, bit: Tensor) -> Tensor:
-    """Keep the states whose lowest bit is the message's, and move on by one row."""
-    even, odd = cost[0::2], cost[1::2]
-    kept = torch.where(bit, odd, even)
-    return torch.cat([kept, torch.full_like(kept, torch.inf)])
-
-
-def _walk_back(code: Code, ones: Tensor, bits: Tensor, masks: list[int]) -> np.ndarray:
-    decided, message = ones.numpy(), bits.numpy().astype(np.int64)
-    length, _, width = decided.shape
-    lanes = np.arange(width)
-    state = np.zeros(width, np.int64)
-    y = np.empty((length, width), np.uint8)
-    starts, columns = code.starts, code.columns
-    last = length
-    for row in range(code.rows - 1, -1, -1):
-        state = (state << 1) | message[row]
-        for j in range(last - 1, starts[row] - 1, -1):
-            y[j] = decided[j, state, lanes]
-            state ^= (columns[j] & masks[row]) * y[j]
-        last = starts[row]
-    return y
+    cost: (2^(height - 1), B), of the states without the top bit: no other can be reached yet.
+    """
+    half, width = cost.shape
+    lanes, every = np.arange(width), np.arange(2 * half)
+    cost = np.concatenate([cost, np.full_like(cost, np.inf)])
+    other = np.empty_like(cost)
+    for column, weight, noted in zip(columns, weights, flipped, strict=True):
+        if column.ndim == 0:
+            np.take(cost, every ^ column, axis=0, out=other, mode="clip")
+        else:
+            np.take(cost.reshape(-1), (every[:, None] ^ column) * width + lanes, out=other, mode="clip")
+        other += weight
+        np.less(other, cost, out=noted)
+        np.minimum(other, cost, out=cost)
+    return cost

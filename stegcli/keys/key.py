@@ -10,50 +10,46 @@ on every machine. No library generator takes part: those may change from one ver
 
 from __future__ import annotations
 
-import io
 import os
 import secrets
-import struct
-import tokenize
-import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from stegcli import files
 from stegcli.errors import FileError
+from stegcli.keys import record
+from stegcli.keys.passphrase import COST_FIELDS, COSTS, KDF, SALT_BYTES, Costs, is_wrapped, stretch, unwrap
 from stegcli.keys.stream import Stream
 
-VERSION = 1
+DERIVATION = 1
+"""Of what is derived from a key: it stands in every label. Another format of the file changes nothing in it."""
 SECRET_BYTES = 32
-SALT_BYTES = 16
-GROUP_BYTES = SALT_BYTES  # it lies in the salt's place
-# scrypt at the strength OWASP and age's default consider interactive: 2^17 * 8 * 128 bytes = 128 MiB.
-SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**17, 8, 1
+GROUP_BYTES = 16
 MAX_FILE_BYTES = 4096
+RANDOM = b"random"
 
-RECORD = np.dtype(
-    [
-        ("version", "<u2"),
-        ("method", "S32"),
-        ("weights", "S64"),
-        ("secret", "u1", (SECRET_BYTES,)),
-        ("kdf", "S16"),  # "random"; "scrypt" with the salt that follows; "covers" with the group in its place
-        ("salt", "u1", (SALT_BYTES,)),
-    ]
-)
+FIELDS: record.Fields = [
+    ("version", "<u2"),
+    ("method", "|S32"),
+    ("weights", "|S64"),
+    ("secret", "|u1", (SECRET_BYTES,)),
+    ("shares", "|u1"),  # 1 if covers are drawn from the group that follows, which other keys have too
+    ("group", "|u1", (GROUP_BYTES,)),
+    *COST_FIELDS,  # kdf: "random", or "argon2id" with what made the secret of a passphrase
+]
+RECORD = np.dtype(FIELDS)
 
 
 @dataclass(frozen=True)
 class Key:
     """The 32 secret bytes shared by sender and receiver, and what they are for.
 
-    salt: of the passphrase that it was made from. group: what its covers are drawn from, if that is not its own secret
-    (`beside`). A key has at most one of the two: ValueError.
+    salt, costs: of the passphrase that it was made from. group: what its covers are drawn from, if that is not its own
+    secret (`beside`). A key has at most one of the two: ValueError.
     """
 
     method: str
@@ -61,6 +57,7 @@ class Key:
     secret: bytes = field(repr=False)
     salt: bytes | None = None
     group: bytes | None = field(default=None, repr=False)
+    costs: Costs = field(default=COSTS, repr=False)
 
     def __post_init__(self) -> None:
         if self.salt is not None and self.group is not None:
@@ -75,6 +72,10 @@ class Key:
     def stream(self, purpose: str, number: int = 0) -> Stream:
         """Name -> a fresh deterministic stream of integers and floats."""
         return Stream(self.derive(purpose, number))
+
+    def message(self, nonce: bytes) -> Key:
+        """Nonce of one message -> the key that all of that message is derived from, and nothing of any other."""
+        return Key(self.method, self.weights, self.derive("message", int.from_bytes(nonce, "big")))
 
     def cover_secret(self) -> bytes:
         """The 16 bytes that covers are drawn from: the group's, else derived from the key.
@@ -92,20 +93,25 @@ class Key:
         files.write(path, self.to_bytes(), force=force, mode=0o600)
 
     def to_bytes(self) -> bytes:
-        record = np.zeros((), RECORD)
-        record["version"] = VERSION
-        record["method"] = self.method.encode()
-        record["weights"] = self.weights.encode()
-        record["secret"] = np.frombuffer(self.secret, np.uint8)
-        record["kdf"] = b"scrypt" if self.salt else b"random" if self.group is None else b"covers"
-        record["salt"] = np.frombuffer(self.group or self.salt or bytes(SALT_BYTES), np.uint8)
-        buffer = io.BytesIO()
-        np.save(buffer, record, allow_pickle=False)
-        return buffer.getvalue()
+        return record.to_bytes(self.to_record())
+
+    def to_record(self) -> np.ndarray:
+        held = np.zeros((), RECORD)
+        held["version"] = record.VERSION
+        held["method"] = self.method.encode()
+        held["weights"] = self.weights.encode()
+        held["secret"] = np.frombuffer(self.secret, np.uint8)
+        held["shares"] = self.group is not None
+        held["group"] = np.frombuffer(self.group or bytes(GROUP_BYTES), np.uint8)
+        held["kdf"] = RANDOM if self.salt is None else KDF
+        if self.salt is not None:
+            held["salt"] = np.frombuffer(self.salt, np.uint8)
+            held["memory"], held["passes"], held["lanes"] = self.costs.memory, self.costs.passes, self.costs.lanes
+        return held
 
 
 def _expand(secret: bytes, method: str, purpose: str, number: int, length: int = 32) -> bytes:
-    info = f"stegcli/{VERSION}/{method}/{purpose}/{number}".encode()
+    info = f"stegcli/{DERIVATION}/{method}/{purpose}/{number}".encode()
     return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(secret)
 
 
@@ -123,53 +129,45 @@ def beside(key: Key) -> Key:
     return Key(key.method, key.weights, secrets.token_bytes(SECRET_BYTES), group=key.cover_secret())
 
 
-def from_passphrase(method: str, weights: str, passphrase: bytes, salt: bytes | None = None) -> Key:
-    """Passphrase and salt (fresh if None) -> key, through scrypt (RFC 7914) with 128 MiB."""
+def from_passphrase(method: str, weights: str, passphrase: str, salt: bytes | None = None, costs: Costs = COSTS) -> Key:
+    """Passphrase and salt (fresh if None) -> key, through Argon2id."""
     salt = salt or secrets.token_bytes(SALT_BYTES)
-    if len(salt) != SALT_BYTES:
-        raise ValueError(f"salt has {len(salt)} bytes, not {SALT_BYTES}")
-    kdf = Scrypt(salt=salt, length=SECRET_BYTES, n=SCRYPT_N, r=SCRYPT_R, p=SCRYPT_P)
-    return Key(method, weights, kdf.derive(passphrase), salt)
+    return Key(method, weights, stretch(passphrase, salt, costs), salt, costs=costs)
 
 
-def load(path: str | os.PathLike[str]) -> Key:
-    """Read a key file. Raises FileError if it is missing, damaged, or of a later format."""
-    return from_record(_record(Path(path)), path)
+def load(path: str | os.PathLike[str], ask: Callable[[], str] | None = None) -> Key:
+    """Read a key file; ask: for the passphrase of a wrapped one.
+
+    Raises FileError if it is missing, damaged, of another format, or wrapped and there is nobody to ask.
+    """
+    return from_bytes(unwrapped(files.read(path, "key", limit=MAX_FILE_BYTES), path, ask), path)
 
 
-def from_record(record: np.ndarray, path: str | os.PathLike[str]) -> Key:
-    """The record of a key file -> Key. Raises FileError if it is of a later format or damaged."""
-    if int(record["version"]) != VERSION:
-        raise FileError(f"key {path} has format {int(record['version'])}, this stego reads {VERSION}")
+def unwrapped(data: bytes, path: str | os.PathLike[str], ask: Callable[[], str] | None) -> bytes:
+    """The bytes of a key file, wrapped or not -> those that hold the key."""
+    if not is_wrapped(data):
+        return data
+    if ask is None:
+        raise FileError(f"key {path} is wrapped by a passphrase")
+    return unwrap(data, ask(), path)
+
+
+def from_bytes(data: bytes, path: str | os.PathLike[str]) -> Key:
+    """The bytes of a key file -> Key. Raises FileError if they are not those of one."""
+    return from_record(record.parse(data, path, FIELDS, None), path)
+
+
+def from_record(held: np.ndarray, path: str | os.PathLike[str]) -> Key:
+    """The record of a key file -> Key. Raises FileError if no `to_bytes` made it."""
     try:
-        method, weights = record["method"].item().decode(), record["weights"].item().decode()
+        method, weights = held["method"].item().decode(), held["weights"].item().decode()
     except UnicodeDecodeError as error:
-        raise FileError(f"key {path} is damaged") from error
-    kdf, extra = record["kdf"].item(), record["salt"].tobytes()
-    salt, group = extra if kdf == b"scrypt" else None, extra if kdf == b"covers" else None
-    return Key(method, weights, record["secret"].tobytes(), salt, group)
-
-
-def _record(path: Path) -> np.ndarray:
-    record = parse(files.read(path, "key", limit=MAX_FILE_BYTES), path)
-    if record.dtype != RECORD:
-        raise FileError(f"{path} is not a key file, or is damaged")
-    return record
-
-
-def parse(data: bytes, path: str | os.PathLike[str]) -> np.ndarray:
-    """The bytes of a `.npy` file that holds one record -> that record. Raises FileError if they are anything else."""
-    try:
-        record = np.load(io.BytesIO(data), allow_pickle=False)
-    except _PARSER_ERRORS as error:
-        raise FileError(f"{path} is not a key file, or is damaged") from error
-    if not isinstance(record, np.ndarray) or record.shape != () or record.dtype.names is None:
-        raise FileError(f"{path} is not a key file, or is damaged")
-    return record
-
-
-# What numpy's, tokenize's and zipfile's parsers were seen to raise over damaged headers.
-_PARSER_ERRORS = (
-    ValueError, TypeError, LookupError, ArithmeticError, SyntaxError, EOFError, OSError, MemoryError, RecursionError,
-    struct.error, tokenize.TokenError, zipfile.BadZipFile,
-)  # fmt: skip
+        raise record.damaged(path) from error
+    kdf, shares = held["kdf"].item(), int(held["shares"])
+    if kdf not in (RANDOM, KDF) or shares not in (0, 1) or (shares and kdf == KDF):
+        raise record.damaged(path)
+    group = held["group"].tobytes() if shares else None
+    if kdf == RANDOM:
+        return Key(method, weights, held["secret"].tobytes(), group=group)
+    costs = Costs(int(held["memory"]), int(held["passes"]), int(held["lanes"]))
+    return Key(method, weights, held["secret"].tobytes(), held["salt"].tobytes(), costs=costs)

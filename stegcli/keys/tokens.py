@@ -7,44 +7,34 @@ receivers, where z is the receiver's token.
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
+import os
+from collections.abc import Callable
 
 import numpy as np
 
 from stegcli import files
-from stegcli.errors import FileError
 from stegcli.keys import key as keys
+from stegcli.keys import record
 from stegcli.keys.key import Key
+
+LAST = ("z", "<f4", 3)
 
 
 def to_bytes(key: Key, z: np.ndarray) -> bytes:
     """Key and z (message, h, w) -> the bytes of a `.npy` record with one more field, `z` in float32."""
-    plain = np.load(io.BytesIO(key.to_bytes()), allow_pickle=False)
-    record = np.zeros((), np.dtype([*keys.RECORD.descr, ("z", "<f4", z.shape)]))
+    plain = key.to_record()
+    held = np.zeros((), [*keys.FIELDS, (*LAST[:2], z.shape)])
     for name in keys.RECORD.names or ():
-        record[name] = plain[name]
-    record["z"] = z
-    buffer = io.BytesIO()
-    np.save(buffer, record, allow_pickle=False)
-    return buffer.getvalue()
+        held[name] = plain[name]
+    held["z"] = z
+    return record.to_bytes(held)
 
 
-def is_zkey(path: Path) -> bool:
-    """Whether this may be such a file: it is larger than any ordinary key."""
-    try:
-        return path.stat().st_size > keys.MAX_FILE_BYTES
-    except OSError:
-        return False
-
-
-def load(path: Path) -> tuple[Key, np.ndarray]:
-    """Raises FileError if it is damaged."""
-    record = keys.parse(files.read(path, "key"), path)
-    names = record.dtype.names or ()
-    if names[:-1] != keys.RECORD.names or names[-1] != "z" or record["z"].ndim != 3:
-        raise FileError(f"{path} is not a key file, or is damaged")
-    plain = np.zeros((), keys.RECORD)
-    for name in names[:-1]:
-        plain[name] = record[name]
-    return keys.from_record(plain, path), np.array(record["z"], np.float32)
+def load(path: str | os.PathLike[str], ask: Callable[[], str] | None = None) -> tuple[Key, np.ndarray | None]:
+    """A key file, with z or without -> the key, and z. ask: for the passphrase of a wrapped one. Raises FileError."""
+    data = keys.unwrapped(files.read(path, "key"), path, ask)
+    found = record.fields_of(data)
+    if not found or found[-1][:1] != LAST[:1]:
+        return keys.from_bytes(data, path), None
+    held = record.parse(data, path, keys.FIELDS, LAST)
+    return keys.from_record(held, path), np.array(held["z"], np.float32)

@@ -1,6 +1,10 @@
 """How good a method is on real pictures, beside plain LSB replacement at the same payload and the limit.
 
-Every figure comes from files: the stego is encoded, decoded and revealed, as a receiver would.
+Every figure comes from files: the stego is encoded, decoded and revealed, as a receiver would. What only one method can
+be asked is in its own `measure` module:
+
+    parts(method, covers, seed)   name -> what measures it
+    tables(figures)               title, columns, rows
 """
 
 from __future__ import annotations
@@ -13,15 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from stegcli import api, weights
+from stegcli import api, methods, weights
 from stegcli.data import load_pictures
 from stegcli.errors import CapacityError, FileError, RevealError, StegoError, UsageError
 from stegcli.keys.key import Key
-from stegcli.method import Asked, Request, Secret
+from stegcli.method import Asked, Method, Request, Secret
 from stegcli.pictures import channel, image, metrics
 from stegcli.pictures.channel import Channel
 from stegcli.pictures.image import Picture
-from stegcli.slots import BitMethod
 
 COLUMNS = [
     "weights", "payload", "net bpp", "raw bpp", "PSNR", "worst", "LSB", "limit", "SSIM", "LSB",
@@ -63,7 +66,7 @@ def evaluate(
     channels = [channel.parse(a) for a in attacks or []]
     pictures = load_pictures(covers, limit, "cover", lambda p: _cut(p, size))
     plan = [(w, p) for w in weights or _all_weights(method) for p in payloads or DEFAULT_PAYLOADS]
-    rows, started = [], time.monotonic()
+    rows, measured, started = [], {}, time.monotonic()
     for i, (name, bpp) in enumerate(plan):
         loaded = _bit_method(method, name, device)
         key = Key(method, name, bytes(32))
@@ -74,12 +77,26 @@ def evaluate(
             done = (i * len(pictures) + j + 1) / (len(plan) * len(pictures))
             tick(done, (time.monotonic() - started) * (1 - done) / done)
         rows.append({"weights": name, "payload_bpp": None if np.isinf(bpp) else bpp} | _means(trials))
-    return {"method": method, "covers": len(pictures), "rows": rows}
+    if methods.has_module(method, "measure"):
+        special = methods.module(method, "measure")
+        for name in dict.fromkeys(w for w, _ in plan):
+            parts = special.parts(_bit_method(method, name, device), pictures, seed)
+            measured[name] = {part: measure() for part, measure in parts.items()}
+    return {"method": method, "covers": len(pictures), "rows": rows, "measured": measured}
 
 
 def rows(result: dict[str, Any]) -> list[list[str]]:
     """The table of a result, under COLUMNS."""
     return [_row(r) for r in result["rows"]]
+
+
+def tables(result: dict[str, Any]) -> list[tuple[str, list[str], list[list[str]]]]:
+    """Title, columns and rows of what was measured of this method alone."""
+    found = []
+    for name, figures in result["measured"].items():
+        special = methods.module(result["method"], "measure")
+        found += [(f"{name}: {title}", columns, rows) for title, columns, rows in special.tables(figures)]
+    return found
 
 
 def verdicts(result: dict[str, Any]) -> list[str]:
@@ -91,11 +108,11 @@ def _all_weights(method: str) -> list[str]:
     return [e.name for e in weights.entries(method)]
 
 
-def _bit_method(method: str, name: str, device: str) -> BitMethod:
-    loaded = weights.load(method, name, device)
-    if not isinstance(loaded, BitMethod):
+def _bit_method(method: str, name: str, device: str) -> Method:
+    about = methods.about(method)
+    if "bytes" not in about.carries or about.cover != "given":
         raise UsageError(f"{method} carries pictures")
-    return loaded
+    return weights.load(method, name, device)
 
 
 def _cut(picture: Picture, size: tuple[int, int] | None) -> Picture:
@@ -110,10 +127,10 @@ def _cut(picture: Picture, size: tuple[int, int] | None) -> Picture:
 
 
 def _trial(
-    method: BitMethod, cover: Picture, key: Key, bpp: float, channels: list[Channel], rng: np.random.Generator
+    method: Method, cover: Picture, key: Key, bpp: float, channels: list[Channel], rng: np.random.Generator
 ) -> Trial | StegoError:
     pixels = cover.width * cover.height
-    room = method.room(cover.height, cover.width)
+    room = method.capacity(Request(cover=cover, options=method.about.hide()))
     data = rng.bytes(room if np.isinf(bpp) else min(room, int(bpp * pixels / 8)))
     started = time.monotonic()
     try:
@@ -142,7 +159,7 @@ def lsb_replacement(cover: np.ndarray, bits: int, rng: np.random.Generator) -> n
     return stego.reshape(cover.shape)
 
 
-def _revealed(file: bytes, key: Key, method: BitMethod) -> bytes | None:
+def _revealed(file: bytes, key: Key, method: Method) -> bytes | None:
     try:
         (revealed,) = api.reveal(image.decode(file), method, Asked(key, options=method.about.reveal()))
     except RevealError:
@@ -150,9 +167,7 @@ def _revealed(file: bytes, key: Key, method: BitMethod) -> bytes | None:
     return revealed.data
 
 
-def _survives(
-    attack: Channel, stego: Picture, data: bytes, key: Key, method: BitMethod, rng: np.random.Generator
-) -> bool:
+def _survives(attack: Channel, stego: Picture, data: bytes, key: Key, method: Method, rng: np.random.Generator) -> bool:
     return _revealed(attack.file(stego, rng), key, method) == data
 
 

@@ -20,12 +20,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from types import ModuleType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from stegcli.about import About
 from stegcli.errors import UsageError
-from stegcli.method import Method
 from stegcli.options import Declared, declared
+
+if TYPE_CHECKING:
+    from stegcli.method import Method
 
 GROUP = "stegcli.methods"
 DEFAULT = "glow2"
@@ -126,6 +128,8 @@ def has_module(name: str, part: str) -> bool:
 
 def build(name: str, **config: Any) -> Method:
     """Method's name and the configuration in its weights -> the method, its networks not built yet."""
+    from stegcli.method import Method
+
     built = module(name, "method").build(**config)
     if not isinstance(built, Method):
         raise UsageError(f"the method {name} cannot be used", "its build() gives no stegcli.method.Method")

@@ -12,7 +12,6 @@ whole levels of grey are told; here numbers go to normal latents and back, as in
 from __future__ import annotations
 
 import math
-from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 
 from stegcli.nn.flow import Flow, bounded
 from stegcli.nn.mixture import Mixture
+from stegcli.nn.nets import conv3, zeroed
 
 COMPONENTS = 3
 OFFSETS, LOG_SCALES = (-0.3, 0.0, 0.3), (-0.4, -1.6, -0.4)
@@ -63,7 +63,7 @@ class GroupedFlow(Flow):
         self.halves = (channels // 2, channels - channels // 2)
         layers: list[nn.Module] = [nn.Conv2d(seen, width, 1), nn.SiLU()]
         for _ in range(reach):
-            layers += [_around(width, width), nn.SiLU()]
+            layers += [conv3(width, width), nn.SiLU()]
         self.context = nn.Sequential(*layers, nn.Conv2d(width, features, 1))
         inputs = features + 3 * channels + 2
         self.nets = nn.ModuleList(_net(inputs, width, 3 * COMPONENTS * half) for half in self.halves for _ in range(2))
@@ -123,12 +123,5 @@ def _into(part: Tensor, channels: slice, like: Tensor) -> Tensor:
 
 
 def _net(inputs: int, width: int, outputs: int) -> nn.Sequential:
-    last = nn.Conv2d(width, outputs, 1)
-    nn.init.zeros_(last.weight)
-    nn.init.zeros_(cast(Tensor, last.bias))
-    return nn.Sequential(_around(inputs, width), nn.SiLU(), nn.Conv2d(width, width, 1), nn.SiLU(), last)
-
-
-def _around(inputs: int, outputs: int) -> nn.Conv2d:
-    """3x3 with the border repeated: the border of a picture looks like its inside, where zeros would not."""
-    return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="replicate")
+    last = zeroed(nn.Conv2d(width, outputs, 1))
+    return nn.Sequential(conv3(inputs, width), nn.SiLU(), nn.Conv2d(width, width, 1), nn.SiLU(), last)

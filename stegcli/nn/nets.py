@@ -55,3 +55,20 @@ def periodic_features(levels: Tensor, periods: Sequence[float]) -> Tensor:
         angle = levels * (2 * math.pi / period) + math.pi / 4
         parts += [torch.cos(angle), torch.sin(angle)]
     return torch.cat(parts, dim=1)
+
+
+def conv3(inputs: int, outputs: int, zero: bool = False) -> nn.Conv2d:
+    """A 3x3 convolution with the border repeated: the border of a picture looks like its inside, where zeros would not.
+
+    zero: whether weights and bias are 0 at the start, as those of a coupling's last layer.
+    """
+    conv = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="replicate")
+    return zeroed(conv) if zero else conv
+
+
+def zeroed(conv: nn.Conv2d) -> nn.Conv2d:
+    """The same convolution, its weights and bias 0."""
+    nn.init.zeros_(conv.weight)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+    return conv

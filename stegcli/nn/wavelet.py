@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from stegcli.nn.cues import CUES, PREDICTED, cues, predicted
 from stegcli.nn.flow import ActNorm, AffineCoupling, Chain, ContextAffine, ContextNorm, Flow, Rotation
+from stegcli.nn.nets import conv3, zeroed
 
 YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 """RGB -> Y, Cb, Cr (JFIF 1.02, without the offset of 128)."""
@@ -112,35 +113,23 @@ def squeeze(x: Tensor) -> Tensor:
     return F.pixel_unshuffle(x, 2)
 
 
-def _conv(inputs: int, outputs: int, zero: bool = False) -> nn.Conv2d:
-    """3x3 with the border repeated: the border of a picture looks like its inside, where zeros would not."""
-    conv = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="replicate")
-    return _zeroed(conv) if zero else conv
-
-
-def _zeroed(conv: nn.Conv2d) -> nn.Conv2d:
-    nn.init.zeros_(conv.weight)
-    nn.init.zeros_(cast(Tensor, conv.bias))
-    return conv
-
-
 def _coupling_net(inputs: int, outputs: int, width: int) -> nn.Sequential:
     return nn.Sequential(
-        _conv(inputs, width), nn.SiLU(), nn.Conv2d(width, width, 1), nn.SiLU(), _conv(width, outputs, zero=True)
+        conv3(inputs, width), nn.SiLU(), nn.Conv2d(width, width, 1), nn.SiLU(), conv3(width, outputs, zero=True)
     )
 
 
 def _context_net(inputs: int, width: int, depth: int = 2) -> nn.Sequential:
     layers: list[nn.Module] = []
     for before in (inputs, *([width] * (depth - 1))):
-        layers += [_conv(before, width), nn.SiLU()]
+        layers += [conv3(before, width), nn.SiLU()]
     return nn.Sequential(*layers, nn.Conv2d(width, FEATURES, 1), nn.SiLU())
 
 
 def _steps(channels: int, features: int, width: int, steps: int, log_scale: float) -> Chain:
     flows: list[Flow] = [ActNorm(channels, log_scale)]
     if features:
-        flows.append(ContextAffine(_zeroed(nn.Conv2d(features, 2 * channels, 1))))
+        flows.append(ContextAffine(zeroed(nn.Conv2d(features, 2 * channels, 1))))
     return Chain([*flows, *_couplings(channels, features, width, steps)])
 
 
@@ -183,7 +172,7 @@ class CuedGlow(Flow):
     def __init__(self, seen: int, width: int, steps: int, depth: int, log_scale: float):
         super().__init__()
         self.context = _context_net(seen, min(width, 48), depth)
-        moments = _zeroed(nn.Conv2d(FEATURES + seen, 2 * COLOUR_DETAILS, 1))
+        moments = zeroed(nn.Conv2d(FEATURES + seen, 2 * COLOUR_DETAILS, 1))
         _begin_with_predictions(moments)
         self.first = Chain([ActNorm(COLOUR_DETAILS, log_scale), ContextNorm(moments)])
         self.chain = Chain(_couplings(COLOUR_DETAILS, FEATURES, width, steps))

@@ -18,8 +18,6 @@ from stegcli.pictures.image import Picture
 
 KINDS = {"png": None, "jpeg": (1.0, 100.0), "noise": (0.0, 255.0), "resize": (0.1, 4.0), "crop": None}
 LETTERS = {"jpeg": "Q", "noise": "S", "resize": "F"}
-ROBUST = "jpeg:75..95"
-"""What `--robust` stands for."""
 CROP_QUALITY = 75
 CROPPED = 0.1
 """Share of the height and width that `crop` cuts off at most, half at either side, before JPEG of CROP_QUALITY."""

@@ -2,62 +2,67 @@
 
 Everything a picture file can be (palette, grey, 16-bit, CMYK, alpha, rotated by EXIF) becomes 8-bit RGB here,
 once, and what was done is noted for the user. What is written holds pixels, an alpha channel if the cover had
-one, and the colour profile without which the pixels would look different: no EXIF, no GPS, no text.
+one, and what says how the pixels look: the colour profile, and of PNG files the chunks for colours and resolution.
+No EXIF, no GPS, no text.
+
+The rules for colours stand in `colour`, those for the bytes of PNG files in `png`.
 """
 
 from __future__ import annotations
 
 import io
 import os
-import struct
 import warnings
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from PIL import Image as Pillow
-from PIL import ImageOps, JpegImagePlugin, UnidentifiedImageError
 
 from stegcli import files
+from stegcli.disk import descriptors
 from stegcli.errors import FileError
+from stegcli.options import JPEG_QUALITY as JPEG_QUALITY
+from stegcli.pictures import colour, formats, png, reading
+from stegcli.pictures.formats import LOSSLESS as LOSSLESS
+from stegcli.pictures.formats import LOSSY as LOSSY
+from stegcli.pictures.formats import READABLE as READABLE
+from stegcli.pictures.formats import format_of as format_of
+from stegcli.pictures.formats import output_format as output_format
+from stegcli.pictures.png import Chunks
+from stegcli.pictures.quantisation import Quantisation as Quantisation
+from stegcli.pictures.quantisation import quantisation
+from stegcli.pictures.quantisation import quantisation_of as quantisation_of
+from stegcli.pictures.samples import Account, samples
 
 MAX_PIXELS = 100_000_000
-JPEG_QUALITY = 90
-LOSSLESS = {".png": "PNG", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"}
-LOSSY = {".jpg": "JPEG", ".jpeg": "JPEG"}
-READABLE = ("PNG", "BMP", "TIFF", "WEBP", "JPEG", "GIF", "PPM", "AVIF")
-
-
-@dataclass(frozen=True)
-class Quantisation:
-    """How a JPEG file rounded: steps of luminance and colours, (8, 8) each, vertical frequency first.
-
-    halved: whether the colours have half the resolution, 4:2:0.
-    """
-
-    luminance: np.ndarray
-    colours: np.ndarray
-    halved: bool
-
-    @property
-    def quality(self) -> int:
-        """The quality of libjpeg whose luminance steps are nearest to these.
-
-        Reference: the scaling of the tables of T.81, Annex K, in libjpeg's jcparam.c.
-        """
-        mean = float(self.luminance.mean())
-        return min(range(1, 101), key=lambda q: abs(_mean_step(q) - mean))
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded picture: `pixels` uint8 (h, w, 3), `alpha` uint8 (h, w) or None, and what decoding did."""
+    """A decoded picture: `pixels` uint8 (h, w, 3), `alpha` uint8 (h, w) or None, and what decoding did.
+
+    icc_profile: as the file has it.
+    source: the bytes of its file if that is a JPEG, for those who work on its coefficients.
+    chunks: what a PNG file says of colours and resolution besides, or would say: (name, data).
+    grey: the file had one channel; it is written with one while the three are equal.
+    palette: the file had a palette.
+    exact: pixels and alpha hold all that the file shows: nothing was rounded, converted or left out.
+    format: of the file, by Pillow's name.
+    style: how a PNG file was written.
+    """
 
     pixels: np.ndarray
     alpha: np.ndarray | None = None
     icc_profile: bytes | None = None
     notes: tuple[str, ...] = field(default=())
     jpeg: Quantisation | None = None
+    source: bytes | None = field(default=None, repr=False)
+    chunks: Chunks = ()
+    grey: bool = False
+    palette: bool = False
+    exact: bool = True
+    format: str | None = None
+    style: png.Style | None = None
 
     @property
     def height(self) -> int:
@@ -67,158 +72,190 @@ class Picture:
     def width(self) -> int:
         return int(self.pixels.shape[1])
 
+    @property
+    def one_channel(self) -> bool:
+        """Whether it is written with one channel: the file was grey, and the pixels still are."""
+        red, green, blue = (self.pixels[..., i] for i in range(3))
+        return self.grey and bool((red == green).all() and (green == blue).all())
 
-def load(path: str | os.PathLike[str], what: str = "image") -> Picture:
+    @property
+    def profile(self) -> bytes | None:
+        """The ICC profile that says how the pixels look: the file's own, or one made of its chunks; None for sRGB."""
+        if self.icc_profile and b"cICP" not in dict(self.chunks):
+            return self.icc_profile
+        return colour.profile_of(self.chunks) or self.icc_profile
+
+
+def most_bytes(max_pixels: int = MAX_PIXELS) -> int:
+    """The size of the largest file that is read: 8 bytes a pixel (RGBA with 16 bits) and 16 MiB of metadata."""
+    return 8 * max_pixels + 2**24
+
+
+def load(path: str | os.PathLike[str], what: str = "image", max_pixels: int = MAX_PIXELS) -> Picture:
     """Picture file, or `-` for standard input, -> Picture. Raises FileError."""
     name = "on standard input" if str(path) == files.STDIO else str(path)
-    return decode(files.read(path, what), f"{what} {name}")
+    return decode(files.read(path, what, limit=most_bytes(max_pixels)), f"{what} {name}", max_pixels)
 
 
-def decode(data: bytes, what: str = "image") -> Picture:
-    """The bytes of a picture file -> Picture. Raises FileError if they are not one, cut short, or too large."""
+def decode(data: bytes, what: str = "image", max_pixels: int = MAX_PIXELS) -> Picture:
+    """The bytes of a picture file -> Picture.
+
+    Raises FileError if they are not one, of a kind that is not supported, cut short, or have more than `max_pixels`:
+    that is known before a pixel is decoded. (Pillow's own bound of 178 megapixels holds besides.)
+    Damaged metadata refuse no picture: they are ignored and noted.
+    """
     if not data:
         raise FileError(f"{what} is empty")
+    format = format_of(data)
+    if format is None:
+        raise FileError(f"{what} is not a picture that stego reads", "PNG, BMP, TIFF, WebP, AVIF or JPEG")
+    if format not in (*READABLE, "HEIC"):
+        raise FileError(f"{what} is a {format} file, which stego does not read", "convert it to PNG")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # we judge the size ourselves, and say what else is odd
-            with Pillow.open(io.BytesIO(data), formats=READABLE) as opened:
-                if opened.width * opened.height > MAX_PIXELS:
-                    raise _too_large(what)
-                notes = _loss_in_loading(opened)
-                jpeg = _quantisation(opened)
+        return _decoded(data, what, format, max_pixels)
+    except reading.DAMAGE as error:
+        lean = formats.without_metadata(data, format)
+        if lean is not None and lean != data:
+            try:
+                picture = _decoded(lean, what, format, max_pixels)
+            except reading.DAMAGE:  # then it is not the metadata
+                pass
+            else:
+                notes = ("damaged metadata were ignored", *picture.notes)
+                return replace(picture, source=data if format == "JPEG" else None, notes=notes, exact=False)
+        raise reading.refusal(error, data, what, format) from error
+
+
+def _decoded(data: bytes, what: str, format: str, max_pixels: int) -> Picture:
+    account = Account()
+    with warnings.catch_warnings(), descriptors.libraries_silenced():
+        warnings.simplefilter("ignore")  # we judge the size ourselves, and say what else is odd
+        with reading.opened(data, what, format, max_pixels) as opened:
+            described = reading.described(opened, data, format, account)
+            jpeg = quantisation(opened)
+            deep = ";16" in str(getattr(opened, "tile", ""))
+            turned_by_pillow = reading.tiff_is_turned(opened)
+            try:
                 opened.load()
-                return _to_picture(opened, notes, jpeg)
-    except UnidentifiedImageError as error:
-        raise FileError(f"{what} is not a picture that stego reads", "PNG, BMP, TIFF, WebP, AVIF or JPEG") from error
-    except Pillow.DecompressionBombError as error:
-        raise _too_large(what) from error
-    except (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, RuntimeError, struct.error) as error:
-        raise FileError(f"{what} is damaged or cut short") from error
+            except MemoryError as error:
+                raise reading.too_large(what, max_pixels) from error
+            turn = reading.TURNS.get(reading.orientation(opened, account))
+            if turn is not None or turned_by_pillow:
+                account.say("turned as its EXIF orientation says")
+            image: Pillow.Image = opened if turn is None else opened.transpose(turn)
+            source = replace(described.source, bits=16) if deep else described.source
+            found = samples(image, source, account)
+            reading.say_frames(opened, account)
+    profile, chunks = described.profile, described.chunks
+    if profile and colour.space(profile) not in ("RGB", "GRAY" if found.grey else "RGB"):
+        profile = None  # it was made for samples that are gone now
+    grey = found.grey or described.grey
+    dropped = {b"" if profile else png.PROFILE, b"pHYs" if opened.size != (image.width, image.height) else b""}
+    chunks = tuple(c for c in chunks if c[0] not in dropped)
+    source_file = data if format == "JPEG" else None
+    return Picture(
+        found.pixels, found.alpha, profile, tuple(account.notes), jpeg, source_file, chunks, grey, found.palette,
+        account.exact, format, described.style,
+    )  # fmt: skip
 
 
-def _too_large(what: str) -> FileError:
-    return FileError(f"{what} is too large: the most is {MAX_PIXELS // 10**6} megapixels")
+def check(picture: Picture, format: str) -> None:
+    """Raises FileError if a file of that format cannot hold the picture. Cheap: for before the work."""
+    formats.check(format, picture.width, picture.height, picture.alpha is not None)
 
 
-def _loss_in_loading(opened: Pillow.Image) -> list[str]:
-    """Pillow has no mode for 16-bit colour and drops the lower bytes; after loading nothing tells of it."""
-    deep = opened.mode in ("RGB", "RGBA") and ";16" in str(getattr(opened, "tile", ""))
-    return ["16-bit colour became 8-bit RGB"] if deep else []
+def lost_in(picture: Picture, format: str) -> tuple[str, ...]:
+    """Notes of what a file of that format does not say of the picture's colours though its own file did."""
+    notes = []
+    if picture.grey and not picture.one_channel:
+        notes.append("grey became RGB")
+    found = colour.meaning(picture.chunks)
+    profile = picture.profile
+    if format == "BMP" and (picture.icc_profile or profile):
+        name = colour.name(profile or b"") or "it"
+        notes.append(f"BMP keeps no colour profile: {name} is dropped")
+    elif profile and _fitting_profile(picture) is None and (format != "PNG" or not picture.one_channel):
+        notes.append("the colour profile of its grey values is dropped")
+    if format != "PNG" and (found is None or found.hdr):
+        kind = f"HDR ({found.hdr})" if found else "unusual"
+        notes.append(f"its colours are {kind}, which {format} files do not say: they will look different")
+    return tuple(notes)
 
 
-def _quantisation(opened: Pillow.Image) -> Quantisation | None:
-    if opened.format != "JPEG" or opened.mode != "RGB":
+def _fitting_profile(picture: Picture) -> bytes | None:
+    """The profile that goes into the file: none for grey values into one with colours, and none for colours that was
+    made from chunks into one without."""
+    profile = picture.profile
+    if profile is None:
         return None
-    found = getattr(opened, "quantization", {})
-    if 0 not in found:
+    if colour.space(profile) == "GRAY" and not picture.one_channel:
         return None
-    tables = [np.array(found[i]).reshape(8, 8) for i in (0, 1 if 1 in found else 0)]
-    return Quantisation(tables[0], tables[1], JpegImagePlugin.get_sampling(opened) == 2)
-
-
-def quantisation_of(quality: int) -> Quantisation:
-    """Quality of libjpeg -> the tables that Pillow's files of that quality have."""
-    buffer = io.BytesIO()
-    Pillow.new("RGB", (16, 16)).save(buffer, "JPEG", quality=quality)
-    with Pillow.open(buffer) as opened:
-        found = _quantisation(opened)
-    assert found is not None
-    return found
-
-
-def _mean_step(quality: int) -> float:
-    """Quality of libjpeg -> mean step of its luminance table."""
-    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
-    return float(((_ANNEX_K * scale + 50) // 100).clip(1, 255).mean())
-
-
-# T.81, Table K.1, sorted: only the mean is asked for.
-_ANNEX_K = np.array(
-    [10, 11, 12, 12, 13, 14, 14, 14, 16, 16, 16, 17, 18, 19, 22, 22, 24, 24, 24, 26, 29, 35, 37, 40, 40, 49, 51, 51,
-     55, 55, 56, 56, 57, 58, 60, 61, 62, 64, 64, 68, 69, 72, 77, 78, 80, 81, 87, 87, 92, 92, 95, 98, 99, 100, 101, 103,
-     103, 103, 104, 109, 112, 113, 120, 121]
-)  # fmt: skip
-
-
-def _to_picture(opened: Pillow.Image, notes: list[str], jpeg: Quantisation | None) -> Picture:
-    if getattr(opened, "n_frames", 1) > 1:
-        notes.append(f"only the first of {getattr(opened, 'n_frames', 1)} frames is used")
-    if opened.getexif().get(0x0112, 1) != 1:
-        notes.append("turned as its EXIF orientation says")
-    profile = opened.info.get("icc_profile")
-    image = ImageOps.exif_transpose(opened)
-    image, alpha = _split_alpha(image, notes)
-    if profile and profile[16:20] != b"RGB ":  # made for the grey or CMYK samples that are gone now
-        profile = None
-    return Picture(_to_rgb(image, notes), alpha, profile, tuple(notes), jpeg)
-
-
-def _split_alpha(image: Pillow.Image, notes: list[str]) -> tuple[Pillow.Image, np.ndarray | None]:
-    if image.mode in ("LA", "PA", "La") or (image.mode == "P" and "transparency" in image.info):
-        notes.append(f"{_name(image.mode)} with transparency became RGB with alpha")
-        image = image.convert("RGBA")
-    elif image.mode in ("RGB", "L") and "transparency" in image.info:
-        image = image.convert("RGBA")
-    if image.mode not in ("RGBA", "RGBa"):
-        return image, None
-    image = image.convert("RGBA")
-    alpha = np.asarray(image.getchannel("A"))
-    return image.convert("RGB"), None if alpha.min() == 255 else alpha
-
-
-def _to_rgb(image: Pillow.Image, notes: list[str]) -> np.ndarray:
-    if image.mode == "RGB":
-        return np.ascontiguousarray(image)
-    notes.append(f"{_name(image.mode)} became 8-bit RGB")
-    if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.int64).clip(0, 65535)
-        grey = ((values + 128) // 257).astype(np.uint8)
-        return np.ascontiguousarray(np.repeat(grey[..., None], 3, axis=2))
-    return np.ascontiguousarray(image.convert("RGB"))
-
-
-def _name(mode: str) -> str:
-    names = {"L": "grey", "LA": "grey", "P": "palette", "PA": "palette", "1": "black and white"}
-    return "16-bit grey" if mode.startswith("I") else names.get(mode, mode)
-
-
-def output_format(path: str | os.PathLike[str], lossy: bool = False) -> str:
-    """Output path -> Pillow's format name; `-` is PNG. Raises FileError if it would destroy the payload."""
-    suffix = Path(path).suffix.lower()
-    if str(path) == files.STDIO:
-        return "PNG"
-    if suffix in LOSSLESS:
-        return LOSSLESS[suffix]
-    if suffix in LOSSY and lossy:
-        return LOSSY[suffix]
-    if suffix in LOSSY:
-        raise FileError(f"output {path}: JPEG would destroy the payload", "write .png, .webp, .tiff or .bmp")
-    raise FileError(f"output {path}: unknown picture format {suffix!r}", "write .png, .webp, .tiff or .bmp")
+    return None if picture.one_channel and profile != picture.icc_profile else profile
 
 
 def encode(picture: Picture, format: str = "PNG", quality: int = JPEG_QUALITY) -> bytes:
-    """Picture -> the bytes of a file of that format; all but JPEG are lossless. quality: of a JPEG, 1 to 100."""
-    image = Pillow.fromarray(picture.pixels)
+    """Picture -> the bytes of a file of that format; all but JPEG are lossless. quality: of a JPEG, 1 to 100.
+
+    A grey picture has one channel. A picture that was a PNG is written in its style.
+    """
+    check(picture, format)
+    samples = picture.pixels[..., :1] if picture.one_channel else picture.pixels
     if picture.alpha is not None:
-        if format in ("BMP", "JPEG"):
-            raise FileError(f"{format} cannot keep an alpha channel", "write .png")
-        image.putalpha(Pillow.fromarray(picture.alpha))
+        samples = np.dstack([samples, picture.alpha])
+    if format == "PNG":
+        return png.write(samples, _png_chunks(picture), picture.style or png.LIBPNG)
     options: dict[str, object] = {}
-    if picture.icc_profile and format != "BMP":
-        options["icc_profile"] = picture.icc_profile
+    profile = _fitting_profile(picture)
+    if profile and format != "BMP":
+        options["icc_profile"] = profile
     if format == "WEBP":
         # `exact` keeps the colour under transparent pixels, which carries payload too.
         options.update(lossless=True, exact=True, quality=50, method=2)
-    if format == "PNG":
-        options.update(compress_level=4)
     if format == "JPEG":
         options.update(quality=quality)
+    array = np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples)
     buffer = io.BytesIO()
     try:
-        image.save(buffer, format, **options)
-    except (OSError, ValueError) as error:  # WebP ends at 16383 pixels a side
+        Pillow.fromarray(array).save(buffer, format, **options)
+    except (OSError, ValueError) as error:
         raise FileError(f"cannot write {picture.width}x{picture.height} as {format}") from error
     return buffer.getvalue()
+
+
+def _png_chunks(picture: Picture) -> Chunks:
+    """The cover's chunks, and its profile under the name that it had there."""
+    profile = picture.icc_profile
+    if profile and colour.space(profile) == "GRAY" and not picture.one_channel:
+        profile = None
+    kept = tuple(c for c in picture.chunks if c[0] != png.PROFILE or (profile and png.profile_in(c[1]) == profile))
+    if profile and png.PROFILE not in dict(kept):
+        return (png.profile_chunk(profile), *kept)
+    return kept
+
+
+def in_srgb(picture: Picture) -> Picture:
+    """Picture -> the same look in sRGB, for whoever cannot keep a profile: it has none, and no signals, afterwards.
+
+    HDR colours have no counterpart; they stay as they are, and that is noted.
+    """
+    rest = tuple(c for c in picture.chunks if c[0] not in (*colour.SIGNALS, png.PROFILE))
+    plain = replace(picture, icc_profile=None, chunks=rest)
+    found, profile = colour.meaning(picture.chunks), _fitting_profile(picture) or colour.profile_of(picture.chunks)
+    if not picture.icc_profile and (found is None or found.hdr):
+        kind = f"HDR ({found.hdr})" if found else "unusual"
+        return replace(plain, exact=False, notes=(*picture.notes, f"its colours are {kind} and were taken as sRGB"))
+    if profile is None or (colour.space(profile) == "RGB" and colour.says_srgb(profile)):
+        return plain
+    samples = picture.pixels[..., 0] if colour.space(profile) == "GRAY" else picture.pixels
+    converted = colour.to_srgb(Pillow.fromarray(samples), profile)
+    if converted is None:
+        note = "its colour profile could not be applied"
+        return replace(plain, exact=False, notes=(*picture.notes, note))
+    pixels = np.ascontiguousarray(converted)
+    if picture.one_channel:
+        pixels = np.repeat(pixels[..., 1:2], 3, axis=2)
+    note = f"its colours were converted from {colour.name(profile) or 'its colour profile'} to sRGB"
+    return replace(plain, pixels=pixels, exact=False, notes=(*picture.notes, note))
 
 
 def resized(pixels: np.ndarray, width: int, height: int) -> np.ndarray:

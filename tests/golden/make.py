@@ -10,8 +10,11 @@ import numpy as np
 
 from stegcli import api, weights
 from stegcli.keys import key as keys
-from stegcli.method import BitMethod, Drawn, PictureMethod, Secret, Wish
-from stegcli.pictures.channel import Channel
+from stegcli.method import Request, Secret
+from stegcli.methods.cs_fnns.options import HideOptions as CsFnnsOptions
+from stegcli.methods.glow2.options import HideOptions as Glow2Options
+from stegcli.methods.lossless_inn.options import HideOptions as LosslessOptions
+from stegcli.pictures.channel import parse
 from stegcli.pictures.image import Picture
 
 HERE = Path(__file__).parent
@@ -27,33 +30,31 @@ def cover() -> Picture:
     return Picture(picture.clip(0, 255).astype(np.uint8))
 
 
+def made(request: Request, key: keys.Key) -> bytes:
+    return api.hide(replace(request, keys=(key,)), weights.load(key.method, key.weights)).file
+
+
 def make_lossless(name: str) -> tuple[bytes, keys.Key]:
     key = keys.generate("lossless-inn", name)
-    method = weights.load("lossless-inn", name)
-    assert isinstance(method, BitMethod)
-    return api.hide_bytes(SECRET, cover(), key, method).file, key
+    return made(Request((Secret(SECRET),), cover=cover(), options=LosslessOptions()), key), key
 
 
 def make_glow2(name: str) -> tuple[bytes, keys.Key]:
     key = keys.generate("glow2", name)
-    method = weights.load("glow2", name)
-    assert isinstance(method, PictureMethod)
-    wish = Wish(survive=Channel("jpeg", 80))
-    return api.make([Secret(SECRET)], [key], method, wish).file, key
+    return made(Request((Secret(SECRET),), survive=(parse("jpeg:80"),), options=Glow2Options()), key), key
 
 
 def make_cs_fnns(name: str) -> tuple[bytes, keys.Key]:
     key = keys.generate("cs-fnns", name)
-    method = weights.load("cs-fnns", name)
-    assert isinstance(method, PictureMethod)
-    for form, number, wish in CS_FNNS:
+    for form, number, channel in CS_FNNS:
         secret = Secret(SECRET, cover()) if form == "picture" else Secret(SECRET)
-        made = api.make([secret], [key], method, replace(wish, size=(128, 128), drawn=Drawn(number=number)))
-        (HERE / f"{name}-{form}.png").write_bytes(made.file)
-    return api.make([Secret(SECRET)], [key], method, Wish(size=(128, 128))).file, key
+        options = CsFnnsOptions(number=number, size=(128, 128))
+        file = made(Request((secret,), survive=(parse(channel),), options=options), key)
+        (HERE / f"{name}-{form}.png").write_bytes(file)
+    return made(Request((Secret(SECRET),), options=CsFnnsOptions(size=(128, 128))), key), key
 
 
-CS_FNNS = (("picture", 1, Wish()), ("jpeg", 2, Wish(survive=Channel("jpeg", 85))))
+CS_FNNS = (("picture", 1, "png"), ("jpeg", 2, "jpeg:85"))
 MAKERS = {"lossless-inn": make_lossless, "glow2": make_glow2, "cs-fnns": make_cs_fnns}
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stegcli import methods, options
-from stegcli.capacity import Room, rooms
 from stegcli.cli.console import emit, table
 from stegcli.cli.options import DeviceOption, JsonOption, MethodOption, RobustOption, SurviveOption, survive_text
 from stegcli.errors import UsageError
-from stegcli.pictures import image
-from stegcli.pictures.channel import parse_survive
+
+if TYPE_CHECKING:
+    from stegcli.rooms import Room
 
 EXAMPLES = """
 Examples:
@@ -42,6 +42,10 @@ def capacity(
         raise UsageError("a cover has its own size", "leave --size out")
     if method is not None:
         _check_fits(method, cover)
+    from stegcli.pictures import image
+    from stegcli.pictures.channel import parse_survive
+    from stegcli.rooms import rooms
+
     text = survive_text(survive, robust) if survive or robust else None
     if text is not None:
         parse_survive(text)

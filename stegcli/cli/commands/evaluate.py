@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stegcli import methods, options, weights
+from stegcli import methods, options
 from stegcli.about import About
 from stegcli.cli import complete
 from stegcli.cli.console import emit, progress, show, table
@@ -92,6 +92,8 @@ def evaluate(
         emit(result)
     elif folder is covers:
         table(f"{method} on {result['covers']} covers, means", bits.COLUMNS, bits.rows(result))
+        for title, columns, rows in bits.tables(result):
+            table(title, columns, rows)
         for line in bits.verdicts(result):
             show(line)
     else:
@@ -117,6 +119,8 @@ def _weights_to_measure(method: str, facets: dict[str, str], named: list[str] | 
     check_facets(method, facets)
     if not facets:
         return named
+    from stegcli import weights
+
     if named is None:
         weights.by_facets(method, facets)
         return [e.name for e in weights.entries(method) if facets.items() <= e.facets.items()]

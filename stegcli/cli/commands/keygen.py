@@ -7,9 +7,6 @@ from typing import Annotated
 
 import typer
 
-from stegcli import files, methods, weights
-from stegcli.cli import inputs
-from stegcli.cli.console import emit, say, stdout_errors
 from stegcli.cli.options import (
     KEYS,
     ForceOption,
@@ -17,21 +14,15 @@ from stegcli.cli.options import (
     MethodOption,
     QuietOption,
     WeightsOption,
-    check_facets,
     takes_options_of_methods,
 )
-from stegcli.errors import FileError, UsageError
-from stegcli.files import STDIO
-from stegcli.keys import key as keys
-from stegcli.keys import used_numbers
-from stegcli.keys.key import Key
 
 EXAMPLES = """
 Examples:
 
 stego keygen -o key.npy
 
-stego keygen --method glow2 --domain landscapes -o key.npy
+stego keygen --method glow2 --domain landscapes -o landscapes.npy
 """
 
 WithOption = Annotated[
@@ -43,7 +34,16 @@ WithOption = Annotated[
 ]  # fmt: skip
 KeyOutputOption = Annotated[str, typer.Option("-o", "--output", help="Where the key goes; - is standard output.")]
 PassphraseOption = Annotated[
+    bool, typer.Option("--passphrase", help="Derive the key from a passphrase that is asked for.", rich_help_panel=KEYS)
+]
+PassphraseFileOption = Annotated[
     Path | None, typer.Option(help="Derive the key from the first line of this file.", rich_help_panel=KEYS)
+]
+WrapOption = Annotated[
+    bool,
+    typer.Option(
+        "--wrap", help="Ask for a passphrase without which the key file cannot be used.", rich_help_panel=KEYS
+    ),
 ]
 SaltOption = Annotated[
     str | None,
@@ -60,72 +60,17 @@ def keygen(
     output: KeyOutputOption = "key.npy",
     named: WeightsOption = None,
     first: WithOption = None,
-    passphrase_file: PassphraseOption = None,
+    passphrase: PassphraseOption = False,
+    passphrase_file: PassphraseFileOption = None,
+    wrapped: WrapOption = False,
     salt: SaltOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
     force: ForceOption = False,
 ) -> None:
     """Make a key file. Sender and receiver need the same one."""
-    if salt is not None and passphrase_file is None:
-        raise UsageError("--salt goes with --passphrase-file")
-    if first is not None and (named is not None or facets or passphrase_file is not None):
-        raise UsageError("--with takes method and weights of the other key", "leave the other options out")
-    if output != STDIO:
-        files.check_writable([Path(output)], force)
-    if first is not None:
-        key = _key_beside(first, method)
-    else:
-        key = _new_key(method or methods.DEFAULT_WITH_COVER, named, facets, passphrase_file, salt)
-    with stdout_errors():
-        files.write(output, key.to_bytes(), force, mode=0o600)
-    if output != STDIO:
-        used_numbers.forget(output)
-    made_salt = key.salt.hex() if key.salt else None
-    if json:
-        record = {"method": key.method, "weights": key.weights, "output": output, "salt": made_salt}
-        emit(record, to_stderr=output == STDIO)
-    elif not quiet:
-        say(f"wrote key {output} for {key.method}, weights {key.weights}")
-        if made_salt:
-            say(f"salt {made_salt}: with the passphrase it makes the same key again (--salt)")
+    from stegcli.cli import keymaking
 
-
-def _new_key(
-    method: str, named: str | None, facets: dict[str, str], passphrase_file: Path | None, salt: str | None
-) -> Key:
-    if not methods.about(method).keyed:
-        raise UsageError(f"{method} needs no key")
-    check_facets(method, facets)
-    name = weights.identity(method, weights.by_facets(method, facets, named) or "default")
-    if passphrase_file is None:
-        return keys.generate(method, name)
-    return keys.from_passphrase(method, name, _first_line(passphrase_file), _hex(salt))
-
-
-def _key_beside(first: str, method: str | None) -> Key:
-    """A key for another receiver of the stegos that the first one gets, if their method has receivers share a cover."""
-    held = keys.load(first)
-    inputs.check_key(held, method)
-    if not methods.about(held.method).shares_cover:
-        raise UsageError(f"--with means nothing to {held.method}", "any key serves another receiver")
-    return keys.beside(held)
-
-
-def _first_line(path: Path) -> bytes:
-    phrase = files.read(path, "passphrase", limit=1 << 20).split(b"\n")[0].rstrip(b"\r")
-    if not phrase:
-        raise FileError(f"the first line of {path} is empty")
-    return phrase
-
-
-def _hex(text: str | None) -> bytes | None:
-    if text is None:
-        return None
-    try:
-        salt = bytes.fromhex(text)
-    except ValueError:
-        salt = b""
-    if len(salt) != 16:
-        raise UsageError("--salt takes 32 hexadecimal digits")
-    return salt
+    keymaking.keygen(
+        method, output, named, facets, first, passphrase, passphrase_file, wrapped, salt, json, quiet, force
+    )

@@ -58,13 +58,14 @@ def train(
     if output.exists() and not (force or resume):
         raise FileError(f"output {output} exists", "give --resume to go on, --force to begin anew")
     from stegcli import training
+    from stegcli.schedule import Budget
 
     def report(line: str) -> None:
         if not quiet:
             say(line)
 
     with progress(f"training {method}", quiet) as tick:
-        budget = training.Budget(minutes, steps)
+        budget = Budget(minutes, steps)
         training.train(
             method, part, data, output, budget, val=val, resume=resume, seed=seed, device=device,
             precision=precision, report=report, tick=tick, batch=batch, start=start,

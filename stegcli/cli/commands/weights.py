@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from stegcli import methods
-from stegcli import weights as store
-from stegcli.cli import complete, tables
+from stegcli.cli import complete
 from stegcli.cli.console import complain, emit, say, table
 from stegcli.cli.options import ForceOption, JsonOption, OneMethodArgument
 from stegcli.errors import WeightsError
@@ -22,6 +21,8 @@ OneMethodOption = Annotated[
 
 def weights_list(json: JsonOption = False) -> None:
     """List the revisions that weights.toml names."""
+    from stegcli.cli import tables
+
     columns, rows = tables.weights_table()
     if json:
         emit({f"{r[0]}/{r[1]}": dict(zip(columns[2:], r[2:], strict=True)) for r in rows})
@@ -31,6 +32,8 @@ def weights_list(json: JsonOption = False) -> None:
 
 def weights_verify(method: OneMethodArgument = None, json: JsonOption = False) -> None:
     """Check the bytes of every revision that is here or can be fetched, and that it loads."""
+    from stegcli import weights as store
+
     _check_method(method)
     right: dict[str, bool] = {}
     for found in store.entries(method):
@@ -51,6 +54,8 @@ def weights_verify(method: OneMethodArgument = None, json: JsonOption = False) -
 
 def weights_fetch(method: OneMethodArgument = None, force: ForceOption = False) -> None:
     """Fetch all revisions that lie on a hub, for use offline."""
+    from stegcli import weights as store
+
     _check_method(method)
     for found in store.entries(method):
         held = store.holder(found)
@@ -63,8 +68,10 @@ def weights_fetch(method: OneMethodArgument = None, force: ForceOption = False) 
 
 def weights_export(folder: ExportArgument, method: OneMethodOption = None) -> None:
     """Write one folder per revision, ready to upload: weights, config, model card."""
+    from stegcli import publish
+
     _check_method(method)
-    for target in store.export(folder, method):
+    for target in publish.export(folder, method):
         say(f"wrote {target}")
 
 

@@ -19,7 +19,6 @@ import contextlib
 import importlib
 import inspect
 import json
-import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -30,7 +29,9 @@ import torch
 from safetensors import SafetensorError
 from torch.overrides import TorchFunctionMode
 
+from stegcli import hub
 from stegcli.errors import UsageError, WeightsError
+from stegcli.hub import said
 
 STEP = 64
 """Multiples of it suit what pipelines divide by: 8 to 32 per latent, 1 or 2 latents per patch."""
@@ -77,7 +78,7 @@ class DiffusionCovers:
             with _reproducible(seed), _Noise(normals):
                 drawn = getattr(self._pipeline(**options), "images", None)
         except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
-            raise UsageError(f"generator {self._repo} cannot draw {width}x{height}: {_said(error)}") from error
+            raise UsageError(f"generator {self._repo} cannot draw {width}x{height}: {said(error)}") from error
         return self._grey_levels(drawn, height, width)
 
     def _set_steps(self, steps: int) -> None:
@@ -159,10 +160,10 @@ def _load(repo: str, device: str) -> Any:
             )
             return loaded.to(device, torch.float64)
     except ImportError as error:
-        raise WeightsError(f"generator {repo} needs another package: {_said(error)}") from error
+        raise WeightsError(f"generator {repo} needs another package: {said(error)}") from error
     except (*_FAILURES, hub.errors.HTTPError) as error:
         hint = None if Path(where).is_dir() else f"once online: {_command(where, revision)}"
-        raise WeightsError(f"generator {repo} cannot be loaded: {_said(error)}", hint) from error
+        raise WeightsError(f"generator {repo} cannot be loaded: {said(error)}", hint) from error
 
 
 # What diffusers and transformers raise over parts that are missing, damaged, or unknown to them.
@@ -211,26 +212,12 @@ def _index(repo: str, where: str, revision: str | None) -> dict[str, Any]:
 
 
 def _fetched_index(repo: str, where: str, revision: str | None) -> Path:
-    """Through huggingface-hub and its cache: HF_HOME, HF_HUB_OFFLINE and HF_ENDPOINT hold."""
-    from huggingface_hub import errors as hub
-    from huggingface_hub import hf_hub_download
-
-    # What the hub's package itself lets through: httpx's errors, or those of the fork that newer releases use.
-    transport_error: type[Exception] = hub.HTTPError  # type: ignore[attr-defined]
     try:
-        return Path(hf_hub_download(where, INDEX, revision=revision))
-    except hub.LocalEntryNotFoundError as error:
-        hint = f"once online: {_command(where, revision)}"
-        raise WeightsError(f"generator {repo} is not here and cannot be fetched", hint) from error
-    except hub.EntryNotFoundError as error:
+        return hub.fetch(where, INDEX, revision, f"generator {repo}", _command(where, revision))
+    except hub.NoSuchFile as error:
         raise UsageError(f"{repo} is not a pipeline of diffusers", f"it has no {INDEX}") from error
-    except hub.HFValidationError as error:
+    except hub.NoSuchName as error:
         raise UsageError(f"{repo} is neither a folder nor a repository OWNER/NAME") from error
-    except hub.HfHubHTTPError as error:
-        raise WeightsError(f"generator {repo}: the hub does not give it", _said(error)) from error
-    except (transport_error, OSError, ValueError) as error:
-        hint = f"try again: {_command(where, revision)}"
-        raise WeightsError(f"generator {repo}: fetching failed: {_said(error)}", hint) from error
 
 
 def _pipeline_class(diffusers: Any, repo: str, index: dict[str, Any]) -> Any:
@@ -239,7 +226,7 @@ def _pipeline_class(diffusers: Any, repo: str, index: dict[str, Any]) -> Any:
     try:
         found = getattr(diffusers, name, None) if isinstance(name, str) else None
     except (ImportError, RuntimeError) as error:
-        raise WeightsError(f"diffusers cannot be loaded: {_said(error.__cause__ or error)}") from error
+        raise WeightsError(f"diffusers cannot be loaded: {said(error.__cause__ or error)}") from error
     if not (inspect.isclass(found) and issubclass(found, diffusers.DiffusionPipeline)):
         known = f"diffusers {diffusers.__version__} knows no pipeline {name}"
         raise UsageError(f"{repo} is not a pipeline of diffusers", known if isinstance(name, str) else None)
@@ -257,8 +244,3 @@ def _is_known(diffusers: Any, library: Any) -> bool:
     if library in (None, "diffusers", "transformers"):
         return True
     return isinstance(library, str) and inspect.ismodule(getattr(diffusers.pipelines, library, None))
-
-
-def _said(error: BaseException) -> str:
-    """The first line of what others say."""
-    return textwrap.shorten(str(error).strip().partition("\n")[0], 200)

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stegcli.coding import gray
 from stegcli.methods.cs_fnns.decoder import Decoder, PaperDecoder
 from stegcli.methods.cs_fnns.spectrum import Head
 
@@ -59,13 +60,7 @@ class BytesGoal:
 
 def to_levels(bits: np.ndarray, depth: int) -> Tensor:
     """Bits (n depth,) -> amplitudes (n,) of mean square 1, neighbours of which differ in one bit."""
-    pairs = torch.from_numpy(bits.reshape(-1, depth).astype(np.int64))
-    gray = torch.zeros(len(pairs), dtype=torch.int64)
-    previous = torch.zeros_like(gray)
-    for column in pairs.T:
-        previous = previous ^ column
-        gray = 2 * gray + previous
-    return _amplitudes(depth)[gray]
+    return _amplitudes(depth)[torch.from_numpy(gray.positions(bits.reshape(-1, depth)))]
 
 
 def to_log_odds(numbers: Tensor, depth: int) -> np.ndarray:
@@ -74,12 +69,8 @@ def to_log_odds(numbers: Tensor, depth: int) -> np.ndarray:
     distance = (numbers[:, None] - amplitudes).square()
     noise = distance.min(dim=1).values.mean().clamp(min=1e-6)
     fit = -distance / (2 * noise)
-    code = torch.arange(2**depth)
-    code = code ^ (code >> 1)
-    odds = []
-    for bit in reversed(range(depth)):
-        ones = (code >> bit) & 1 == 1
-        odds.append(torch.logsumexp(fit[:, ones], 1) - torch.logsumexp(fit[:, ~ones], 1))
+    masks = torch.from_numpy(gray.ones(depth))
+    odds = [torch.logsumexp(fit[:, ones], 1) - torch.logsumexp(fit[:, ~ones], 1) for ones in masks]
     found: np.ndarray = torch.stack(odds, dim=1).flatten().numpy().astype(np.float32)
     return found
 

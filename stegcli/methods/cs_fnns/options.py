@@ -40,7 +40,7 @@ class HideOptions(RevealOptions):
     """travel: how a secret goes. size: of the stego. psnr: dB that the stego keeps to its cover. steps: of the search.
 
     decoder: what the receiver's key makes. grain: standard deviation in grey levels of the noise that the cover is
-    given. evade: whether a detector is misled too.
+    given. evade: whether a detector is misled too. force_number: whether a number may be used again, for tests.
     """
 
     travel: Annotated[Literal["auto", "bytes", "picture"], AS] = "auto"
@@ -54,6 +54,7 @@ class HideOptions(RevealOptions):
         float | None, Option("Noise that the cover is given, in grey levels; 0 for none.", min=0, max=12)
     ] = None
     evade: Annotated[bool, Option("Mislead the shipped detector too.")] = False
+    force_number: Annotated[bool, Option("Let --number be one that was used with the key before.")] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -4,10 +4,9 @@
     stage 5, 6   16 bits of the descriptor each
     check        no bits: does it all fit?
 
-Each stage lies in the signs of SIGNS latents. Its 2^16 code words are drawn from the key *and all stages before it*;
-the receiver compares what arrived with every one and takes the best. Random code words under maximum likelihood are the
-code of Shannon's proof, and they look like what they are, independent fair signs: no two messages share more
-than chance has it, unless they share a nonce's beginning. The magnitudes are free, so the latents stay N(0, 1).
+Each stage lies in the signs of SIGNS latents. Its 2^16 code words (`coding.words`) are drawn from the key *and all
+stages before it*, so they look like what they are, independent fair signs: no two messages share more than chance has
+it, unless they share a nonce's beginning. The magnitudes are free, so the latents stay N(0, 1).
 
 From the nonce on, all randomness is fresh for each message, and one key serves any number of them.
 """
@@ -18,8 +17,8 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 
+from stegcli.coding import words as code_words
 from stegcli.errors import RevealError
 from stegcli.keys.key import Key
 from stegcli.keys.stream import Stream
@@ -35,34 +34,30 @@ EVIDENCE = 16.0
 once in e^16 = 9 million."""
 CHECK = 6.0
 """Nats that the check alone must give: it tells a header of which one stage was read wrongly."""
-MOST_ODDS = 6.0  # no single sign is surer than that
 
 
 def write(nonce: int, descriptor: int, key: Key) -> np.ndarray:
     """A nonce of 64 bits and a descriptor of 32 -> the signs of SLOTS latents, +1 and -1."""
-    words = _split(nonce, NONCE_STAGES) + _split(descriptor, DESCRIPTOR_STAGES)
+    words = code_words.split(nonce, STAGE_BITS, NONCE_STAGES)
+    words += code_words.split(descriptor, STAGE_BITS, DESCRIPTOR_STAGES)
     signs = [_book(key, i, words[:i])[word] for i, word in enumerate(words)]
     return np.concatenate([*signs, _check(key, words)]).astype(np.float64) * 2 - 1
 
 
 def read(odds: np.ndarray, key: Key) -> tuple[int, int]:
     """Log-odds that each of SLOTS latents is positive -> nonce and descriptor. Raises RevealError if none is there."""
-    stages = odds.clip(-MOST_ODDS, MOST_ODDS).reshape(STAGES + 1, SIGNS)
+    stages = odds.clip(-code_words.MOST_ODDS, code_words.MOST_ODDS).reshape(STAGES + 1, SIGNS)
     words: list[int] = []
     evidence = 0.0
     for index in range(STAGES):
         book = _book(key, index, words)
-        words.append(_likeliest(book, stages[index]))
+        words.append(code_words.likeliest(book, stages[index]))
         evidence += _evidence(book[words[-1]], stages[index]) - STAGE_BITS * math.log(2)
     check = _evidence(_check(key, words), stages[-1])
     if evidence + check < EVIDENCE or check < CHECK:
         raise RevealError
-    return _join(words[:NONCE_STAGES]), _join(words[NONCE_STAGES:])
-
-
-def _likeliest(book: np.ndarray, odds: np.ndarray) -> int:
-    scores = torch.from_numpy(book).float() @ torch.from_numpy(odds).float()
-    return int(scores.argmax())
+    nonce, descriptor = words[:NONCE_STAGES], words[NONCE_STAGES:]
+    return code_words.join(nonce, STAGE_BITS), code_words.join(descriptor, STAGE_BITS)
 
 
 def _evidence(word: np.ndarray, odds: np.ndarray) -> float:
@@ -72,8 +67,7 @@ def _evidence(word: np.ndarray, odds: np.ndarray) -> float:
 
 def _book(key: Key, stage: int, before: list[int]) -> np.ndarray:
     """The code words of a stage, uint8 (2^16, SIGNS)."""
-    drawn = _stream(key, f"header {stage}", before).bits(2**STAGE_BITS * SIGNS)
-    return drawn.reshape(2**STAGE_BITS, SIGNS)
+    return code_words.book(_stream(key, f"header {stage}", before), STAGE_BITS, SIGNS)
 
 
 def _check(key: Key, words: list[int]) -> np.ndarray:
@@ -81,18 +75,7 @@ def _check(key: Key, words: list[int]) -> np.ndarray:
 
 
 def _stream(key: Key, purpose: str, before: list[int]) -> Stream:
-    return key.stream(purpose, _join([1, *before]))
-
-
-def _split(value: int, stages: int) -> list[int]:
-    return [value >> (STAGE_BITS * i) & (2**STAGE_BITS - 1) for i in reversed(range(stages))]
-
-
-def _join(words: list[int]) -> int:
-    value = 0
-    for word in words:
-        value = value << STAGE_BITS | word
-    return value
+    return key.stream(purpose, code_words.join([1, *before], STAGE_BITS))
 
 
 def shares(most: int) -> Iterator[tuple[int, int]]:

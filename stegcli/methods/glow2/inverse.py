@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stegcli.nn import generators
+from stegcli.nn.nets import conv3
 from stegcli.nn.wavelet import Pyramid, squeeze
 
 CONTRAST = 4.0
@@ -30,7 +31,7 @@ class QualityBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="replicate")
+        self.conv = conv3(inputs, outputs)
         self.scale_and_shift = nn.Linear(1, 2 * outputs)
 
     def forward(self, x: Tensor, quality: Tensor) -> Tensor:
@@ -51,9 +52,7 @@ class UNet(nn.Module):
         super().__init__()
         self.down = nn.ModuleList(QualityBlock(4 * a, b) for a, b in pairwise([3, *widths]))
         self.up = nn.ModuleList(QualityBlock(b + a, a) for a, b in reversed(list(pairwise(widths))))
-        self.last = nn.Conv2d(widths[0], 12, 3, padding=1, padding_mode="replicate")
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(cast(Tensor, self.last.bias))
+        self.last = conv3(widths[0], 12, zero=True)
 
     def forward(self, x: Tensor, qf: Tensor) -> Tensor:
         quality = (qf.to(x) / 50 - 1)[:, None]

@@ -131,12 +131,14 @@ def case_of(method: Glow2, sample: Sample, request: Request, written: Written, t
 def views(z: np.ndarray, in_order: np.ndarray, ranks: np.ndarray) -> np.ndarray:
     """Latents of a stego, the same as they are filled, and the order in which they take the secret's -> (f, n).
 
-    Copies lie one after the other, in the order of the latents or in that of `cascade.write` without the key.
+    Copies lie one after the other, in the order of the latents or in that in which the sender fills them. The header's
+    places may be missing there, and so the end of the last copy, which is then 0: it tells nothing.
     """
     n = len(ranks)
     copies = min(COPIES, len(z) // n)
-    by_rank = np.empty((copies, n))
-    by_rank[:, ranks] = in_order[: copies * n].reshape(copies, n)
+    filled, by_rank = np.zeros(copies * n), np.empty((copies, n))
+    filled[: len(in_order)] = in_order[: copies * n]
+    by_rank[:, ranks] = filled.reshape(copies, n)
     return np.concatenate([z[: copies * n].reshape(copies, n), by_rank])
 
 

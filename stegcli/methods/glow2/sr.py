@@ -11,15 +11,12 @@ from typing import Any, cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stegcli.nn.nets import conv3
+
 
 def bicubic(x: Tensor) -> Tensor:
     """(b, c, h, w) -> (b, c, 2h, 2w), not clipped, as Pillow's BICUBIC: `antialias` chooses its kernel, a = -1/2."""
     return F.interpolate(x, scale_factor=2, mode="bicubic", antialias=True)
-
-
-def conv(inputs: int, outputs: int) -> nn.Conv2d:
-    """3x3 with the border repeated: a secret is small, and much of it lies near a border."""
-    return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="replicate")
 
 
 class ResidualBlock(nn.Module):
@@ -27,7 +24,7 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.body = nn.Sequential(conv(width, width), nn.ReLU(), conv(width, width))
+        self.body = nn.Sequential(conv3(width, width), nn.ReLU(), conv3(width, width))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + cast(Tensor, self.body(x))
@@ -44,10 +41,10 @@ class Upscaler(nn.Module):
 
     def __init__(self, blocks: int = 8, width: int = 48):
         super().__init__()
-        self.head = conv(3, width)
-        self.body = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)), conv(width, width))
-        self.enlarge = nn.Sequential(conv(width, 4 * width), nn.PixelShuffle(2))
-        self.last = conv(width, 3)
+        self.head = conv3(3, width)
+        self.body = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)), conv3(width, width))
+        self.enlarge = nn.Sequential(conv3(width, 4 * width), nn.PixelShuffle(2))
+        self.last = conv3(width, 3)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(cast(Tensor, self.last.bias))
 

@@ -20,6 +20,7 @@ import torch
 from scipy.special import ndtr
 from torch import Tensor
 
+from stegcli.coding import gray
 from stegcli.keys.stream import inverse_normal
 
 GUARD, TAU, MOST = 0.02, 1.6, 4.0
@@ -43,36 +44,19 @@ def from_normal(z: np.ndarray) -> np.ndarray:
 # -- bits
 
 
-def symbols(bits: np.ndarray) -> np.ndarray:
-    """Bits (n, m) -> positions on the circle in [0, 2^m), neighbours of which differ in one bit."""
-    position = np.zeros(len(bits), np.int64)
-    previous = np.zeros(len(bits), np.int64)
-    for column in bits.T.astype(np.int64):
-        previous = previous ^ column
-        position = 2 * position + previous
-    return position
-
-
 def write_bits(bits: np.ndarray, dither: np.ndarray) -> np.ndarray:
     """Bits (n, m) and the key's uniform numbers (n,) -> latents (n,)."""
-    return to_normal(symbols(bits) / 2 ** bits.shape[1] + dither)
+    return to_normal(gray.positions(bits) / 2 ** bits.shape[1] + dither)
 
 
 def read_bits(z: np.ndarray, r: np.ndarray, dither: np.ndarray, m: int) -> np.ndarray:
     """Latents that arrived (n,), their correlation with what was sent, the dither -> log-odds ln P(1)/P(0), (n, m)."""
     points = (torch.arange(2**m) / 2**m + torch.from_numpy(dither)[:, None]) % 1.0
     fit = _log_likelihood(z, r, points)
-    ones = _gray(m)
+    ones = torch.from_numpy(gray.ones(m))
     odds = [torch.logsumexp(fit[:, o], 1) - torch.logsumexp(fit[:, ~o], 1) for o in ones]
     found: np.ndarray = torch.stack(odds, dim=1).numpy()
     return found
-
-
-def _gray(m: int) -> Tensor:
-    """Which positions have a one in each bit, bool (m, 2^m); the first bit is the highest."""
-    positions = torch.arange(2**m)
-    code = positions ^ (positions >> 1)
-    return torch.stack([(code >> (m - 1 - j)) & 1 for j in range(m)]).bool()
 
 
 def _log_likelihood(z: np.ndarray, r: np.ndarray, points: Tensor) -> Tensor:

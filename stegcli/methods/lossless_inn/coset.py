@@ -1,7 +1,11 @@
-"""The coset coder: slots are the samples, read as integers; nearly every sample that changes at all changes by one."""
+"""The coset coder: slots are the samples, read as integers; nearly every sample that changes at all changes by one.
+
+Of a JPEG the slots are its coefficients (`jpeg_domain`). One key serves both: the file says which it is.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -9,10 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 
 from stegcli.about import About
+from stegcli.coding import payload
 from stegcli.coding.payload import Layout, Plan, upper_share
-from stegcli.errors import WeightsError
+from stegcli.errors import RevealError, UsageError, WeightsError
 from stegcli.keys.key import Key
-from stegcli.methods.lossless_inn import ABOUT
+from stegcli.method import Asked, Draft, Request, Revealed, check_side
+from stegcli.methods.lossless_inn import ABOUT, jpeg_domain, wet
 from stegcli.methods.lossless_inn.directed import DirectedPlanes, distances
 from stegcli.pictures.image import Picture
 from stegcli.slots import BitMethod
@@ -26,7 +32,8 @@ COLOURS = 3
 
 
 class CosetCoder(BitMethod):
-    """Slots are the samples, in the order of a (3, h, w) array; a slot holds its sample modulo 4.
+    """Slots are the samples, in the order of a (3, h, w) array, of a grey picture (h, w); a slot holds its sample
+    modulo 4.
 
     costs: "hill", or "density", whose configuration follows. Only the sender needs them: stegos of either are read
     alike, without any network.
@@ -63,6 +70,40 @@ class CosetCoder(BitMethod):
     def slots(self, height: int, width: int) -> int:
         return COLOURS * height * width
 
+    def slots_in(self, cover: Picture) -> int:
+        return super().slots_in(cover) // (COLOURS if _is_grey(cover) else 1)
+
+    def capacity(self, request: Request) -> int:
+        if jpeg_domain.is_asked_for(request):
+            return jpeg_domain.capacity(request)
+        if request.cover is not None:
+            jpeg_domain.check_pixels(request.cover, request.options)
+        return super().capacity(request)
+
+    def drafts(self, request: Request) -> Iterator[Draft]:
+        if request.options.key_out is not None:
+            raise UsageError("--key-out needs the paper's network", "add --weights 1bpp or 3bpp")
+        if jpeg_domain.is_asked_for(request):
+            yield from jpeg_domain.drafts(request, self)
+            return
+        assert request.cover is not None
+        check_side(self, request.cover)
+        notes = jpeg_domain.check_pixels(request.cover, request.options)
+        for draft in super().drafts(request):
+            yield replace(draft, notes=(*draft.notes, *notes, *_told_of_wet(request.cover, draft.picture)))
+
+    def reveal(self, stego: Picture, asked: Asked) -> tuple[Revealed, ...]:
+        if asked.key is None:
+            raise RevealError
+        if stego.source is not None:
+            return (Revealed(jpeg_domain.reveal(stego.source, asked.key)),)
+        if min(stego.height, stego.width) < self.about.min_side:
+            raise RevealError
+        return (Revealed(payload.read_residues((_samples(stego) & 3).astype(np.uint8), asked.key)),)
+
+    def readings(self, stego: Picture, asked: Asked) -> Iterator[tuple[Revealed, ...]]:
+        yield self.reveal(stego, asked)  # integers: nothing depends on the machine
+
     def log_odds(self, stego: Picture, key: Key) -> np.ndarray:
         samples = _samples(stego)
         return np.stack([samples & 1, samples >> 1 & 1]).astype(np.float32) * 2 - 1
@@ -71,18 +112,22 @@ class CosetCoder(BitMethod):
         from stegcli.methods.lossless_inn import costs
         from stegcli.nn.tensors import to_levels
 
+        levels, samples = to_levels(cover.pixels), _samples(cover)
+        wet_up, wet_down = (_of_slots(_in_order(way), cover).any(axis=0) for way in wet.ways(cover.pixels))
         if self.costs == "hill":
-            return SamplePlanes(_samples(cover), costs.hill(to_levels(cover.pixels)))
-        return DirectedPlanes(_samples(cover), *costs.of_density(self.density, to_levels(cover.pixels)))
+            found = _of_slots(costs.hill(levels), cover).mean(axis=0)
+            return SamplePlanes(samples, np.where(wet_up & wet_down, wet.COST, found))
+        up, down = (_of_slots(c, cover).sum(axis=0) for c in costs.of_density(self.density, levels))
+        return DirectedPlanes(samples, np.where(wet_up, wet.COST, up), np.where(wet_down, wet.COST, down))
 
     def carry(self, plan: Plan, cover: Picture, key: Key) -> Picture:
         samples = _samples(cover)
         down, up = distances(samples, plan.bits[0] | plan.bits[1] << 1)
-        coin = key.stream("direction").bits(len(samples)).astype(bool)
+        coin = plan.key.stream("direction").bits(len(samples)).astype(bool)
         rise = (up < down) | ((up == down) & coin)
         changed = (samples + np.where(rise, up, -down)).astype(np.uint8)
-        planes = changed.reshape(COLOURS, cover.height, cover.width)
-        return replace(cover, pixels=np.ascontiguousarray(planes.transpose(1, 2, 0)))
+        planes = np.broadcast_to(changed.reshape(-1, cover.height, cover.width), (COLOURS, cover.height, cover.width))
+        return replace(cover, pixels=np.ascontiguousarray(planes.transpose(1, 2, 0)), source=None)
 
 
 class SamplePlanes:
@@ -101,7 +146,6 @@ class SamplePlanes:
         if index == 0 or lower is None:
             return (self.samples & 1).astype(np.uint8), self.costs
         zero, one = (_cheapest(self.samples, lower | upper << 1) for upper in (0, 1))
-        # Where both cost the same, the cover's own bit serves: any choice would do.
         own = (self.samples >> 1 & 1).astype(np.uint8)
         natural = np.where(zero == one, own, one < zero).astype(np.uint8)
         return natural, np.abs(zero - one).astype(np.float32) * self.costs
@@ -115,5 +159,30 @@ def _cheapest(samples: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 
 def _samples(picture: Picture) -> np.ndarray:
-    """Picture -> its samples in the order of a (3, h, w) array, int16 (n,)."""
-    return picture.pixels.transpose(2, 0, 1).reshape(-1).astype(np.int16)
+    """Picture -> its samples in the order of a (3, h, w) array, of a grey one (h, w), int16 (n,)."""
+    samples = _in_order(picture.pixels[..., :1] if _is_grey(picture) else picture.pixels)
+    return samples.astype(np.int16)
+
+
+def _in_order(pixels: np.ndarray) -> np.ndarray:
+    """(h, w, channels) -> (n,), channel by channel, row by row."""
+    return pixels.transpose(2, 0, 1).reshape(-1)
+
+
+def _is_grey(picture: Picture) -> bool:
+    """Whether all three channels are equal. They stay so: a grey picture with coloured pixels tells by them."""
+    red, green, blue = (picture.pixels[..., channel] for channel in range(COLOURS))
+    return bool((red == green).all() and (green == blue).all())
+
+
+def _of_slots(samples: np.ndarray, picture: Picture) -> np.ndarray:
+    """(3 h w,) -> the values of what moves together, (1, n); in a grey picture the three channels, (3, n)."""
+    return samples.reshape(COLOURS if _is_grey(picture) else 1, -1)
+
+
+def _told_of_wet(cover: Picture, stego: Picture) -> tuple[str, ...]:
+    """What is to be said if the message was so long that it went where changes can be seen."""
+    up, down = wet.ways(cover.pixels)
+    count = int(np.count_nonzero(((stego.pixels > cover.pixels) & up) | ((stego.pixels < cover.pixels) & down)))
+    note = f"{count} samples changed in even or clipped parts, or to levels that the cover has not: a shorter message"
+    return (f"{note} is harder to detect",) if count else ()

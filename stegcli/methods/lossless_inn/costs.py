@@ -26,7 +26,7 @@ FLOOR = 1.0
 
 LEAST = 0.5
 """Nats that any change costs, also one to a likelier level: else a few samples would carry all, and the picture would
-become smoother than photos are. Others were tried, see training/QUEUE.md."""
+become smoother than photos are. Others were tried, see docs/research/queue.md."""
 TILE = 256
 
 

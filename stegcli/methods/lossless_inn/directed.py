@@ -34,8 +34,7 @@ class DirectedPlanes:
 
     def share(self, bits: int, slots: int) -> int:
         """Message bits and the slots that carry them -> the part that the upper plane should carry, in 256ths."""
-        every = -(-len(self) // LOOKED_AT)
-        up, down = self._inside(slice(None, None, every))
+        up, down = self._inside(self._some())
         wanted = bits / slots
         low, high = -20.0, 20.0  # of log r
         for _ in range(STEPS):
@@ -44,6 +43,10 @@ class DirectedPlanes:
             low, high = (middle, high) if moves + ways > wanted else (low, middle)
         self.rate = float(np.exp(high))
         return min(255, round(256 * ways / (moves + ways)))
+
+    def _some(self) -> slice:
+        """Samples that stand for all, evenly spread."""
+        return slice(None, None, -(-len(self) // LOOKED_AT))
 
     def plane(self, index: int, lower: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """-> the bits that cost least, uint8 (n,), and what each costs to flip, float32 (n,)."""

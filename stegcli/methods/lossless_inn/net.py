@@ -1,7 +1,7 @@
 """The invertible network of the lossless INN, and how it is run over pictures of any size.
 
 Reference: Lossless Image Steganography Based on Invertible Neural Networks (Liu, Tang, Zheng, Entropy 2022), section
-3.2. Differences, each measured in training/QUEUE.md:
+3.2. Differences, each measured in docs/research/queue.md:
   - the receiver has no z: it sets z = 0, and the network is trained so;
   - rho and eta see the phase of each sample in a few short periods beside its value (`periodic_features`);
   - rho and eta share one dense block; growth and number of blocks are smaller;

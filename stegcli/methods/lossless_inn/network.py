@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from stegcli.about import About
 from stegcli.coding import payload
 from stegcli.coding.payload import Plan
-from stegcli.errors import CapacityError, RevealError
+from stegcli.errors import CapacityError, RevealError, UsageError
 from stegcli.keys.key import Key
 from stegcli.method import Asked, Draft, Request, Revealed, check_side
 from stegcli.methods.lossless_inn import ABOUT, mending
@@ -109,6 +109,8 @@ class NetworkCoder(BitMethod):
     # -- the paper's form: the receiver is handed z
 
     def drafts(self, request: Request) -> Iterator[Draft]:
+        if request.format == "JPEG":
+            raise UsageError("the network coder does not write JPEG", "leave --coder out, or write -o OUT.png")
         if request.options.key_out is None:
             yield from super().drafts(request)
             return

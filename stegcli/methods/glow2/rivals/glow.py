@@ -16,24 +16,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stegcli.nn.flow import ActNorm, AffineCoupling, Chain, Flow, Rotation, bounded
+from stegcli.nn.nets import conv3
 from stegcli.nn.wavelet import Band, squeeze
 
 SPREAD = 0.25
 """Where the scale of the first step starts: about the standard deviation of pictures."""
 
 
-def _zero_conv(inputs: int, outputs: int) -> nn.Conv2d:
-    conv = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="replicate")
-    nn.init.zeros_(conv.weight)
-    nn.init.zeros_(cast(Tensor, conv.bias))
-    return conv
-
-
 def _coupling(channels: int, width: int) -> AffineCoupling:
     changed = channels - channels // 2
     net = nn.Sequential(
-        nn.Conv2d(channels // 2, width, 3, padding=1, padding_mode="replicate"), nn.SiLU(),
-        nn.Conv2d(width, width, 1), nn.SiLU(), _zero_conv(width, 2 * changed),
+        conv3(channels // 2, width), nn.SiLU(),
+        nn.Conv2d(width, width, 1), nn.SiLU(), conv3(width, 2 * changed, zero=True),
     )  # fmt: skip
     return AffineCoupling(channels, net)
 
@@ -54,7 +48,7 @@ class Split(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
-        self.prior = _zero_conv(channels // 2, channels)
+        self.prior = conv3(channels // 2, channels, zero=True)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         kept, leaving = x.chunk(2, dim=1)

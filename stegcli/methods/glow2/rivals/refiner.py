@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from stegcli.methods.glow2 import pictures
 from stegcli.methods.glow2.sr import ResidualBlock
+from stegcli.nn.nets import conv3
 from stegcli.nn.wavelet import Pyramid, bands
 
 PAIRS = 4
@@ -72,11 +73,6 @@ def fixed_signs(z: Tensor) -> Tensor:
     return torch.from_numpy(drawn).to(z) * 2 - 1
 
 
-def _conv(inputs: int, outputs: int) -> nn.Conv2d:
-    """3x3 with the border repeated."""
-    return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="replicate")
-
-
 class Refiner(nn.Module):
     """A guess -> a picture (b, 3, h, w), about [0, 1] but not clipped.
 
@@ -86,9 +82,9 @@ class Refiner(nn.Module):
     def __init__(self, levels: int = 4, blocks: int = 5, width: int = 64):
         super().__init__()
         self.levels = levels
-        self.head = _conv(3 * 4 * 3 + 2 * levels + 1, width)
-        self.body = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)), _conv(width, width))
-        self.last = _conv(width, 4 * 3)
+        self.head = conv3(3 * 4 * 3 + 2 * levels + 1, width)
+        self.body = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)), conv3(width, width))
+        self.last = conv3(width, 4 * 3)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(cast(Tensor, self.last.bias))
 

@@ -17,7 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stegcli.methods.glow2.sr import bicubic, conv
+from stegcli.methods.glow2.sr import bicubic
+from stegcli.nn.nets import conv3
 
 WINDOW = 8
 SHIFT = WINDOW // 2
@@ -138,7 +139,7 @@ class Group(nn.Module):
     def __init__(self, blocks: int, width: int, heads: int):
         super().__init__()
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(blocks))
-        self.last = conv(width, width)
+        self.last = conv3(width, width)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         y = x.permute(0, 2, 3, 1)
@@ -157,10 +158,10 @@ class Swin2SR(nn.Module):
 
     def __init__(self, groups: int = 4, blocks: int = 2, width: int = 64, heads: int = 4):
         super().__init__()
-        self.head = conv(3, width)
+        self.head = conv3(3, width)
         self.groups = nn.ModuleList(Group(blocks, width, heads) for _ in range(groups))
-        self.body = conv(width, width)
-        self.last = conv(width, 4 * 3)
+        self.body = conv3(width, width)
+        self.last = conv3(width, 4 * 3)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(cast(Tensor, self.last.bias))
 

@@ -1,0 +1,64 @@
+"""`stego inspect`: what a picture file tells of itself, and what it is good for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from stegcli.cli.console import emit, table
+from stegcli.cli.options import FILES, DeviceOption, JsonOption
+
+EXAMPLES = """
+Examples:
+
+stego inspect photo.jpg
+
+stego inspect out.png --cover scan.png --json
+"""
+
+FileArgument = Annotated[str, typer.Argument(help="A picture file; - is standard input.")]
+OriginalOption = Annotated[
+    str | None,
+    typer.Option("--cover", help="What it was made of: tell what differs.", rich_help_panel=FILES),
+]
+
+
+def inspect(
+    file: FileArgument, original: OriginalOption = None, json: JsonOption = False, device: DeviceOption = "auto"
+) -> None:
+    """Show format, history and metadata of a picture, and what it can carry as a cover."""
+    from stegcli import files
+    from stegcli.cli.inputs import check_stdin
+    from stegcli.inspection import inspected
+    from stegcli.pictures import image
+
+    check_stdin(file, original)
+    data = files.read(file, "image", limit=image.most_bytes())
+    before = None if original is None else files.read(original, "cover", limit=image.most_bytes())
+    found = inspected(data, before, f"image {file}", device)
+    if json:
+        emit(found)
+        return
+    covers = found.pop("covers")
+    table("file", ["what", "is"], list(_rows(found)))
+    rows = [[c["method"], c["survive"], _room(c)] for c in covers]
+    table("as a cover", ["method", "to survive", "carries"], rows)
+
+
+def _room(cover: dict[str, Any]) -> str:
+    return str(cover["why"]) if cover["capacity_bytes"] is None else f"{cover['capacity_bytes']} bytes"
+
+
+def _rows(facts: dict[str, Any], above: str = "") -> Iterator[list[str]]:
+    """Facts, however deep -> a row for each that says something."""
+    for name, value in facts.items():
+        label = f"{above}{name.replace('_', ' ')}"
+        if isinstance(value, dict):
+            yield from _rows(value, f"{label}: ")
+        elif isinstance(value, list | tuple):
+            if value:
+                yield [label, ", ".join(map(str, value))]
+        elif value is not None and value is not False:
+            yield [label, "yes" if value is True else str(value)]

@@ -1,0 +1,1 @@
+"""What lies under files: descriptors, drafts, locked folders, sets that appear together."""

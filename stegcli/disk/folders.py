@@ -1,0 +1,72 @@
+"""Locks on folders, so that what belongs together is written by one process at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from stegcli.errors import FileError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+PATIENCE = 10.0
+"""Seconds to wait for a folder that another process holds. Ours hold one for milliseconds."""
+PAUSE = 0.002
+
+
+@contextlib.contextmanager
+def locked(folders: Iterable[Path], patience: float = PATIENCE) -> Iterator[None]:
+    """Hold the locks of these folders. Who else asks for one of them, thread or process, waits.
+
+    The lock is flock() on the folder itself: it leaves no file behind and ends with its process, also under `kill -9`.
+    All are taken in one order, so that two never wait for each other. A folder that may not be read, and a file system
+    without such locks, are passed over. Raises FileError if another process holds a folder for longer than `patience`.
+    """
+    with contextlib.ExitStack() as held:
+        for fd, folder in _in_order(folders, held):
+            _lock(fd, folder, patience)
+            held.callback(_unlock, fd)
+        yield
+
+
+def _in_order(folders: Iterable[Path], held: contextlib.ExitStack) -> list[tuple[int, Path]]:
+    """Each folder once, opened, sorted by device and inode."""
+    found: dict[tuple[int, int], tuple[int, Path]] = {}
+    for folder in folders:
+        try:
+            fd = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        except OSError:
+            continue
+        held.callback(os.close, fd)
+        known = os.fstat(fd)
+        found.setdefault((known.st_dev, known.st_ino), (fd, folder))
+    return [found[place] for place in sorted(found)]
+
+
+def _lock(fd: int, folder: Path, patience: float) -> None:
+    if fcntl is None:
+        return
+    end = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError as error:
+            if time.monotonic() > end:
+                raise FileError(f"another program holds folder {folder}", "try again when it has ended") from error
+            time.sleep(PAUSE)
+        except OSError:  # a file system without these locks
+            return
+
+
+def _unlock(fd: int) -> None:
+    """By name: closing would not do if a process that was forked meanwhile still holds a copy."""
+    if fcntl is not None:
+        with contextlib.suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_UN)

@@ -1,0 +1,25 @@
+"""What `stego inspect` tells of a file: its facts, what differs from an original, what it is good for as a cover."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stegcli import methods, rooms
+from stegcli.pictures import image, inspect
+
+
+def inspected(data: bytes, original: bytes | None = None, what: str = "image", device: str = "auto") -> dict[str, Any]:
+    """The bytes of a picture file, and perhaps of the one it was made of -> facts, as JSON has them.
+
+    covers: for each method that hides in a given picture, the bytes that fit, or why none do. Raises FileError.
+    """
+    found = inspect.facts(data, what)
+    cover = image.decode(data, what)
+    given = [name for name in methods.names() if methods.about(name).cover == "given"]
+    found["covers"] = [
+        {"method": room.method, "survive": room.survive, "capacity_bytes": room.capacity, "why": room.why}
+        for room in rooms.rooms(cover, names=given, device=device)
+    ]
+    if original is not None:
+        found["differences"] = inspect.differences(data, original)
+    return found

@@ -1,0 +1,160 @@
+"""What `stego evaluate steg-cinn` measures besides exactness, PSNR and time.
+
+modes       by what is redrawn: capacity, raw bits right before the code, PSNR to the cover, change of CIE L*
+latents     whether the latents of stegos are normal, as a receiver with the networks finds them
+detectors   stegos against innocent colourings by the same networks, which is what is claimed, and against the covers
+paper       the paper's Tables 2 and 3 beside it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from stegcli.errors import StegoError
+from stegcli.keys.key import Key
+from stegcli.keys.stream import Stream
+from stegcli.method import Draft, Method, Request, Secret
+from stegcli.methods.steg_cinn import space, spam
+from stegcli.methods.steg_cinn.codec import Drawing
+from stegcli.methods.steg_cinn.method import StegCinn
+from stegcli.methods.steg_cinn.options import HideOptions
+from stegcli.pictures import metrics
+from stegcli.pictures.image import Picture
+
+MODES = {
+    "keep, top 1": HideOptions(mode="keep", top=1),
+    "keep, top 2": HideOptions(mode="keep", top=2),
+    "keep, top 3": HideOptions(mode="keep", top=3),
+    "recolour": HideOptions(mode="recolour"),
+    "paper's form: 1 bit, gap 0.1": HideOptions(mode="keep", top=3, bits=1, gap=0.1),
+}
+PAPER = [
+    ["w/o round-based training", "2.00", "100.00", "89.42", "50.3 / 49.6 / 56.3"],
+    ["5 rounds", "2.00", "100.00", "100.00", "52.7 / 52.2 / 56.9"],
+]
+"""Table 2: bits per pixel; accuracy without and with rounding, in %; detection by XuNet, YedroudjNet, KeNet, in %."""
+FOLDS = 5
+LEAST_COVERS = 20
+"""Fewer covers tell nothing of a detector."""
+Table = tuple[str, list[str], list[list[str]]]
+
+
+def parts(method: Method, covers: Sequence[Picture], seed: int) -> dict[str, Callable[[], dict[str, Any]]]:
+    """-> name -> what measures it."""
+    mine = cast(StegCinn, method)
+    return {
+        "modes": lambda: modes(mine, covers, seed),
+        "latents": lambda: latents(mine, covers, seed),
+        "detectors": lambda: detectors(mine, covers, seed),
+    }
+
+
+def modes(method: StegCinn, covers: Sequence[Picture], seed: int) -> dict[str, Any]:
+    """Mode -> means over covers: bits per pixel, bits right before the code, PSNR, change of L* (mean and most)."""
+    return {name: _mode(method, covers, options, seed) for name, options in MODES.items()}
+
+
+def _mode(method: StegCinn, covers: Sequence[Picture], options: HideOptions, seed: int) -> dict[str, Any]:
+    found: dict[str, list[float]] = {n: [] for n in ("bpp", "right", "psnr", "lightness", "most")}
+    for index, cover in enumerate(covers):
+        room = method.capacity(Request(cover=cover, options=options))
+        try:
+            draft = _hidden(method, cover, options, room, seed, index)
+        except (StegoError, StopIteration):
+            continue
+        apart = np.abs(_lightness(draft.picture.pixels) - _lightness(cover.pixels))
+        found["bpp"].append(8 * room / (cover.width * cover.height))
+        found["right"].append(1 - draft.measured["wrong_bits"])
+        found["psnr"].append(metrics.psnr(cover.pixels, draft.picture.pixels))
+        found["lightness"].append(float(apart.mean()))
+        found["most"].append(float(apart.max()))
+    means: dict[str, Any] = {n: float(np.mean(v)) if v else None for n, v in found.items()}
+    return means | {"covers": len(found["bpp"]), "least_bpp": min(found["bpp"], default=None)}
+
+
+def latents(method: StegCinn, covers: Sequence[Picture], seed: int) -> dict[str, float]:
+    """p-values of Kolmogorov and Smirnov's test of each stego's latents against N(0, 1), and of these p-values against
+    the uniform distribution, in which they must lie. A latent is drawn at random inside its cell."""
+    from scipy import stats
+    from scipy.special import ndtri
+
+    found = []
+    for index, cover in enumerate(covers):
+        options = MODES["keep, top 2"]
+        room = method.capacity(Request(cover=cover, options=options))
+        draft = _hidden(method, cover, options, room, seed, index)
+        sheet = method.codec.sheet(*space.split(draft.picture.pixels))
+        cells = method.codec.read(sheet, Drawing(int(draft.measured["top"]), draft.measured["grain"]))
+        inside = np.random.default_rng([seed, index]).random(len(cells.low))
+        u = np.clip(cells.low + inside * (cells.high - cells.low), 1e-12, 1 - 1e-12)
+        found.append(float(stats.kstest(ndtri(u), "norm").pvalue))
+    uniform = float(stats.kstest(found, "uniform").pvalue)
+    return {"stegos": len(found), "below_0.05": float(np.mean(np.array(found) < 0.05)), "uniform": uniform}
+
+
+def detectors(method: StegCinn, covers: Sequence[Picture], seed: int) -> dict[str, Any]:
+    """Share of pictures that SPAM features and a linear discriminant tell rightly, by planes; 0.5 is chance.
+
+    Halves of pairs of one cover are never parted between learning and testing.
+    """
+    if len(covers) < LEAST_COVERS:
+        return {}
+    stegos, innocent = [], []
+    for index, cover in enumerate(covers):
+        options = MODES["keep, top 2"]
+        room = method.capacity(Request(cover=cover, options=options))
+        stegos.append(_hidden(method, cover, options, room, seed, index).picture.pixels)
+        stream = Stream(np.random.default_rng([seed, index, 1]).bytes(32))
+        innocent.append(method.sender(cover, options).innocent(stream, 2))
+    real = [cover.pixels for cover in covers]
+    found = {}
+    for name, others in (("innocent colourings", innocent), ("covers", real)):
+        for planes in spam.PLANES:
+            found[f"{name}, {planes}"] = spam.told_apart(stegos, others, planes, FOLDS)
+    return found
+
+
+def _hidden(method: StegCinn, cover: Picture, options: HideOptions, room: int, seed: int, index: int) -> Draft:
+    rng = np.random.default_rng([seed, index])
+    key = Key(method.name, "measured", rng.bytes(32))
+    return next(iter(method.drafts(Request((Secret(rng.bytes(room)),), (key,), cover, options=options))))
+
+
+def _lightness(pixels: np.ndarray) -> np.ndarray:
+    """uint8 (h, w, 3) -> CIE L* of each pixel, 0 to 100."""
+    light = space.linear(pixels) @ (np.array(space.COEFFICIENTS) / sum(space.COEFFICIENTS))
+    found: np.ndarray = np.where(light > (6 / 29) ** 3, 116 * np.cbrt(light) - 16, light * (29 / 3) ** 3)
+    return found
+
+
+def tables(figures: dict[str, Any]) -> list[Table]:
+    """What was measured, as tables."""
+    found = [_modes_table(figures["modes"]), _latents_table(figures["latents"])]
+    if figures["detectors"]:
+        rows = [[name, f"{100 * share:.1f} %"] for name, share in figures["detectors"].items()]
+        found.append(("stegos told from (SPAM + LDA; 50 % is chance)", ["others, planes", "told"], rows))
+    columns = ["Steg-cINN of the paper", "bpp", "right, no rounding", "right, rounded", "told by CNNs"]
+    return [*found, ("the paper's Table 2, in %", columns, PAPER)]
+
+
+def _modes_table(figures: dict[str, Any]) -> Table:
+    columns = ["mode", "bpp", "least", "raw bits right", "PSNR", "|dL*| mean", "most", "covers"]
+    rows = []
+    for name, f in figures.items():
+        if f["bpp"] is None:
+            rows.append([name, *["-"] * (len(columns) - 1)])
+            continue
+        rows.append([
+            name, f"{f['bpp']:.2f}", f"{f['least_bpp']:.2f}", f"{100 * f['right']:.2f} %", f"{f['psnr']:.2f}",
+            f"{f['lightness']:.2f}", f"{f['most']:.2f}", str(f["covers"]),
+        ])  # fmt: skip
+    return ("net capacity and quality by mode, message of that size", columns, rows)
+
+
+def _latents_table(figures: dict[str, float]) -> Table:
+    columns = ["stegos", "p < 0.05", "p-values uniform: p"]
+    row = [f"{figures['stegos']:.0f}", f"{100 * figures['below_0.05']:.1f} %", f"{figures['uniform']:.3f}"]
+    return ("latents against N(0, 1), Kolmogorov-Smirnov", columns, [row])

@@ -1,0 +1,72 @@
+"""Stego -> message: the header first, at each grain in turn, then everything that it tells of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stegcli.errors import RevealError
+from stegcli.keys.key import Key
+from stegcli.methods.steg_cinn import message, places, space, symbols
+from stegcli.methods.steg_cinn.codec import Codec, Drawing, Sheet
+from stegcli.methods.steg_cinn.message import Header
+from stegcli.methods.steg_cinn.options import GRAINS
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A header and the drawing that it tells of."""
+
+    header: Header
+    drawing: Drawing
+    taken: np.ndarray
+    """The header's own numbers, counted from the first of level 1."""
+    message: Key
+    """The message's own key."""
+
+
+def reveal(codec: Codec, pixels: np.ndarray, key: Key) -> bytes:
+    """uint8 (h, w, 3) -> the data. Raises RevealError."""
+    sheet = codec.sheet(*space.split(pixels))
+    opened = open_header(codec, sheet, key)
+    cells = codec.read(sheet, opened.drawing)
+    header, count = opened.header, len(cells.low)
+    free = places.others(count, opened.taken + count - level_1(codec, sheet))
+    if header.coded(len(free)) <= header.bits or not header.m:
+        raise RevealError
+    chosen, dither = message.body_places(opened.message, header, len(free))
+    at = free[chosen]
+    odds = symbols.log_odds(cells.low[at], cells.high[at], dither, header.m, header.gap / message.GAP_STEPS)
+    return message.open_body(odds.reshape(-1), header, opened.message)
+
+
+def open_header(codec: Codec, sheet: Sheet, key: Key) -> Opened:
+    """Raises RevealError if there is none for this key."""
+    picture = message.picture_number(sheet.grey)
+    squares = places.squares(*sheet.size, key, picture)
+    windows = [part for square in squares for part in places.parts(codec, *sheet.size, square)]
+    found = places.numbers(windows)
+    if len(found) < message.HEADER_NUMBERS:
+        raise RevealError
+    chosen, dither = message.header_places(key, picture, len(found))
+    at = found[chosen]
+    for grain in likeliest(codec, sheet, squares[0]):
+        cells = codec.read_parts(sheet, Drawing(1, grain), windows)
+        odds = symbols.log_odds(cells.low[at], cells.high[at], dither, 1)
+        header = message.open_header(odds.reshape(-1), key, picture)
+        if header is not None:
+            drawing = Drawing(header.top, grain, header.temperature / message.TEMPERATURE_STEPS)
+            return Opened(header, drawing, at, header.key(key, picture))
+    raise RevealError
+
+
+def likeliest(codec: Codec, sheet: Sheet, square: tuple[int, int, int]) -> list[float]:
+    """The grains, the one that fits the colours of a square best first."""
+    nats = codec.nats(sheet, GRAINS, places.parts(codec, *sheet.size, square))
+    return [GRAINS[i] for i in np.argsort(nats, kind="stable")]
+
+
+def level_1(codec: Codec, sheet: Sheet) -> int:
+    """How many numbers level 1 of a picture has; they are the last ones."""
+    return codec.order(*sheet.size, 1)[-1].stop

@@ -1,0 +1,206 @@
+"""Message and cover -> stegos to try.
+
+The sender draws once without a message to learn what the cover carries, picks the least that has to be redrawn, draws
+again with the message, and knows from the cells how much of it came across before anyone decodes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from stegcli.keys.key import Key
+from stegcli.keys.stream import Stream
+from stegcli.methods.steg_cinn import message, places, space, symbols
+from stegcli.methods.steg_cinn.codec import EVERYTHING, Codec, Drawing
+from stegcli.methods.steg_cinn.covers import Cover
+from stegcli.methods.steg_cinn.message import GAP_STEPS, HEADER_NUMBERS, SHARES, TAG_BYTES, TEMPERATURE_STEPS, Header
+from stegcli.methods.steg_cinn.receiver import likeliest
+
+TOPS = (1, 2, 3)
+MARGIN = {1: 0.92, 2: 0.92, 3: 0.83}
+"""By m: the share of what comes across that is promised; the code brings 0.96 of it for m up to 2, and 0.9 for 3."""
+ENOUGH = {1: 1.03, 2: 1.03, 3: 1.09}
+"""Bits that must come across for each of the message, for a stego to be worth decoding."""
+COMFORT = 1.25
+"""The same, aimed at where there is room: decoding is faster then."""
+SAMPLED_SIDE, SAMPLES = 128, 24
+"""Larger covers are measured in so many squares."""
+WHOLLY = 768 * 768
+"""Pixels up to which a cover is measured wholly."""
+SEED = hashlib.sha256(b"stegcli/steg-cinn/measuring a cover").digest()
+TEMPERATURE = 0.6
+"""Of the coarse levels, by default: at 1 most photos come out in colours that nobody would believe."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What numbers of a cover bring across: bits per number, of level 1 and of all above, at m bits each."""
+
+    first: float
+    above: float
+    m: int
+
+    def bits(self, codec: Codec, size: tuple[int, int], top: int) -> float:
+        """Bits that a body may bring across if levels up to `top` are drawn."""
+        count = codec.order(*size, top)[-1].stop
+        first = codec.order(*size, 1)[-1].stop
+        return max(0, first - HEADER_NUMBERS) * self.first + (count - first) * self.above
+
+    def room(self, codec: Codec, size: tuple[int, int], top: int) -> int:
+        """The bytes of data that are promised."""
+        return max(0, int(self.bits(codec, size, top) * MARGIN[self.m]) // 8 - TAG_BYTES)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A stego not yet verified. information: bits that come across; coded: bits that carry the message."""
+
+    pixels: np.ndarray
+    top: int
+    grain: float
+    information: float
+    coded: int
+    wrong: float
+
+
+class Sender:
+    """One cover and the wishes of its sender."""
+
+    def __init__(
+        self, codec: Codec, cover: Cover, *, tops: tuple[int, ...], grain: float | None, m: int, gap: float,
+        temperature: float,
+    ):  # fmt: skip
+        self.codec, self.cover, self.tops, self.m = codec, cover, tops, m
+        self.gap, self.temperature = round(gap * GAP_STEPS), round(temperature * TEMPERATURE_STEPS)
+        self.grain = self._grain() if grain is None else grain
+        self._rates: Rates | None = None
+
+    @property
+    def rates(self) -> Rates:
+        """Measured once, by an innocent drawing that is the same every time."""
+        if self._rates is None:
+            self._rates = self._measured()
+        return self._rates
+
+    def capacity(self) -> int:
+        """The most bytes that are promised."""
+        return max(self.rates.room(self.codec, self.cover.size, top) for top in self.tops)
+
+    def stegos(self, data: bytes, key: Key) -> Iterator[Made]:
+        """Data that is within the capacity -> stegos, those that keep the most of the cover first."""
+        rooms = {top: self.rates.room(self.codec, self.cover.size, top) for top in self.tops}
+        for top in (t for t in self.tops if rooms[t] >= len(data)):
+            for comfort in (COMFORT, np.inf):
+                made = self._made(data, key, top, comfort)
+                if made.information >= ENOUGH[self.m] * 8 * (len(data) + TAG_BYTES):
+                    yield made
+
+    def innocent(self, stream: Stream, top: int) -> np.ndarray:
+        """A colouring without a message, uint8 (h, w, 3)."""
+        count = self.codec.order(*self.cover.size, top)[-1].stop
+        return self._painted(stream.uniform(count), top, stream)[0]
+
+    # -- one stego
+
+    def _made(self, data: bytes, key: Key, top: int, comfort: float) -> Made:
+        cover, fresh = self.cover, Stream(secrets.token_bytes(32))
+        picture = message.picture_number(cover.grey)
+        count, first = (self.codec.order(*cover.size, t)[-1].stop for t in (top, 1))
+        squares = places.squares(*cover.size, key, picture)
+        inside = places.numbers([p for s in squares for p in places.parts(self.codec, *cover.size, s)])
+        chosen, dither = message.header_places(key, picture, len(inside))
+        head = inside[chosen] + count - first
+        free = places.others(count, head)
+        header = self._header(len(data), top, comfort, len(free))
+        u = self._noise(fresh, count)
+        u[head] = symbols.write(message.seal_header(header, key, picture)[:, None], dither, 1)
+        own = header.key(key, picture)
+        chosen, dither = message.body_places(own, header, len(free))
+        body, gap = free[chosen], header.gap / GAP_STEPS
+        bits = message.seal_body(data, header, own, len(free)).reshape(-1, self.m)
+        u[body] = symbols.write(bits, dither, self.m, gap)
+        pixels, low, high = self._painted(u, top, fresh)
+        odds = symbols.log_odds(low[body], high[body], dither, self.m, gap)
+        wrong = float((_guessed(odds) != bits).mean())
+        return Made(pixels, top, self.grain, symbols.information(odds, bits), bits.size, wrong)
+
+    def _noise(self, fresh: Stream, count: int) -> np.ndarray:
+        """What numbers hold that carry nothing: uniform, with the gap if there is one."""
+        if not self.gap:
+            return fresh.uniform(count)
+        return symbols.write(fresh.bits(count)[:, None], fresh.uniform(count), 1, self.gap / GAP_STEPS)
+
+    def _header(self, length: int, top: int, comfort: float, free: int) -> Header:
+        """With so large a share of the room that the message comes across in comfort, if it may."""
+        bits = 8 * (length + TAG_BYTES)
+        each = self.rates.bits(self.codec, self.cover.size, top) / max(1, free)
+        needed = max(comfort * bits / max(each, 1e-9), 1.05 * bits / self.m + 1)
+        share = int(min(SHARES, np.ceil(SHARES * min(1.0, needed / max(1, free)))))
+        temperature = self.temperature if top == EVERYTHING else TEMPERATURE_STEPS
+        return Header(message.fresh_nonce(), length, top, self.m, share, temperature, self.gap)
+
+    def _drawing(self, top: int) -> Drawing:
+        warm = self.temperature / TEMPERATURE_STEPS if top == EVERYTHING else 1.0
+        return Drawing(top, self.grain, warm)
+
+    def _painted(self, u: np.ndarray, top: int, fresh: Stream) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """-> the picture, and the cells."""
+        cover = self.cover
+        sheet = self.codec.sheet(cover.grey, cover.colours)
+        cells = self.codec.draw(sheet, self._drawing(top), u)
+        colours = sheet.colours[0].cpu().numpy().astype(np.int16)
+        pixels = space.join(cover.grey, colours, fresh.uniform(cover.grey.size).reshape(cover.size))
+        if top != EVERYTHING and not cover.filled:
+            kept = slice(None, None, 2**top)
+            pixels[kept, kept] = cover.pixels[kept, kept]
+        return pixels, cells.low, cells.high
+
+    # -- what a cover is like
+
+    def _grain(self) -> float:
+        """The likeliest one for the colours that the cover has."""
+        if self.cover.colourless:
+            return 0.0
+        height, width = self.cover.size
+        sheet = self.codec.sheet(self.cover.grey, self.cover.colours)
+        middle = max(0, (height - 2 * SAMPLED_SIDE) // 2), max(0, (width - 2 * SAMPLED_SIDE) // 2)
+        return likeliest(self.codec, sheet, (*middle, 2 * SAMPLED_SIDE))[0]
+
+    def _measured(self) -> Rates:
+        highest = EVERYTHING if EVERYTHING in self.tops else max(self.tops)
+        first, above = [], []
+        stream = Stream(SEED)
+        for part in self._parts():
+            sheet = self.codec.sheet(part.grey, part.colours)
+            order = self.codec.order(*part.size, highest)
+            u = stream.uniform(order[-1].stop)
+            cells = self.codec.draw(sheet, self._drawing(highest), u)
+            found = symbols.expected_information(cells.low, cells.high, self.m, u)
+            start = next(e.start for e in order if e.level == 1)
+            above.append(found[:start])
+            first.append(found[start:])
+        means = [float(np.concatenate(v).mean()) if sum(map(len, v)) else 0.0 for v in (first, above)]
+        lost = 1 - 2 * self.gap / GAP_STEPS * 0.4 if self.gap else 1.0
+        return Rates(means[0] * lost, means[1] * lost, self.m)
+
+    def _parts(self) -> Iterator[Cover]:
+        height, width = self.cover.size
+        if height * width <= WHOLLY:
+            yield self.cover
+            return
+        side = (min(SAMPLED_SIDE, height), min(SAMPLED_SIDE, width))
+        # Evenly over the picture, in rows and columns that are not those of its own pattern.
+        for i in range(SAMPLES):
+            top = int((height - side[0]) * ((i + 0.5) / SAMPLES))
+            left = int((width - side[1]) * ((i * 0.6180339887 + 0.5) % 1))
+            yield self.cover.part(top // 8 * 8, left // 8 * 8, *side)
+
+
+def _guessed(odds: np.ndarray) -> np.ndarray:
+    """Log-odds -> bits; what is not known counts as 0."""
+    return (odds > 0).astype(np.uint8)

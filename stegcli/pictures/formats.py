@@ -1,0 +1,113 @@
+"""Picture formats: which file is of which, what is read, what an output's name asks for, and what it cannot hold."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+
+from stegcli import files
+from stegcli.errors import FileError
+from stegcli.pictures import boxes, png
+
+LOSSLESS = {".png": "PNG", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"}
+LOSSY = {".jpg": "JPEG", ".jpeg": "JPEG"}
+READABLE = ("PNG", "BMP", "TIFF", "WEBP", "JPEG", "GIF", "PPM", "AVIF")
+
+MOST_SIDE = {"WEBP": 16_383, "JPEG": 65_500, "AVIF": 65_536}
+"""Pixels of a side. JPEG: libjpeg's own bound, a little below the format's."""
+MOST_PIXELS = {"BMP": (1 << 32) // 3 - (1 << 16), "TIFF": (1 << 32) // 4 - (1 << 16)}
+"""Where a file tells sizes and places in 32 bits."""
+WITHOUT_ALPHA = frozenset({"BMP", "JPEG"})
+
+_STARTS = (
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+    *((b"P" + digit.encode() + space, "PPM") for digit in "123456" for space in (b"\n", b" ", b"\t", b"\r", b"#")),
+    (b"Pf\n", "PPM"),
+    # Known by name, so that whoever offers one learns what it is.
+    (b"PF\n", "colour PFM"),
+    (b"P7\n", "PAM"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"8BPS", "PSD"),
+    (b"\x76\x2f\x31\x01", "OpenEXR"),
+    (b"#?RADIANCE", "Radiance HDR"),
+    (b"qoif", "QOI"),
+    (b"\0\0\x01\0", "ICO"),
+    (b"DDS ", "DDS"),
+    (b"SIMPLE  =", "FITS"),
+    (b"gimp xcf", "XCF"),
+    (b"<svg", "SVG"),
+)
+_BRANDS = {
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"), "HEIC"),
+}
+
+
+def format_of(data: bytes) -> str | None:
+    """The first bytes of a file -> its format as Pillow names it, or None if they are none of a picture.
+
+    Formats that are not read have names too: HEIC, JPEG XL, PSD and others; `READABLE` holds those that are.
+    """
+    for start, name in _STARTS:
+        if data.startswith(start):
+            return name
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    return next((_BRANDS[b] for b in boxes.brands(data) if b in _BRANDS), None)
+
+
+def output_format(path: str | os.PathLike[str], lossy: bool = False) -> str:
+    """Output path -> Pillow's format name; `-` is PNG. Raises FileError if it would destroy the payload."""
+    suffix = Path(path).suffix.lower()
+    if str(path) == files.STDIO or (not suffix and files.is_stream(path)):
+        return "PNG"
+    if suffix in LOSSLESS:
+        return LOSSLESS[suffix]
+    if suffix in LOSSY and lossy:
+        return LOSSY[suffix]
+    if suffix in LOSSY:
+        raise FileError(f"output {path}: JPEG would destroy the payload", "write .png, .webp, .tiff or .bmp")
+    raise FileError(f"output {path}: unknown picture format {suffix!r}", "write .png, .webp, .tiff or .bmp")
+
+
+def check(format: str, width: int, height: int, alpha: bool = False) -> None:
+    """Raises FileError if a picture of that size, with an alpha channel or without, cannot be such a file."""
+    if alpha and format in WITHOUT_ALPHA:
+        raise FileError(f"{format} cannot keep an alpha channel", "write .png")
+    side = MOST_SIDE.get(format)
+    if side is not None and max(width, height) > side:
+        raise FileError(f"{format} takes at most {side} pixels a side, not {width}x{height}", "write .png")
+    if width * height > MOST_PIXELS.get(format, width * height):
+        raise FileError(f"{format} cannot keep {width}x{height} pixels", "write .png")
+
+
+def without_metadata(data: bytes, format: str) -> bytes | None:
+    """A picture file -> the same without what its pixels do not need, or None for formats where that is not known."""
+    if format == "PNG":
+        return png.without_metadata(data)
+    return _jpeg_without_metadata(data) if format == "JPEG" else None
+
+
+def _jpeg_without_metadata(data: bytes) -> bytes:
+    """Segments APP1 to APP13, APP15 and comments are left out; APP0 and APP14 say how the samples are meant."""
+    kept, place = [data[:2]], 2
+    while place + 4 <= len(data) and data[place] == 0xFF:
+        marker, (size,) = data[place + 1], struct.unpack_from(">H", data, place + 2)
+        if marker == 0xDA:
+            break
+        if not (0xE1 <= marker <= 0xED or marker in (0xEF, 0xFE)):
+            kept.append(data[place : place + 2 + size])
+        place += 2 + size
+    return b"".join([*kept, data[place:]])

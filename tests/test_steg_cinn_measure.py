@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+from steg_cinn_helpers import small_method, small_photo
+
+from stegcli.methods.steg_cinn import measure, spam
+from stegcli.pictures.image import Picture
+
+
+@pytest.fixture(scope="module")
+def method():
+    return small_method()
+
+
+def test_modes_and_latents_fill_their_tables(method, monkeypatch):
+    monkeypatch.setattr(measure, "MODES", {n: measure.MODES[n] for n in ("keep, top 2", "recolour")})
+    covers = [Picture(small_photo(64, 64))]
+    figures = {name: part() for name, part in measure.parts(method, covers, 0).items()}
+    keep = figures["modes"]["keep, top 2"]
+    assert keep["covers"] == 1
+    assert keep["bpp"] > 0.5
+    assert keep["right"] > 0.9
+    assert keep["most"] < 0.62
+    assert figures["latents"]["stegos"] == 1
+    assert figures["detectors"] == {}  # too few covers
+    titles = [title for title, columns, rows in measure.tables(figures) if all(len(r) == len(columns) for r in rows)]
+    assert len(titles) == 3
+
+
+def test_a_detector_tells_noise_and_not_the_same_twice():
+    rng = np.random.default_rng(0)
+    photo = small_photo(80, 80)
+    covers = [photo[i : i + 40, j : j + 40] for i in range(0, 40, 4) for j in (0, 20)]
+    noisy = [np.clip(c + rng.integers(-1, 2, c.shape), 0, 255).astype(np.uint8) for c in covers]
+    assert spam.told_apart(noisy, covers, "RGB", 5) > 0.8
+    again = [c.copy() for c in covers]
+    assert spam.told_apart(again, covers, "q and p", 5) == pytest.approx(0.5, abs=0.1)
+
+
+def test_spam_features_are_probabilities():
+    found = spam.features(small_photo(64, 64), "q and p").reshape(4, 49, 7)
+    sums = found.sum(2)
+    assert ((sums < 1 + 1e-9) & (sums >= 0)).all()
+    assert found.max() <= 1
+
+
+def test_lightness_is_that_of_cie():
+    from skimage import color
+
+    pixels = small_photo(64, 64)
+    assert np.allclose(measure._lightness(pixels), color.rgb2lab(pixels)[..., 0], atol=0.01)

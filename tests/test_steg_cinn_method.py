@@ -1,0 +1,199 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import ImageCms
+from skimage import data
+from steg_cinn_helpers import small_method, small_photo
+
+from stegcli import api
+from stegcli.errors import CapacityError, FileError, RevealError, UsageError
+from stegcli.keys.key import Key
+from stegcli.method import Asked, Request, Secret
+from stegcli.methods.steg_cinn import places
+from stegcli.methods.steg_cinn import receiver as receivers
+from stegcli.methods.steg_cinn.options import GRAINS, HideOptions
+from stegcli.pictures import image
+from stegcli.pictures.image import Picture
+
+KEY = Key("steg-cinn", "w", bytes(range(32)))
+
+
+@pytest.fixture(scope="module")
+def method():
+    return small_method()
+
+
+def request_of(data, pixels, **options):
+    return Request((Secret(data),), (KEY,), Picture(pixels), options=HideOptions(**options))
+
+
+def hidden(method, data, pixels, **options):
+    return api.hide(request_of(data, pixels, **options), method)
+
+
+def revealed(method, file, key=KEY):
+    (found,) = api.reveal(image.decode(file), method, Asked(key))
+    return found.data
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {}, {"mode": "recolour"}, {"mode": "recolour", "temperature": 1.0}, {"top": 1}, {"top": 3, "bits": 3},
+        {"top": 2, "bits": 1, "gap": 0.1}, {"grain": "0.7"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_file_comes_back(method, options):
+    data = bytes(range(200))
+    made = hidden(method, data, small_photo(72, 67), **options)
+    assert revealed(method, made.file) == data
+
+
+@pytest.mark.parametrize("mode", ["keep", "recolour"])
+def test_all_that_is_promised_fits_and_one_byte_more_does_not(method, mode):
+    rng = np.random.default_rng(3)
+    capacity = method.capacity(request_of(b"", small_photo(), mode=mode))
+    assert capacity > 300
+    data = rng.bytes(capacity)
+    assert revealed(method, hidden(method, data, small_photo(), mode=mode).file) == data
+    with pytest.raises(CapacityError) as caught:
+        hidden(method, data + b"x", small_photo(), mode=mode)
+    assert (caught.value.capacity, caught.value.need) == (capacity, capacity + 1)
+
+
+def test_empty_files_come_back(method):
+    assert revealed(method, hidden(method, b"", small_photo()).file) == b""
+
+
+def test_the_least_that_fits_is_redrawn(method):
+    first = method.capacity(request_of(b"", small_photo(), top=1))
+    small, large = (hidden(method, bytes(n), small_photo()) for n in (40, first + 20))
+    assert small.draft.measured["top"] == 1
+    assert large.draft.measured["top"] > 1
+    assert small.cover_psnr > large.cover_psnr
+
+
+def test_grey_covers_are_recoloured_by_default(method):
+    grey = np.repeat(small_photo()[..., 1:2], 3, axis=2)
+    made = hidden(method, b"secret", grey)
+    assert made.draft.measured["top"] == 0
+    assert "no colours" in made.draft.notes[0]
+    assert revealed(method, made.file) == b"secret"
+
+
+def test_alpha_and_profile_are_kept(method):
+    alpha = np.arange(64 * 64, dtype=np.uint32).reshape(64, 64).astype(np.uint8)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    cover = Picture(small_photo(), alpha, profile)
+    made = api.hide(Request((Secret(b"x"),), (KEY,), cover, options=HideOptions()), method)
+    assert np.array_equal(made.picture.alpha, alpha)
+    assert made.picture.icc_profile == cover.icc_profile
+
+
+def test_another_key_an_innocent_picture_and_a_changed_stego_reveal_nothing(method):
+    made = hidden(method, b"secret", small_photo())
+    pixels = made.picture.pixels
+    grey = np.repeat(pixels[..., 1:2], 3, axis=2)
+    for wrong in (grey, pixels[1:], pixels[:, :, ::-1].copy(), small_photo()):
+        with pytest.raises(RevealError):
+            revealed(method, image.encode(Picture(np.ascontiguousarray(wrong))))
+    with pytest.raises(RevealError):
+        revealed(method, made.file, replace(KEY, secret=bytes(32)))
+    with pytest.raises(RevealError):
+        revealed(method, image.encode(Picture(small_photo(40, 40))))
+
+
+def test_two_threads_and_other_windows_read_the_same(method, monkeypatch):
+    from stegcli.methods.steg_cinn import codec
+
+    made = hidden(method, b"the same everywhere", small_photo(66, 64))
+    monkeypatch.setattr(codec, "WINDOW_PLACES", 100)
+    monkeypatch.setattr(codec, "FEWEST_ROWS", 7)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert revealed(method, made.file) == b"the same everywhere"
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_networks_a_little_off_read_the_same(method):
+    """As another machine's kernels would be, and ten times more."""
+    made = hidden(method, b"the same everywhere", small_photo())
+    other = small_method()
+    stir = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in other.networks.parameters():
+            parameter.mul_(1 + 1e-6 * torch.randn(parameter.shape, generator=stir))
+    assert revealed(other, made.file) == b"the same everywhere"
+
+
+def test_the_grain_is_found_without_being_told(method):
+    for grain in ("0", "0.5", "1"):
+        made = hidden(method, b"secret", small_photo(), grain=grain)
+        assert made.draft.measured["grain"] == float(grain)
+        assert revealed(method, made.file) == b"secret"
+
+
+def test_the_same_message_twice_gives_two_stegos(method):
+    one, two = (hidden(method, b"secret", small_photo()).picture.pixels for _ in range(2))
+    assert (one != two).any(axis=2).mean() > 0.3
+
+
+def test_a_cover_that_was_a_jpeg_is_spread_and_said(method):
+    jpeg = image.decode(image.encode(Picture(small_photo()), "JPEG", 90)).pixels
+    made = hidden(method, b"secret", jpeg)
+    assert "JPEG" in made.draft.notes[0]
+    assert revealed(method, made.file) == b"secret"
+
+
+def test_black_covers_say_that_nothing_fits_or_carry_it(method):
+    black = np.zeros((64, 64, 3), np.uint8)
+    capacity = method.capacity(request_of(b"", black, mode="keep"))
+    data = bytes(capacity + 1)
+    with pytest.raises(CapacityError):
+        hidden(method, data, black, mode="keep")
+
+
+def test_too_small_a_cover_is_refused(method):
+    with pytest.raises(FileError, match="at least 64x64"):
+        hidden(method, b"x", small_photo(63, 80))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"mode": "recolour", "top": 2}, {"mode": "keep", "temperature": 0.7}, {"gap": 0.1}, {"gap": 0.1, "bits": 2}],
+    ids=str,
+)
+def test_options_that_exclude_each_other_are_refused(options):
+    with pytest.raises(UsageError):
+        HideOptions(**options)
+
+
+def test_weights_without_the_coarse_part_do_not_recolour():
+    from stegcli import methods
+
+    fine = methods.build("steg-cinn", fine={"width": 4, "split": []})
+    with pytest.raises(UsageError, match="cannot recolour"):
+        hidden(fine, b"x", small_photo(), mode="recolour")
+
+
+def test_large_covers_hold_the_header_in_squares(method):
+    photo = np.ascontiguousarray(data.astronaut()[:260, :140])
+    squares = places.squares(260, 140, KEY, 5)
+    assert len(squares) == places.SQUARES
+    assert all(0 <= y <= 260 - s and 0 <= x <= 140 - s for y, x, s in squares)
+    assert squares != places.squares(260, 140, KEY, 6)
+    assert places.squares(64, 256, KEY, 5) == [(0, 0, 256)]
+    made = hidden(method, b"secret", photo, top=1)
+    assert revealed(method, made.file) == b"secret"
+
+
+def test_receivers_try_every_grain(method):
+    from stegcli.methods.steg_cinn import space
+
+    sheet = method.codec.sheet(*space.split(small_photo()))
+    assert sorted(receivers.likeliest(method.codec, sheet, (0, 0, 64))) == sorted(GRAINS)
