@@ -94,9 +94,10 @@ def test_what_cannot_be_is_refused() -> None:
     assert refused.value.need >= 9000
     with pytest.raises(FileError, match="at least 64x64"):
         api.hide(request(Secret(b"x"), side=56), method)
+    white = Picture(np.full((64, 64, 3), 255, np.uint8))
+    on_white = Request((Secret(b"x"),), (KEY,), white, channel.parse_survive("jpeg:75"), HideOptions())
     with pytest.raises(CapacityError):
-        white = Picture(np.full((64, 64, 3), 255, np.uint8))
-        api.hide(Request((Secret(b"x"),), (KEY,), white, channel.parse_survive("jpeg:75"), HideOptions()), method)
+        api.hide(on_white, method)
     with pytest.raises(UsageError):
         RevealOptions(distortion="resize:0.5")
     with pytest.raises(UsageError):

@@ -102,7 +102,7 @@ class Known(Carrier):
         return order.arrange(key, blocks, self.per_block, share, HEADER_SLOTS)
 
     def _rate_for(self, cover: np.ndarray, per_slot: float) -> int:
-        """Message bits per slot -> the index of the outer rate: coded bits become more as it falls, which helps them."""
+        """Message bits per slot -> the index of the outer rate. A lower one has more coded bits, which helps them."""
         sure = self._sureness(cover)
         needed = [self._rate(sure, per_slot / rate) for rate in RATES]
         return next((i for i, least in enumerate(needed) if least <= i), len(RATES) - 1)
