@@ -33,12 +33,12 @@ def test_the_transform_is_orthonormal() -> None:
 
 
 def test_a_move_changes_the_luminance_as_asked_and_costs_what_is_said() -> None:
-    blocks = np.full((1, 8, 8, 3), 128, np.uint8)
+    blocks = np.full((1, 8, 8, 3), (128, 128, 129), np.uint8)
     change = np.zeros((1, 8, 8), np.float32)
     change[0, 0, 0] = 8 * 20
     moved = luma.moved(blocks.astype(np.float32), change)
     assert np.allclose(luma.exact(moved) - luma.exact(blocks), 20, atol=0.5)
-    assert np.isclose(((moved.astype(float) - 128) ** 2).mean(), luma.COST * 400, rtol=0.05)
+    assert np.isclose(((moved.astype(float) - blocks) ** 2).mean(), luma.COST * 400, rtol=0.05)
 
 
 @pytest.mark.parametrize("quality", [1, 10, 40, 50, 75, 95, 100])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -46,25 +46,26 @@ def for_sender(survive: Sequence[Channel]) -> list[Carrier]:
     return [Digits()]
 
 
-def for_receiver(seen: Seen) -> Iterator[Carrier]:
-    """What arrived -> every carrier that may be in it, the likeliest first."""
-    if seen.steps is not None:
-        own = nearest_quality(seen.steps)
-        for distance in range(NEAR + 1):
-            for quality in sorted({own + distance, own - distance}):
-                if 1 <= quality <= 100:
-                    yield Known(quality)
-    else:
-        yield Digits()
-    yield from (Wide(lowest) for lowest in USUAL_LOWEST)
-    if seen.steps is None:
-        yield from (Known(quality) for quality in LIKELY)
-    yield from (Wide(lowest) for lowest in QUALITIES if lowest not in USUAL_LOWEST)
-    yield from (Tiles(side) for side in SIDES)
-    if seen.steps is None:
-        yield from (Known(quality) for quality in range(*OTHERS) if quality not in LIKELY)
-        yield Noisy(1.0)
-        yield from (Spread(sigma) for sigma in SIGMAS)
+def for_receiver(seen: Seen) -> tuple[list[Carrier], list[Carrier]]:
+    """What arrived -> the carriers that are likely in it, and every other that may be."""
+    lossless = seen.steps is None
+    likely: list[Carrier] = [Digits()] if lossless else [Known(q) for q in _near(seen)]
+    likely += [Wide(lowest) for lowest in USUAL_LOWEST]
+    likely += [Known(quality) for quality in LIKELY] if lossless else []
+    others: list[Carrier] = [Wide(lowest) for lowest in QUALITIES if lowest not in USUAL_LOWEST]
+    others += [Tiles(side) for side in SIDES]
+    if lossless:
+        others += [Known(quality) for quality in range(*OTHERS) if quality not in LIKELY]
+        others += [Noisy(1.0), *(Spread(sigma) for sigma in SIGMAS)]
+    return likely, others
+
+
+def _near(seen: Seen) -> list[int]:
+    """Qualities that the sender may have had in mind, the file's own first."""
+    assert seen.steps is not None
+    own = nearest_quality(seen.steps)
+    near = sorted(range(own - NEAR, own + NEAR + 1), key=lambda quality: abs(quality - own))
+    return [quality for quality in near if 1 <= quality <= 100]
 
 
 def nearest_quality(steps: np.ndarray) -> int:

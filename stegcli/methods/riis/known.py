@@ -28,6 +28,7 @@ EFFICIENCY = 0.86  # of the outer code, against the capacity of the coded bits
 MOST_PER_SLOT = 0.75  # coded bits: beyond that changes become dear fast
 LOSS = 10**0.12  # distortion of the trellis against the best code
 ATTEMPTS = 4
+SAMPLED, BAND = 1_000_000, 16  # pixels that a cover is judged by, in bands of so many rows
 MOST_BAD = 0.002  # share of the slots that may stay wrong: the outer code has them
 
 
@@ -50,20 +51,22 @@ class Known(Carrier):
     def room(self, cover: np.ndarray, receivers: int, psnr: float = PSNR) -> int:
         if self.per_block == 0:
             return 0
-        prepared = Cells.of(cover, self.steps)
-        coded = _affordable(prepared, cover.size, psnr)
-        slots = prepared.near.shape[0] * self.per_block
+        sample = _sample(cover)
+        prepared = Cells.of(sample, self.steps)
+        slots = len(prepared.near) * self.per_block
         if slots == 0:
             return 0
+        per_slot = _affordable(prepared, sample.size, psnr) / slots
+        whole = int(np.prod(luma.grid(*cover.shape[:2]))) * self.per_block
         header = round(envelope.HEADER_BITS / HEADER_RATE)
-        bits = (coded / receivers - header) * RATES[self._rate(cover, coded / slots)]
+        bits = (per_slot * whole / receivers - header) * RATES[self._rate(self._sureness(sample), per_slot)]
         return int(0.97 * bits) // 8 - envelope.TAG_BYTES
 
     def hide(self, cover: np.ndarray, letters: Sequence[Letter], psnr: float = PSNR) -> np.ndarray:
         prepared = Cells.of(cover, self.steps)
         share_bits = max(envelope.body_bits(len(letter.data)) for letter in letters) * len(letters)
         slots = max(1, len(prepared.near) * self.per_block)
-        rate = self._rate_for(cover, share_bits / slots)
+        rate = self._rate_for(_sample(cover), share_bits / slots)
         for _ in range(ATTEMPTS):
             bits = self._coded(prepared, letters, rate)
             blocks, failed = prepared.write(bits)
@@ -98,19 +101,23 @@ class Known(Carrier):
     def _order(self, key: Key, blocks: int, share: Share) -> order.Order:
         return order.arrange(key, blocks, self.per_block, share, HEADER_SLOTS)
 
-    def _rate(self, cover: np.ndarray, per_slot: float) -> int:
-        """Coded bits per slot -> the index of the outer rate that the JPEGs to follow call for."""
-        sure = min((_sureness(self, cover, q) for q in self.again), default=1.0)
+    def _rate_for(self, cover: np.ndarray, per_slot: float) -> int:
+        """Message bits per slot -> the index of the outer rate. A lower one has more coded bits, which helps them."""
+        sure = self._sureness(cover)
+        needed = [self._rate(sure, per_slot / rate) for rate in RATES]
+        return next((i for i, least in enumerate(needed) if least <= i), len(RATES) - 1)
+
+    def _rate(self, sure: float, per_slot: float) -> int:
+        """How sure slots are, coded bits per slot -> the index of the highest outer rate that stands it."""
         row = sure ** (4 / max(per_slot, 1 / trellis.SPARSEST))
         wrong = (1 - np.sqrt(row)) / 2
         most = EFFICIENCY * (1 + wrong * np.log2(wrong + 1e-12) + (1 - wrong) * np.log2(1 - wrong + 1e-12))
-        needed = next((i for i, r in enumerate(RATES) if r <= most), len(RATES) - 1)
+        needed = next((i for i, rate in enumerate(RATES) if rate <= most), len(RATES) - 1)
         return min(needed + self.spare, len(RATES) - 1)
 
-    def _rate_for(self, cover: np.ndarray, per_slot: float) -> int:
-        """Message bits per slot -> the same: coded bits become more as the rate falls, which helps them."""
-        rates = [self._rate(cover, per_slot / r) for r in RATES] if self.again else [self.spare]
-        return next((i for i, needed in enumerate(rates) if needed <= i), len(RATES) - 1)
+    def _sureness(self, cover: np.ndarray) -> float:
+        """Mean of tanh^2 (log-odds / 2) over the slots behind the worst of the JPEGs that may follow."""
+        return min((_sureness(self, cover, quality) for quality in self.again), default=1.0)
 
 
 class Reader:
@@ -149,6 +156,16 @@ class Reader:
         return envelope.open_body(trellis.extract(code, self._odds()[places.body]), header, key)
 
 
+def _sample(cover: np.ndarray) -> np.ndarray:
+    """A cover -> bands of it, enough to tell what the whole will carry."""
+    height, width = cover.shape[:2]
+    every = -(-height * width // SAMPLED)
+    if every == 1:
+        return cover
+    bands = cover[: height // BAND * BAND].reshape(-1, BAND, width, 3)
+    return np.ascontiguousarray(bands[::every]).reshape(-1, width, 3)
+
+
 def _affordable(prepared: Cells, samples: int, psnr: float) -> int:
     """Coded bits that the best code would carry for that PSNR, the trellis' loss taken off.
 
@@ -157,7 +174,7 @@ def _affordable(prepared: Cells, samples: int, psnr: float) -> int:
     costs, base = prepared.costs(), prepared.kept_cost()
     budget = 255**2 / 10 ** (psnr / 10) * samples
     budget -= np.count_nonzero(~prepared.wet) * luma.SHADES * 3 / 12  # rounding of the colours
-    per_change = luma.COST * 3
+    per_change = luma.cost(prepared.blocks[~prepared.wet]) * 3
     free = np.minimum(costs, 0).sum(dtype=np.float64)
     flips = np.abs(costs[costs < cells.WET])
     if not len(flips):

@@ -68,22 +68,28 @@ def _likelihood(
     x: np.ndarray, step: np.ndarray, width: np.ndarray, rounding: np.ndarray | float, noise: float
 ) -> np.ndarray:
     """Density, per step, of a distance x from the lattice: uniform over `width` and `rounding`, and normal noise."""
-    total = np.zeros(np.shape(x))
+    total: np.ndarray = np.zeros(np.shape(x))
     for wrap in range(-WRAPS, WRAPS + 1):
         total += _trapezoid(x + wrap * step, width, rounding, noise)
-    return total * step
+    total *= step
+    return total
 
 
 def _trapezoid(x: np.ndarray, width: np.ndarray, rounding: np.ndarray | float, noise: float) -> np.ndarray:
     """Density of a sum: uniform of that width, uniform of width `rounding`, normal of spread `noise`."""
     if not np.any(rounding):
-        return (ndtr((x + width / 2) / noise) - ndtr((x - width / 2) / noise)) / width
+        plain: np.ndarray = (ndtr((x + width / 2) / noise) - ndtr((x - width / 2) / noise)) / width
+        return plain
     far, near = (width + rounding) / 2, (width - rounding) / 2
-    corners = _ramp(x + far, noise) - _ramp(x + near, noise) - _ramp(x - near, noise) + _ramp(x - far, noise)
-    return corners / (width * rounding)
+    corners: np.ndarray = (
+        _ramp(x + far, noise) - _ramp(x + near, noise) - _ramp(x - near, noise) + _ramp(x - far, noise)
+    )
+    corners /= width * rounding
+    return corners
 
 
 def _ramp(x: np.ndarray, noise: float) -> np.ndarray:
     """Integral of the normal distribution function: max(x, 0) with a soft corner."""
     t = x / noise
-    return x * ndtr(t) + noise * np.exp(-t * t / 2) / np.sqrt(2 * np.pi)
+    ramp: np.ndarray = x * ndtr(t) + noise * np.exp(-t * t / 2) / np.sqrt(2 * np.pi)
+    return ramp

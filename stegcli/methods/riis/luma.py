@@ -80,7 +80,22 @@ def idct(coefficients: np.ndarray) -> np.ndarray:
     return change
 
 
+def is_grey(blocks: np.ndarray) -> np.ndarray:
+    """Blocks of RGB (n, 8, 8, 3) -> bool (n,): no colour in them. They get none, though that costs more."""
+    same = (blocks[..., 0] == blocks[..., 1]) & (blocks[..., 1] == blocks[..., 2])
+    grey: np.ndarray = same.all(axis=(1, 2))
+    return grey
+
+
+def cost(blocks: np.ndarray) -> float:
+    """COST of these blocks on average."""
+    grey = float(is_grey(blocks).mean()) if len(blocks) else 0.0
+    return COST + (1 - COST) * grey
+
+
 def moved(colours: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
     """Blocks of RGB (n, 8, 8, 3) and the change of their luminance's coefficients (n, 8, 8) -> uint8 blocks."""
-    target = colours + idct(coefficients)[..., None] * TOWARDS
-    return np.clip(np.rint(target), 0, 255).astype(np.uint8)
+    towards = np.where(is_grey(colours)[:, None, None, None], np.float32(1), TOWARDS)
+    target = colours + idct(coefficients)[..., None] * towards
+    pixels: np.ndarray = np.clip(np.rint(target), 0, 255).astype(np.uint8)
+    return pixels

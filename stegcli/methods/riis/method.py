@@ -81,10 +81,10 @@ class Riis(Method):
             raise UsageError("riis needs a key")
         seen = _seen(stego, asked)
         named = getattr(asked.options, "distortion", None)
-        # Most stegos have one receiver: every carrier is tried for that before a share of several is.
+        tiers = (choice.for_sender(channel.parse_survive(named)),) if named else choice.for_receiver(seen)
         shares = all_shares()
-        for part in (shares[:1], shares[1:]):
-            carriers = choice.for_sender(channel.parse_survive(named)) if named else choice.for_receiver(seen)
+        # Most stegos have one receiver, so that is tried first.
+        for carriers, part in itertools.product(tiers, (shares[:1], shares[1:])):
             for carrier, share in itertools.product(carriers, part):
                 with contextlib.suppress(RevealError):
                     return (_opened(carrier.reveal(seen, asked.key, share)),)

@@ -62,7 +62,8 @@ def own_units(units: int, share: Share) -> np.ndarray:
     every = np.arange(units, dtype=np.int64)
     if share.of == 1:
         return every
-    return every[((every * GOLDEN & 0xFFFFFFFF) >> 16) % share.of == share.index]
+    own: np.ndarray = every[((every * GOLDEN & 0xFFFFFFFF) >> 16) % share.of == share.index]
+    return own
 
 
 def arrange(key: Key, blocks: int, per_block: int, share: Share, header_slots: int) -> Order:

@@ -48,7 +48,7 @@ class Tiles(Carrier):
         rows, columns = luma.grid(*cover.shape[:2])
         if receivers > 1 or min(rows, columns) < self.side:
             return 0
-        distortion = (ALPHA * STEP) ** 2 / 12 * FREQUENCIES / luma.SHADES * luma.COST + 1 / 12
+        distortion = (ALPHA * STEP) ** 2 / 12 * FREQUENCIES / luma.SHADES * luma.cost(luma.to_blocks(cover)) + 1 / 12
         if distortion > 255**2 / 10 ** (psnr / 10):
             return 0
         return int((self._slots - HEADER_SLOTS) * RATE) // 8 - envelope.TAG_BYTES

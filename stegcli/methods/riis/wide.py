@@ -52,7 +52,7 @@ class Wide(Carrier):
 
     def room(self, cover: np.ndarray, receivers: int, psnr: float = PSNR) -> int:
         slots = int(np.prod(luma.grid(*cover.shape[:2]))) * self._count
-        per_slot = (ALPHA**2 * (self._steps**2).mean() / 12) * 3 * luma.COST
+        per_slot = (ALPHA**2 * (self._steps**2).mean() / 12) * 3 * luma.cost(luma.to_blocks(cover))
         rounding = cover.size / 12
         affordable = (255**2 / 10 ** (psnr / 10) * cover.size - rounding) / per_slot
         free = min(slots, int(affordable)) // receivers - min(direct.HEADER_SLOTS, slots // 4)

@@ -1,0 +1,104 @@
+"""Riis as `api` uses it: secrets of every kind, several receivers, what is refused."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from riis_helpers import KEY, OTHER, payload, photo, recoded
+
+from stegcli import api
+from stegcli.errors import CapacityError, FileError, RevealError, UsageError
+from stegcli.method import Asked, Request, Secret
+from stegcli.methods.riis.method import build
+from stegcli.methods.riis.options import HideOptions, RevealOptions
+from stegcli.pictures import channel, image, metrics
+from stegcli.pictures.image import Picture
+
+
+def request(*secrets: Secret, survive: str = "jpeg:75", side: int = 128, **options: object) -> Request:
+    keys = (KEY, OTHER)[: len(secrets)]
+    return Request(secrets, keys, Picture(photo(side)), channel.parse_survive(survive), HideOptions(**options))
+
+
+def jpeg_file(pixels: np.ndarray, quality: int) -> Picture:
+    buffer = io.BytesIO()
+    Pillow.fromarray(pixels).save(buffer, "JPEG", quality=quality)
+    return image.decode(buffer.getvalue())
+
+
+def asked(key=KEY, **options: object) -> Asked:
+    return Asked(key, None, RevealOptions(**options))
+
+
+@pytest.mark.parametrize("survive", ["png", "jpeg:75", "jpeg:75..95"])
+def test_a_file_comes_back_to_the_byte_and_the_channel_is_found(survive: str) -> None:
+    method = build()
+    hidden = api.hide(request(Secret(payload(40)), survive=survive, psnr=40.0), method)
+    assert api.reveal(image.decode(hidden.file), method, asked())[0].data == payload(40)
+    if survive != "png":
+        arrived = jpeg_file(hidden.picture.pixels, 75)
+        assert api.reveal(arrived, method, asked())[0].data == payload(40)
+        assert api.reveal(Picture(recoded(hidden.picture.pixels, 75)), method, asked(distortion=survive))[0].data
+
+
+def test_a_picture_comes_back_as_good_as_the_room_allows() -> None:
+    method, secret = build(), Picture(photo(96, "chelsea"))
+    hidden = api.hide(request(Secret(image.encode(secret), secret)), method)
+    (psnr,) = hidden.psnrs
+    back = api.reveal(jpeg_file(hidden.picture.pixels, 75), method, asked())[0].picture
+    assert back is not None
+    assert metrics.psnr(secret.pixels, back.pixels) == pytest.approx(psnr)
+    assert psnr > 22
+    assert hidden.draft.forms == ("compressed",)
+
+
+def test_every_receiver_gets_their_own() -> None:
+    method = build()
+    hidden = api.hide(request(Secret(payload(20, 1)), Secret(payload(30, 2)), survive="png"), method)
+    stego = image.decode(hidden.file)
+    assert api.reveal(stego, method, asked(distortion="png"))[0].data == payload(20, 1)
+    assert api.reveal(stego, method, asked(OTHER, distortion="png"))[0].data == payload(30, 2)
+
+
+def test_a_jpeg_is_written_and_verified() -> None:
+    method = build()
+    asking = request(Secret(payload(40)), survive="png")
+    asking = Request(asking.secrets, asking.keys, asking.cover, asking.survive, asking.options, "JPEG", 80)
+    hidden = api.hide(asking, method)
+    assert hidden.file[:2] == b"\xff\xd8"
+    assert api.reveal(image.decode(hidden.file), method, asked())[0].data == payload(40)
+
+
+def test_another_key_and_the_cover_reveal_nothing() -> None:
+    method = build()
+    hidden = api.hide(request(Secret(payload(40))), method)
+    for stego, key in ((hidden.picture, OTHER), (Picture(photo(128)), KEY)):
+        with pytest.raises(RevealError):
+            api.reveal(stego, method, asked(key, distortion="jpeg:75"))
+
+
+def test_alpha_stays() -> None:
+    method, alpha = build(), np.full((128, 128), 200, np.uint8)
+    cover = Picture(photo(128), alpha)
+    hidden = api.hide(Request((Secret(b"x"),), (KEY,), cover, channel.parse_survive("png"), HideOptions()), method)
+    assert np.array_equal(hidden.picture.alpha, alpha)
+
+
+def test_what_cannot_be_is_refused() -> None:
+    method = build()
+    with pytest.raises(CapacityError) as refused:
+        api.hide(request(Secret(payload(9000))), method)
+    assert refused.value.need >= 9000
+    with pytest.raises(FileError, match="at least 64x64"):
+        api.hide(request(Secret(b"x"), side=56), method)
+    white = Picture(np.full((64, 64, 3), 255, np.uint8))
+    on_white = Request((Secret(b"x"),), (KEY,), white, channel.parse_survive("jpeg:75"), HideOptions())
+    with pytest.raises(CapacityError):
+        api.hide(on_white, method)
+    with pytest.raises(UsageError):
+        RevealOptions(distortion="resize:0.5")
+    with pytest.raises(UsageError):
+        api.hide(request(Secret(b"no picture"), travel="compressed"), method)
