@@ -1,4 +1,4 @@
-"""stego: file-to-file steganography on PyTorch. The Python API: `hide`, `reveal`, `keygen`, `capacity`.
+"""stego: steganography of files in pictures, on PyTorch. The Python API: `hide`, `reveal`, `keygen`, `capacity`.
 
 >>> import stegcli, skimage.data
 >>> from PIL import Image
@@ -8,7 +8,7 @@
 b'attack at dawn'
 
 Pictures may be paths, the bytes of a file, or PIL images; keys may be paths or `Key` objects. Every error is a
-`stegcli.errors.StegoError` with a message and perhaps a hint. Importing this module loads nothing else.
+`stegcli.errors.StegoError` with a message and sometimes a hint. Importing this module loads no other module of stego.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ def hide(
     device: str = "auto",
     **options: object,
 ) -> Stego:
-    """Secret and perhaps a cover -> a verified stego.
+    """Secret, and a cover for methods that take one -> a verified stego.
 
-    secret: a path, bytes or a PIL image; a list of them for several receivers or secrets of one stego.
+    secret: a path, bytes or a PIL image; a list of these for several secrets or receivers of one stego.
     cover: the picture to hide in, for methods that take one.
-    key: one, or one for each secret; without it fresh ones are made (`Stego.keys`).
-    method: by default the key's; else lossless-inn with a cover, glow2 without.
-    survive: png, jpeg:Q, jpeg:A..B or noise:S. format, quality: of the stego's file, as Pillow names them.
-    options: the method's own, by the names of the command line with `_` for `-`.
+    key: one key, or one for each secret; by default fresh keys are made (`Stego.keys`).
+    method: by default the key's; without a key lossless-inn if there is a cover, else glow2.
+    survive: png, jpeg:Q, jpeg:A..B or noise:S. format, quality: of the stego's file; Pillow's names.
+    options: the method's own options, named as on the command line with `_` for `-`.
     Raises UsageError, FileError, CapacityError, WeightsError.
 
     >>> stego = stegcli.hide(b"dawn", method="glow2", survive="jpeg:80", size=(128, 128))
@@ -73,10 +73,10 @@ def reveal(
     device: str = "auto",
     **options: object,
 ) -> Found:
-    """Stego and key -> what it holds; for a stego of several secrets under one key, the first (`Found.others`).
+    """Stego and key -> its secret; if one key reveals several, the first of them, with the rest in `Found.others`.
 
-    method: for methods without keys. options: the method's own, as the command line names them.
-    Raises RevealError if nothing comes of it, UsageError, FileError, WeightsError.
+    method: needed for methods without keys. options: the method's own options, named as for `hide`.
+    Raises RevealError if nothing can be revealed, UsageError, FileError, WeightsError.
     """
     from stegcli import python
 
@@ -84,7 +84,8 @@ def reveal(
 
 
 def keygen(method: str = "lossless-inn", *, weights: str | None = None, **facets: str) -> Key:
-    """A fresh key for a method. facets: what chooses the weights, such as coder="network". `Key.save` writes it.
+    """A fresh key for a method. facets: options that choose the weights, such as coder="network".
+    `Key.save` writes the key to a file.
 
     >>> stegcli.keygen("glow2", domain="landscapes").weights
     'landscapes-2'
@@ -102,7 +103,7 @@ def capacity(
     survive: str | None = None,
     device: str = "auto",
 ) -> list[Room]:
-    """How much a cover carries, or a generated stego of a size, by method and channel.
+    """How many bytes a cover, or a generated stego of a given size, can carry, for each method and channel.
 
     >>> [(room.method, room.capacity) for room in stegcli.capacity(photo)]
     [('lossless-inn', 3407)]

@@ -1,4 +1,4 @@
-"""`python -m stegcli` is `stego`; `accelerate launch -m stegcli train ...` needs it."""
+"""Makes `python -m stegcli` the same as `stego`; `accelerate launch -m stegcli train ...` needs it."""
 
 from stegcli.cli.app import main
 

@@ -1,6 +1,6 @@
-"""What a method is, told without loading it: a method's package holds one `About` as ABOUT.
+"""The facts of a method, known without loading it. Each method's package holds one `About` as ABOUT.
 
-Nothing here imports torch, so that help, tables and usage errors need no network.
+Nothing here imports torch, so help, tables and usage errors load no networks.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ Cover = Literal["given", "generated", "from key"]
 
 @dataclass(frozen=True)
 class About:
-    """The facts of one method that the command line, the tables and the checks need before anything is loaded.
+    """Facts of one method, for the command line, the tables and the checks that run before weights are loaded.
 
     name: as `--method` takes it. summary: one line for `stego methods` and the help.
     carries: "bytes" for any file, exactly; "picture" for pictures that may come back with some loss.
-    cover: "given" by the user, "generated" for the secret, or drawn "from key".
-    keyed: whether a key is needed. numbered: whether a key draws another cover for every message number.
-    shares_cover: whether all receivers of a stego must draw one cover from their keys.
-    most_secrets: how many secrets one stego holds at most. shares_key: whether one key may open several of them.
+    cover: "given" by the user, "generated" from the secret, or drawn "from key".
+    keyed: whether a key is needed. numbered: whether a key draws a different cover for every message number.
+    shares_cover: whether all receivers of a stego must draw the same cover from their keys.
+    most_secrets: how many secrets one stego holds at most. shares_key: whether one key can reveal several of them.
     survives: the channels a stego can be made for, as `--survive` names them: png, jpeg:Q, jpeg:A..B, noise:S.
     writes: Pillow's names of the formats a stego can be written in. keeps_jpeg: whether a JPEG cover becomes a JPEG
-    stego without being decoded. min_side: of a cover or stego, in pixels.
+    stego without being decoded. min_side: least width and height of a cover or stego, in pixels.
     hide, reveal, evaluate: dataclasses of the method's own options (`stegcli.options`).
     facets: options that choose a revision of the weights (`--coder`, `--domain`), each with its help.
     parts: what `stego train --part` can train, the default first; PART/NAME trains a piece of one.
-    room: how much fits, with the size of the picture. reference: the paper. Both are for the tables.
+    room: how much fits in a picture of a given size. reference: the paper. Both are text for the tables.
     """
 
     name: str

@@ -1,10 +1,10 @@
-"""hide and reveal: the one place where pictures, keys, methods and channels meet.
+"""hide and reveal for pictures in memory. This module joins pictures, keys, methods and channels.
 
-    hide     Request -> method.drafts -> file bytes -> decoded, and sent through every channel that was asked for
-             -> revealed again: the same secrets, or the next draft
+    hide     Request -> method.drafts -> file bytes -> decoded, and sent through every channel in request.survive
+             -> revealed again: accepted if the secrets are the same, else the next draft
     reveal   picture -> method.reveal -> secrets
 
-Nothing is returned by `hide` that did not reveal from exactly the bytes returned.
+`hide` returns only bytes from which the secrets were revealed again.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from stegcli.pictures.channel import LOSSLESS, Channel
 from stegcli.pictures.image import Picture
 
 LEAST_PSNR = 12.0
-"""dB below which a picture that came back with loss counts as not revealed: what a wrong key gets (paper of glow2)."""
+"""dB. A lossy picture below this PSNR counts as not revealed: a wrong key gets as much (paper of glow2)."""
 HELPS = {"size": "larger", "psnr": "lower"}
-"""Options that help a secret through, if the method has them."""
+"""Flag -> the change of its value that helps a secret to fit or survive, for methods with this flag."""
 
 
 @dataclass(frozen=True)
 class Hidden:
-    """A verified stego: the bytes of its file, the picture in it, the draft it was, and what came back.
+    """A verified stego: the bytes of its file, the decoded picture, its draft, and the quality of what came back.
 
-    psnrs: for each secret, of the picture that came back in dB; inf if nothing was lost, None for a file.
-    survives: the channels that it was verified through. draws: how many drafts it took.
+    psnrs: for each secret, PSNR of the revealed picture in dB; inf if nothing was lost, None for a file.
+    survives: the channels that it was verified for. draws: how many drafts were tried.
     """
 
     file: bytes
@@ -47,13 +47,13 @@ class Hidden:
 
     @property
     def cover_psnr(self) -> float | None:
-        """Of the stego to its cover, in dB; None if it has none."""
+        """PSNR of the stego to its cover, in dB; None without a cover."""
         cover = self.draft.cover
         return None if cover is None else metrics.psnr(cover.pixels, self.picture.pixels)
 
 
 def load_method(key: Key, given: str | None = None, device: str = "auto") -> Method:
-    """Key, and the weights the user named (or None) -> the method ready to use."""
+    """Key, and the weights the user named (or None) -> the loaded method."""
     return weights.load(key.method, weights.resolve(key.method, key.weights, given), device)
 
 
@@ -72,13 +72,13 @@ def hide(request: Request, method: Method) -> Hidden:
 
 
 def reveal(stego: Picture, method: Method, asked: Asked) -> tuple[Revealed, ...]:
-    """Stego -> what it holds: one item for a key, or one for each secret if there is none. Raises RevealError."""
+    """Stego -> its secrets: one with a key, or all of them for a method without keys. Raises RevealError."""
     with method.inference(hiding=False):
         return method.reveal(stego, asked)
 
 
 def check_request(request: Request, about: About) -> None:
-    """Whether the method can do what is asked at all. Raises UsageError."""
+    """Check that the method can serve this request. Raises UsageError."""
     count = len(request.secrets)
     if not 1 <= count <= about.most_secrets:
         raise UsageError(f"{about.name} hides at most {about.most_secrets} secrets in a stego, not {count}")
@@ -93,7 +93,7 @@ def check_request(request: Request, about: About) -> None:
 
 
 def check_keys(keys: int, secrets: int, about: About) -> None:
-    """Whether so many keys serve so many secrets. Raises UsageError."""
+    """Check that the number of keys fits the number of secrets. Raises UsageError."""
     if not about.keyed and keys:
         raise UsageError(f"{about.name} takes no key", "leave --key out; the receiver gives --method")
     if about.keyed and keys != secrets and not (keys == 1 and about.shares_key):
@@ -101,14 +101,14 @@ def check_keys(keys: int, secrets: int, about: About) -> None:
 
 
 def check_survives(channels: tuple[Channel, ...], about: About) -> None:
-    """Whether the method makes stegos for these channels. Raises UsageError."""
+    """Check that the method makes stegos for these channels. Raises UsageError."""
     if channel.pattern(channels) not in about.survives:
         wanted = ", ".join(map(str, channels))
         raise UsageError(f"{about.name} does not survive {wanted}", f"it survives {', '.join(about.survives)}")
 
 
 def check_format(format: str, about: About) -> None:
-    """Whether the method's stegos can be written so. Raises UsageError."""
+    """Check that the method's stegos can be written in this format. Raises UsageError."""
     if format not in about.writes:
         raise UsageError(f"{about.name} does not write {format}", f"it writes {', '.join(sorted(about.writes))}")
 
@@ -117,7 +117,7 @@ def check_format(format: str, about: About) -> None:
 
 
 def _with_own_format(request: Request) -> tuple[Channel, ...]:
-    """A stego that is written as JPEG must survive at least that."""
+    """The channels to survive, with JPEG at the request's own quality added if the file will be a JPEG."""
     lossless = request.format in LOSSLESS_FORMATS
     if (
         lossless
@@ -129,7 +129,7 @@ def _with_own_format(request: Request) -> tuple[Channel, ...]:
 
 
 def _verified(file: bytes, draft: Draft, request: Request, method: Method) -> tuple[float | None, ...] | None:
-    """The PSNR of each secret, if all of them come back from the file and from what each channel makes of it."""
+    """The PSNR of each secret, if all of them come back from the file and through each channel; else None."""
     psnrs = _received(image.decode(file, "stego"), draft, request, method)
     if psnrs is None:
         return None
@@ -147,7 +147,7 @@ def _on_its_way(file: bytes, survive: tuple[Channel, ...]) -> Iterator[Picture]:
 
 
 def _received(arrived: Picture, draft: Draft, request: Request, method: Method) -> tuple[float | None, ...] | None:
-    """What the receivers get of a picture -> the PSNR of each secret, None of files; or None if one is not right."""
+    """Reveal as the receivers would -> PSNR of each secret (None for a file); or None if one of them is wrong."""
     told = draft.told if draft.told is not None else method.about.reveal()
     found: list[float | None] = []
     for key, token, indices in _receivers(request, draft):
@@ -176,7 +176,7 @@ def _receivers(request: Request, draft: Draft) -> Iterator[tuple[Key | None, np.
 def _right(
     revealed: tuple[Revealed, ...], secrets: list[Secret], exact: list[bytes | None]
 ) -> list[float | None] | None:
-    """Whether these are the secrets -> the PSNR of each, or None."""
+    """Compare with the secrets -> the PSNR of each, or None if one of them is wrong."""
     if len(revealed) != len(secrets):
         return None
     psnrs: list[float | None] = []
@@ -189,7 +189,7 @@ def _right(
 
 
 def _likeness(secret: Secret, back: Picture) -> float | None:
-    """PSNR of a revealed picture, measured at the secret's size."""
+    """PSNR of a revealed picture, measured at the size of the secret."""
     if secret.picture is None:
         return None
     truth = secret.picture.pixels
@@ -197,7 +197,7 @@ def _likeness(secret: Secret, back: Picture) -> float | None:
 
 
 def _nothing_came_through(request: Request, method: Method, draft: Draft | None) -> CapacityError:
-    """What is known when no draft would do: the last one's capacity, which may well have been enough."""
+    """The error when no draft was verified. It gives the last draft's capacity, which may have been large enough."""
     exact = draft.exact if draft else (None,) * len(request.secrets)
     need = max(len(s.data if e is None else e) for s, e in zip(request.secrets, exact, strict=True))
     capacity = max(0, draft.capacity if draft else method.capacity(request))

@@ -1,4 +1,4 @@
-"""What a training run remembers between two sessions: its progress, the weights and Adam's moments, by name."""
+"""Checkpoints of training: the progress, and the weights and Adam's moments by name."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from stegcli.guard import Guard
 
 @dataclass
 class Progress:
-    """What a checkpoint remembers besides tensors."""
+    """The state in a checkpoint besides tensors."""
 
     stage: int = 0
     step: int = 0  # within the stage
     total: int = 0  # over all stages
     seconds: float = 0.0  # spent in the stage
-    scale: float = 1.0  # of the rate, halved by each roll-back
+    scale: float = 1.0  # factor on the rate, halved by each roll-back
     skipped: int = 0
-    bad: int = 0  # of these, in a row just now
+    bad: int = 0  # skipped in a row up to now
     guard: Guard = field(default_factory=Guard)  # of the stage's loss
 
     @classmethod
@@ -35,7 +35,7 @@ class Progress:
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Progress, str]:
-    """A checkpoint -> its tensors, the progress, and what a resumed run must share. Raises FileError."""
+    """A checkpoint -> tensors, progress, and the configuration that a resumed run must have. Raises FileError."""
     if not path.exists():
         raise FileError(f"no checkpoint {path} to resume from")
     try:

@@ -1,4 +1,4 @@
-"""One file of a repository on a hub, by huggingface-hub and its cache: HF_HOME, HF_HUB_OFFLINE, HF_ENDPOINT hold."""
+"""Fetches a file from a hub with huggingface-hub and its cache; heeds HF_HOME, HF_HUB_OFFLINE and HF_ENDPOINT."""
 
 from __future__ import annotations
 
@@ -7,27 +7,29 @@ from pathlib import Path
 from stegcli.errors import WeightsError
 
 
-class NoSuchFile(WeightsError):  # noqa: N818 (an error of its own kind, for those who know more of it)
-    """The repository is there, the file is not."""
+class NoSuchFile(WeightsError):  # noqa: N818 (callers catch it to give a better message)
+    """The repository exists, the file does not."""
 
 
 class NoSuchName(WeightsError):  # noqa: N818
-    """What was given is no name of a repository."""
+    """The given name is not a name of a repository."""
 
 
 def fetch(repo: str, file: str, revision: str | None, what: str, command: str, force: bool = False) -> Path:
-    """-> where the file lies now. what: the subject of error messages. command: the hint that fetches it once online.
+    """Fetch a file and return its path. what: subject of error messages. command: fetches it later, for the hint.
 
-    Raises WeightsError; NoSuchFile and NoSuchName where the hub says so.
+    Raises WeightsError, and its subclasses NoSuchFile and NoSuchName if the hub says so.
     """
     from huggingface_hub import errors, hf_hub_download
 
-    # What the hub's package itself lets through: httpx's errors, or those of the fork that newer releases use.
+    # Transport errors that huggingface-hub does not wrap: httpx's, or those of the fork that newer releases use.
     transport_error: type[Exception] = errors.HTTPError  # type: ignore[attr-defined]
     try:
         return Path(hf_hub_download(repo, file, revision=revision, force_download=force))
     except errors.LocalEntryNotFoundError as error:
-        raise WeightsError(f"{what} is not here and cannot be fetched", f"once online: {command}") from error
+        raise WeightsError(
+            f"{what} is not here and cannot be fetched", f"connect to the network and run: {command}"
+        ) from error
     except errors.EntryNotFoundError as error:
         raise NoSuchFile(f"{what}: the hub does not give it", said(error)) from error
     except errors.HFValidationError as error:

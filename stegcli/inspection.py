@@ -1,4 +1,4 @@
-"""What `stego inspect` tells of a file: its facts, what differs from an original, what it is good for as a cover."""
+"""The report of `stego inspect`: facts of a file, differences from an original, capacity as a cover."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stegcli.pictures import image, inspect
 
 
 def inspected(data: bytes, original: bytes | None = None, what: str = "image", device: str = "auto") -> dict[str, Any]:
-    """The bytes of a picture file, and perhaps of the one it was made of -> facts, as JSON has them.
+    """The bytes of a picture file, and perhaps of the file it was made from -> facts, ready for JSON.
 
     covers: for each method that hides in a given picture, the bytes that fit, or why none do. Raises FileError.
     """

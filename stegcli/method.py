@@ -1,12 +1,12 @@
-"""What a method is: the one interface between its networks and everything around it.
+"""The interface that every method implements, and the types that it exchanges with the rest of the program.
 
     Request  --capacity-->  bytes that fit
-    Request  --drafts-->    stegos to try; `api` writes each as a file, sends it through the channels that were asked
-                            for, and takes the first that reveals
-    Picture, Asked  --reveal-->  what the stego holds
+    Request  --drafts-->    stegos to try; `api` writes each as a file, sends it through the requested channels, and
+                            takes the first that reveals
+    Picture, Asked  --reveal-->  the secrets in the stego
 
-Bit methods implement drafts and reveal once for all, in `slots`. Nothing here imports torch: a method builds its
-networks when it first needs them.
+For bit methods, `slots` implements drafts and reveal. Nothing here imports torch: a method builds its networks when it
+first needs them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Secret:
-    """What is to be hidden: the bytes of a file, and the picture that they hold if they hold one."""
+    """What to hide: the bytes of a file, and the picture in it if it is one."""
 
     data: bytes
     picture: Picture | None = None
@@ -42,11 +42,11 @@ class Secret:
 
 @dataclass(frozen=True)
 class Request:
-    """Everything a sender asks for.
+    """Everything a sender wants.
 
     keys: one for each secret, or one for all of them, or none for a method without keys.
-    cover: None where the method draws it. survive: the channels a stego is verified through, at least one.
-    options: an instance of `about.hide`. format, quality: of the file that will be written.
+    cover: None if the method makes it. survive: one or more channels that the stego must survive.
+    options: an instance of `about.hide`. format, quality: of the file to write.
     """
 
     secrets: tuple[Secret, ...] = ()
@@ -64,11 +64,11 @@ class Request:
 
     @property
     def harshest(self) -> Channel:
-        """Of the channels to survive, the one that changes most: the lowest quality, the strongest noise."""
+        """The channel to survive that changes a picture most: the lowest quality, the strongest noise."""
         return max(self.survive, key=lambda channel: channel.harshness)
 
     def key_of(self, index: int) -> Key | None:
-        """The key that reveals the secret of that index."""
+        """The key that reveals the secret with this index."""
         if not self.keys:
             return None
         return self.keys[0] if len(self.keys) == 1 else self.keys[index]
@@ -79,13 +79,13 @@ class Draft:
     """A stego that is not verified yet. Tuples hold one item for each secret.
 
     exact: the bytes that must come back, or None for a picture that comes back with some loss.
-    forms: how the secret travels. capacity: bytes of one message.
-    tokens: what a receiver needs besides the key, arrays of three dimensions, or none at all.
-    cover: what the stego was made of, if the user may compare them.
+    forms: the form in which the secret travels. capacity: most bytes of one message.
+    tokens: arrays of three dimensions that receivers need besides the key, or an empty tuple.
+    cover: the picture that the stego was made from, if a comparison is meaningful to the user.
     number: the message number under which the cover was drawn.
-    told: an instance of `about.reveal` that holds what the receiver must be told, if that is not the default.
+    told: an instance of `about.reveal` with the options that the receiver needs, None for the defaults.
     measured: figures for `stego evaluate`, such as the share of wrong bits before the code.
-    file: the finished bytes of the stego, if the method does not leave it to `image.encode` to write it.
+    file: the bytes of the stego, if the method writes the file itself instead of `image.encode`.
     """
 
     picture: Picture
@@ -103,7 +103,7 @@ class Draft:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a receiver has besides the stego: the key, the token if one was sent, an instance of `about.reveal`."""
+    """What a receiver has besides the stego: key, token if there is one, and an instance of `about.reveal`."""
 
     key: Key | None = None
     token: np.ndarray | None = None
@@ -112,7 +112,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Revealed:
-    """One secret that came back: its bytes or, if it came as a picture, the picture; notes for the user."""
+    """One revealed secret: bytes, or a picture if it travelled as one; and notes for the user."""
 
     data: bytes | None = None
     picture: Picture | None = None
@@ -120,10 +120,10 @@ class Revealed:
 
 
 class Method(abc.ABC):
-    """A way of hiding. It has networks and is none; `build(**method.config)` makes it again.
+    """A method of hiding. It holds networks but is not an nn.Module; `build(**method.config)` makes it again.
 
-    config travels in the weights' metadata. device: where the networks run, "cpu" or "cuda"; set it to "auto" for
-    whichever is there.
+    config: stored in the metadata of the weights. device: where the networks run, "cpu" or "cuda"; set it to "auto" to
+    take CUDA if available.
     """
 
     about: ClassVar[About]
@@ -150,12 +150,12 @@ class Method(abc.ABC):
         self._device = device
 
     def build_networks(self) -> nn.Module | None:
-        """-> the networks, not trained yet; None for a method that has none. Their names are those in the weights."""
+        """The untrained networks, None for a method without any. Parameter names must match those in the weights."""
         return None
 
     @functools.cached_property
     def networks(self) -> nn.Module | None:
-        """The networks, trained if weights were loaded. Built at first use. Raises WeightsError."""
+        """The networks, built at first use, with trained tensors if weights were loaded. Raises WeightsError."""
         if self.tensors is None:
             return self.build_networks()
         tensors = {name: tensor.float() for name, tensor in self.tensors().items()}
@@ -170,10 +170,10 @@ class Method(abc.ABC):
         return built.eval().requires_grad_(False).to(self.device)
 
     def begin(self, given: frozenset[str]) -> None:  # noqa: B027  (most methods have nothing to do here)
-        """Called before training on weights that hold only the tensors of these names: the rest may start from them."""
+        """Called before training from weights that hold only these tensors; may initialise the others from them."""
 
     def inference(self, hiding: bool) -> AbstractContextManager[None]:
-        """What hiding or revealing runs under: no gradients, and float32 as such. Without networks: nothing."""
+        """The context for hiding and revealing: no gradients, full float32 precision. No effect without networks."""
         if type(self).build_networks is Method.build_networks:
             return nullcontext()
         from stegcli.nn.inference import inference
@@ -182,7 +182,7 @@ class Method(abc.ABC):
 
     @abc.abstractmethod
     def capacity(self, request: Request) -> int:
-        """The most bytes that each secret may have, before any work. The request needs no secrets yet."""
+        """The most bytes that each secret may have, computed before any work. The request may lack secrets."""
 
     @abc.abstractmethod
     def drafts(self, request: Request) -> Iterator[Draft]:
@@ -190,10 +190,10 @@ class Method(abc.ABC):
 
     @abc.abstractmethod
     def reveal(self, stego: Picture, asked: Asked) -> tuple[Revealed, ...]:
-        """Stego -> what it holds: one item for a key, or one for each secret without keys. Raises RevealError."""
+        """Stego -> its secrets: one with a key, or all of them for a method without keys. Raises RevealError."""
 
     def readings(self, stego: Picture, asked: Asked) -> Iterator[tuple[Revealed, ...]]:
-        """Everything that `reveal` may give on any machine; a stego is verified only if all of it is right."""
+        """All results that `reveal` could give on different machines; a stego is accepted only if all are right."""
         yield self.reveal(stego, asked)
 
     def needs_larger(self) -> str:
@@ -202,7 +202,7 @@ class Method(abc.ABC):
 
 
 def check_side(method: Method, cover: Picture) -> None:
-    """Raises FileError if the cover is smaller than the method can use."""
+    """Raises FileError if the cover is too small for the method."""
     least = method.about.min_side
     if min(cover.height, cover.width) < least:
         raise FileError(f"cover is {cover.width}x{cover.height}, {method.name} needs at least {least}x{least}")

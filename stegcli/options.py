@@ -1,4 +1,4 @@
-"""Options that a method declares, as a frozen dataclass, and the way from the command line's words to it.
+"""Options that a method declares as a frozen dataclass, and the parser from flags to that dataclass.
 
     @dataclass(frozen=True)
     class HideOptions:
@@ -23,27 +23,27 @@ from typing import Annotated, Any, Literal, Union
 from stegcli.errors import UsageError
 
 ROBUST = "jpeg:75..95"
-"""What `--robust` stands for."""
+"""The channels that `--robust` stands for."""
 JPEG_QUALITY = 90
-"""Quality of a JPEG file if none is asked for."""
+"""Default quality of a JPEG file."""
 Size = tuple[int, int]
 """Width and height; the command line writes WxH."""
 KINDS: dict[Any, str] = {str: "TEXT", int: "INTEGER", float: "NUMBER", bool: "", Path: "FILE", Size: "WxH"}
-"""The types of a field, and what the help shows for their values."""
+"""Type of a field -> the word for its value in the help."""
 
 
 @dataclass(frozen=True)
 class NoOptions:
-    """For methods without options of their own."""
+    """The option class of methods without own options."""
 
 
 @dataclass(frozen=True)
 class Option:
-    """What the command line says of one field.
+    """How the command line presents one field.
 
-    flag: the name behind the two dashes, by default the field's. min, max: bounds of a number, both allowed.
+    flag: the name after `--`, by default the field's. min, max: bounds of a number, inclusive.
     shared: whether several methods have this option; each may narrow its choices.
-    names_key: whether the value is the path of a fresh key, which then carries something of this one message.
+    names_key: whether the value is the path of a fresh key file that also carries a part of this message.
     """
 
     help: str
@@ -54,10 +54,10 @@ class Option:
     names_key: bool = False
 
 
-AS = Option("How a secret travels: auto, or a form of the method (see its page in the docs).", "as", shared=True)
+AS = Option("Form of the secret: auto, or a form of the method, see its page in the docs.", "as", shared=True)
 SIZE = Option("Width and height of a generated stego.", "size", shared=True)
-PSNR = Option("Quality of the stego to aim at, in dB against its cover.", "psnr", 15, 70, shared=True)
-NUMBER = Option("Number of the message under its key; each number draws another cover.", "number", 0, shared=True)
+PSNR = Option("Quality to aim at: PSNR of the stego to its cover, in dB.", "psnr", 15, 70, shared=True)
+NUMBER = Option("Number of the message under its key; each number draws a different cover.", "number", 0, shared=True)
 
 SizeOption = Annotated[Size | None, SIZE]
 PsnrOption = Annotated[float | None, PSNR]
@@ -66,7 +66,7 @@ NumberOption = Annotated[int | None, NUMBER]
 
 @dataclass(frozen=True)
 class Declared:
-    """One field of an option class: its name and flag, what its value is, and what is said of it."""
+    """One field of an option class: name, flag, type, choices and help."""
 
     name: str
     flag: str
@@ -84,7 +84,7 @@ class Declared:
         return "|".join(map(str, self.choices)) or KINDS[self.kind]
 
     def parse(self, text: str) -> Any:
-        """The word behind the flag -> the field's value. Raises UsageError."""
+        """The text after the flag -> the field's value. Raises UsageError."""
         if self.choices:
             return self._choice(text)
         if self.kind is Size:
@@ -117,7 +117,7 @@ class Declared:
             raise UsageError(f"--{self.flag} {shown} is out of range", _range(low, high))
 
     def check(self, value: Any) -> None:
-        """Whether the command line could have given this value. Raises UsageError."""
+        """Check that the command line would accept this value. Raises UsageError."""
         if value is None and self.default is None:
             return
         if self.choices:
@@ -134,7 +134,7 @@ def _range(low: float | None, high: float | None) -> str:
 
 
 def declared(options: type) -> tuple[Declared, ...]:
-    """An option class -> its fields. Raises TypeError if it is not such a class."""
+    """An option class -> its fields. Raises TypeError if it is not an option class."""
     hints = typing.get_type_hints(options, include_extras=True)
     return tuple(_declared(f.name, hints[f.name], f.default) for f in fields(options))
 
@@ -162,25 +162,25 @@ def _without_none(kind: Any) -> Any:
 
 
 def flags(options: type) -> frozenset[str]:
-    """The names behind the two dashes that an option class takes."""
+    """The flags of an option class, without `--`."""
     return frozenset(d.flag for d in declared(options))
 
 
 def parse(options: type, given: Mapping[str, str | bool]) -> Any:
-    """Flags and their words, all of which the class must know -> an instance. Raises UsageError."""
+    """Flags and their values -> an instance of the class, which must have all of them. Raises UsageError."""
     known = {d.flag: d for d in declared(options)}
     values = {known[f].name: w if isinstance(w, bool) else known[f].parse(w) for f, w in given.items()}
     return options(**values)
 
 
 def check(options: Any) -> None:
-    """Whether an instance that was made in Python holds what the command line would have taken. Raises UsageError."""
+    """Check an instance made in Python as the command line would check its values. Raises UsageError."""
     for found in declared(type(options)):
         found.check(getattr(options, found.name))
 
 
 def key_path(options: Any) -> Path | None:
-    """An instance -> the path that it names for a fresh key, or None."""
+    """An instance -> the path for a fresh key that it names, or None."""
     for found in declared(type(options)):
         value = getattr(options, found.name)
         if found.option.names_key and value is not None:

@@ -14,7 +14,7 @@ from stegcli.weights import Entry, entries, parse, verified_bytes
 def export(folder: Path, method: str | None = None) -> list[Path]:
     """Write one folder per revision, ready to upload to a hub: the file, config.json and a model card.
 
-    Those without a file of their own have nothing to be uploaded.
+    Revisions without a file of their own are left out.
     """
     written = []
     for found in entries(method):

@@ -1,4 +1,4 @@
-"""Behind the Python API of `stegcli`: paths, bytes and PIL images in place of the command line's files."""
+"""The implementation of the Python API: hide and reveal with paths, bytes and PIL images."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ KeySource = str | os.PathLike[str] | Key
 class Stego:
     """A verified stego.
 
-    file: the bytes of its file. keys: what reveals it, one for each receiver. tokens: what a receiver needs besides.
-    capacity: bytes that each secret might have. psnrs: dB of each secret that came back as a picture, None of files.
-    cover_psnr: dB of the stego to its cover, None if it has none. notes: what the user should know.
+    file: the bytes of its file. keys: the key of each receiver. tokens: arrays that a receiver needs besides the key.
+    capacity: most bytes that each secret may have. psnrs: dB of each revealed picture, None for a file.
+    cover_psnr: dB of the stego to its cover, None without a cover. notes: warnings for the user.
     """
 
     file: bytes
@@ -57,7 +57,7 @@ class Stego:
 
 @dataclass(frozen=True)
 class Found:
-    """One secret that came back: `data` if it came as a file, `picture` if it came as a picture; `others` besides."""
+    """A revealed secret: `data` of a file, or `picture`. others: the further secrets of the same stego."""
 
     data: bytes | None
     picture: Image | None
@@ -115,7 +115,7 @@ def capacity(
     return list(rooms(picture, size, None if method is None else [method], survive, device))
 
 
-# -- the pieces
+# -- helpers
 
 
 def _keys(key: KeySource | Sequence[KeySource] | None) -> tuple[Key, ...]:
@@ -147,7 +147,7 @@ def _fresh(about: About, named: str | None, count: int) -> tuple[Key, ...]:
 
 
 def _own_options(about: About, command: methods.Command, given: Mapping[str, object]) -> Any:
-    """Options by their flags, with `_` for `-` -> an instance of the method's class. Raises UsageError."""
+    """Options named by their flags, with `_` for `-` -> an instance of the option class. Raises UsageError."""
     known: type = getattr(about, command)
     names = {d.flag.replace("-", "_"): d.name for d in declared(known)}
     unknown = given.keys() - names.keys()
@@ -175,7 +175,7 @@ def _secret(source: Source, about: About, own: Any) -> Secret:
 def _picture(source: Source, what: str) -> Picture:
     if isinstance(source, Image):
         buffer = io.BytesIO()
-        source.save(buffer, "PNG")  # so that modes and alpha are treated as those of any file
+        source.save(buffer, "PNG")  # so that modes and alpha are treated as in any file
         return image.decode(buffer.getvalue(), what)
     return image.decode(source, what) if isinstance(source, bytes) else image.load(Path(source), what)
 

@@ -1,4 +1,4 @@
-"""How much fits, by method and channel, before anything is hidden."""
+"""Capacity for each method and channel, before anything is hidden."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ EXAMPLES = {
     "noise:S": ("noise:2",),
     "webp:Q": ("webp:80",),
 }
-"""How a method names that it survives something -> the channels that are asked about. Others stand for themselves."""
+"""Name of a channel in `About.survives` -> the channels to report. Other names stand for themselves."""
 
 
 @dataclass(frozen=True)
 class Room:
-    """One method and channel. capacity: bytes; None if the method cannot tell, and `why` says the reason."""
+    """The capacity of one method for one channel, in bytes; None if the method cannot tell, for the reason `why`."""
 
     method: str
     survive: str
@@ -44,9 +44,9 @@ def rooms(
     cover: Picture | None, size: Size | None = None, names: Iterable[str] | None = None, survive: str | None = None,
     device: str = "auto",
 ) -> Iterator[Room]:  # fmt: skip
-    """What a cover carries or, without one, a generated stego of a size (None for the method's own).
+    """The capacity of a cover or, without one, of a generated stego of a size (None for the method's default).
 
-    names: the methods asked about, by default all that fit. survive: one channel in place of the usual ones.
+    names: the methods to report, by default all that fit. survive: one channel in place of the usual ones.
     """
     asked = parse_survive(survive) if survive else None
     for name in names if names is not None else methods.names():

@@ -1,4 +1,4 @@
-"""How long to train, and at which rate."""
+"""Training budget and learning rate."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 WARMUP = 0.01  # share of a stage
-FLOOR = 0.01  # of the rate, at the end
+FLOOR = 0.01  # share of the full rate that is left at the end
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Budget:
 
 
 def schedule(progress: float) -> float:
-    """Share of the budget spent -> share of the rate: linear warm-up, then half a cosine down to FLOOR."""
+    """Share of the budget spent -> share of the full rate: linear warm-up, then half a cosine down to FLOOR."""
     if progress < WARMUP:
         return FLOOR + (1 - FLOOR) * progress / WARMUP
     return FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))

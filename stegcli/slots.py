@@ -1,10 +1,10 @@
-"""Bit methods: any file in a given cover, one bit in each slot.
+"""Bit methods: they hide any file in a given cover, one bit in each slot.
 
-    hide     cover -> natural bits -> payload.write -> carry -> read again: the same data, or the next stronger code,
-             or mending, or CapacityError
+    hide     cover -> natural bits -> payload.write -> carry -> read again: accepted if the data are the same, else
+             the next stronger code, else mending, else CapacityError
     reveal   stego -> log-odds of each slot -> payload.read -> data
 
-The sender sees the whole channel of a lossless file, so it can try.
+A lossless file reaches the receiver unchanged, so the sender can check what the receiver will read.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from stegcli.method import Asked, Draft, Method, Request, Revealed, check_side
 from stegcli.pictures.image import Picture
 
 DOUBT = 0.02
-"""Log-odds within which another processor might read the other bit: a stego must reveal even if it does."""
+"""Below this absolute log-odds, another processor may read the other bit; a stego must reveal in either case."""
 
 
 class BitMethod(Method):
     """A method that carries bits, one in each slot of a cover.
 
-    A slot may hold its bit wrongly or with doubt; the payload layer adds what makes the message exact.
-    layout: see `payload`. weakest_code: index into RATES of the weakest code that brings a full payload through, which
-    sets the capacity.
+    A slot may read wrongly or with doubt; the error-correcting code of the payload layer makes the message exact.
+    layout: see `payload`. weakest_code: index into RATES of the weakest code with which a full payload still reveals;
+    it sets the capacity.
     """
 
     layout: ClassVar[Layout] = "direct"
@@ -41,7 +41,7 @@ class BitMethod(Method):
 
     @abc.abstractmethod
     def slots(self, height: int, width: int) -> int:
-        """How many slots a picture of that size has."""
+        """How many slots a picture of this size has."""
 
     @abc.abstractmethod
     def log_odds(self, stego: Picture, key: Key) -> np.ndarray:
@@ -49,27 +49,27 @@ class BitMethod(Method):
 
     @abc.abstractmethod
     def carry(self, plan: Plan, cover: Picture, key: Key) -> Picture:
-        """What each slot is to hold, and a cover -> a stego. Coins come from the plan's own key."""
+        """The bit wanted in each slot, and a cover -> a stego. Random choices come from the plan's own key."""
 
     def slots_in(self, cover: Picture) -> int:
         """How many slots this very picture has."""
         return self.slots(cover.height, cover.width)
 
     def mend(self, stego: Picture, plan: Plan) -> Picture:
-        """A stego that may read wrongly in places -> one that reads better. By default there is nothing to mend."""
+        """A stego that may read wrongly in places -> one with fewer errors. By default the same stego."""
         return stego
 
     def planes(self, cover: Picture) -> Planes:
-        """Cover -> what the coset layout asks of it. Only methods of that layout have it."""
+        """Cover -> the planes of the coset layout. Only methods with that layout implement it."""
         raise NotImplementedError
 
-    # -- the interface of every method
+    # -- the interface of `Method`
 
     def capacity(self, request: Request) -> int:
         return 0 if request.cover is None else self.room_in(request.cover)
 
     def room(self, height: int, width: int) -> int:
-        """The most bytes that a picture of that size carries."""
+        """The most bytes that a picture of this size carries."""
         return max(0, payload.capacity(self.slots(height, width), self.layout, self.weakest_code))
 
     def room_in(self, cover: Picture) -> int:
@@ -90,7 +90,7 @@ class BitMethod(Method):
         return (Revealed(payload.read(self.log_odds(stego, asked.key), asked.key, self.layout)),)
 
     def readings(self, stego: Picture, asked: Asked) -> Iterator[tuple[Revealed, ...]]:
-        """As read here, and with every doubtful slot read the other way."""
+        """The result here, and the result if every doubtful slot reads the other way."""
         assert asked.key is not None
         soft = self.log_odds(stego, asked.key)
         for reading in _possible(soft):
@@ -98,13 +98,13 @@ class BitMethod(Method):
 
 
 class _Sender:
-    """One message on its way into one cover."""
+    """The hiding of one message in one cover."""
 
     def __init__(self, method: BitMethod, data: bytes, cover: Picture, key: Key):
         self.method, self.data, self.cover, self.key = method, data, cover, key
 
     def drafts(self) -> Iterator[Draft]:
-        """With the weakest code; with the first code that stands the errors seen; mended, with each code in turn."""
+        """Drafts with the weakest code, with the first code that corrects the errors, and mended with each code."""
         method = self.method
         codes = codes_for(method, method.slots_in(self.cover), len(self.data))
         if method.layout == "coset":
@@ -131,7 +131,7 @@ class _Sender:
         return Draft(stego, (self.data,), ("bytes",), capacity, cover=self.cover, measured=figures)
 
     def measured_capacity(self) -> int:
-        """After a failure: the most bytes, below what was asked for, that this very cover was seen to carry."""
+        """After a failure: the most bytes, fewer than requested, that were found to fit in this cover."""
         slots = self.method.slots_in(self.cover)
         for code in range(self.method.weakest_code + 1, len(RATES)):
             room = payload.capacity(slots, self.method.layout, code)
@@ -172,5 +172,5 @@ def hard(soft: np.ndarray) -> np.ndarray:
 
 
 def wrong_bits(soft: np.ndarray, plan: Plan) -> float:
-    """Share of the slots that matter which read wrongly."""
+    """Share of wrong bits among the slots that carry payload."""
     return float((hard(soft) != plan.bits)[plan.used].mean())

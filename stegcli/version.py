@@ -1,3 +1,3 @@
-"""The version, where every module may read it."""
+"""The version, in a module that every other may import."""
 
 __version__ = "0.1.0"

@@ -1,24 +1,24 @@
-"""weights.toml -> a verified file -> a method ready to use; and the way back.
+"""weights.toml -> a verified file -> a loaded method; and tensors -> a weights file.
 
 Weights are safetensors whose own metadata say what they are: `method`, `config` (JSON, rebuilds the network)
-and `training` (JSON). weights.toml says where a revision lies, which bytes it has, and how good it was measured. The
-tensors are read when a method first needs its networks; until then nothing here imports torch:
+and `training` (JSON). weights.toml says where the file of a revision is, its hash, and its measured quality. The
+tensors are read when a method first needs its networks; until then nothing here imports torch. weights.toml:
 
     [lossless-inn]
-    default = "NAME"            what a new key names
+    default = "NAME"            the revision for new keys
     alias = { SHORT = "NAME" }
-    [lossless-inn.NAME]         one revision; never changed once released, only added to
-    file = "x.safetensors"      in stegcli/pretrained; or, once it is published on a hub:
+    [lossless-inn.NAME]         one revision; a released one never changes, new ones are added
+    file = "x.safetensors"      in stegcli/pretrained; or, for a file on a hub:
     repo = "OWNER/REPO"         with revision = "full commit hash" and file = "path in the repo"
     sha256, bytes, licence, [..training], [..quality]
-    facets = { coder = "coset" }   what options such as --coder choose it by
+    facets = { coder = "coset" }   the values of options, such as --coder, that choose this revision
 
-A method that weights.toml does not know, a plugin, has the one revision "none": `build()` makes it without tensors.
-A revision without `file` needs no tensors; its `config` stands in weights.toml. Or it borrows parts of another
-method's, besides those of its own file if it has one:
+A method outside weights.toml (a plugin) has one revision, "none": `build()` makes it without tensors.
+A revision without `file` has no tensors of its own; its `config` is in weights.toml. A revision, with or without
+`file`, may borrow parts of another method's weights:
 
     borrows = "METHOD/NAME"     the lender, a revision with a file
-    parts = ["g2"]              whose configurations and tensors are taken; its own, and `config`, stand over them
+    parts = ["g2"]              the parts to take, configuration and tensors; `config` and own parts override them
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ if TYPE_CHECKING:
 PACKAGE = Path(__file__).parent
 PRETRAINED = PACKAGE / "pretrained"
 FILE_PREFIX = "sha256:"
-"""A key made for a weights file outside weights.toml names it by its hash."""
+"""Prefix of the name of a weights file outside weights.toml in a key; the file's hash follows."""
 NONE = "none"
-"""The revision of a method that weights.toml does not know: a plugin without weights, or with weights of its own."""
+"""The revision of a method outside weights.toml: a plugin without weights, or with weights of its own."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What weights hold. files: name and bytes of each file, with the parts that are taken of it, all if empty."""
+    """Contents of weights. files: name and bytes of each file, and the parts to take from it (empty: all parts)."""
 
     method: str
     config: dict[str, Any]
@@ -108,7 +108,7 @@ def _manifest(path: Path) -> dict[str, Any]:
 
 
 def entries(method: str | None = None) -> list[Entry]:
-    """All revisions of one method, or of all."""
+    """All revisions of one method, or of all methods."""
     table = _manifest(manifest_path())
     wanted = [method] if method else sorted(table)
     return [
@@ -120,7 +120,7 @@ def entries(method: str | None = None) -> list[Entry]:
 
 
 def default_name(method: str) -> str:
-    """The revision that a new key of this method names."""
+    """The revision for new keys of this method."""
     table = _manifest(manifest_path()).get(method)
     if table is None:
         return NONE
@@ -130,7 +130,7 @@ def default_name(method: str) -> str:
 
 
 def aliases(method: str) -> dict[str, str]:
-    """Short names -> revisions. A key names the revision, so an alias may move on to a better one."""
+    """Aliases -> revisions. A key names the revision itself, so an alias may later point to a better revision."""
     return dict(_manifest(manifest_path()).get(method, {}).get("alias", {}))
 
 
@@ -147,7 +147,7 @@ def entry(method: str, name: str) -> Entry:
 
 
 def pick_device(wanted: str) -> str:
-    """auto, cpu or cuda -> the same. Raises UsageError for other words, and for cuda where there is none."""
+    """Check that a device is auto, cpu, or cuda where CUDA is available, and return it. Raises UsageError."""
     if wanted not in ("auto", "cpu", "cuda"):
         raise UsageError(f"no device {wanted!r}", "auto, cpu or cuda")
     if wanted == "cuda":
@@ -159,10 +159,10 @@ def pick_device(wanted: str) -> str:
 
 
 def by_facets(method: str, asked: Mapping[str, str], named: str | None = None) -> str | None:
-    """Options such as `--coder coset`, and the weights that the user named -> the weights' name, or None for any.
+    """Options such as `--coder coset`, and the weights that the user named -> the name of the weights, None for any.
 
-    Without named weights: the default, else what the value is an alias of, else the first that fits. Raises
-    UsageError if a facet has no such value, or if the named weights are of another.
+    Without named weights: the default if it fits, else the revision that the value is an alias of, else the first that
+    fits. Raises UsageError if a facet has no such value, or if the named weights have another value.
     """
     if not asked:
         return named
@@ -182,7 +182,7 @@ def by_facets(method: str, asked: Mapping[str, str], named: str | None = None) -
 
 
 def check_facets(method: str, name: str, asked: Mapping[str, str], what: str, hint: str) -> None:
-    """Whether weights are what the facets ask for. what: that which named them, and a verb. Raises UsageError."""
+    """Check that weights match the facets. what: subject and verb of the error message. Raises UsageError."""
     held = {} if name.startswith(FILE_PREFIX) else entry(method, name).facets
     for facet, value in asked.items():
         if held.get(facet, value) != value:
@@ -190,11 +190,11 @@ def check_facets(method: str, name: str, asked: Mapping[str, str], what: str, hi
 
 
 def load(method: str, weights: str | Path = "default", device: str = "cpu", named: str | None = None) -> Method:
-    """Method's name and a revision's name, or a file's path -> the method; its networks are built at first use.
+    """Name of a method, and name of a revision or path of a file -> the method; its networks are built at first use.
 
-    named: what a key calls the weights. A file must be that: it is hashed and parsed from the same bytes, so that it
-    cannot be changed in between. Raises WeightsError if the file is missing, is not what the key or weights.toml says,
-    or does not fit this version.
+    named: the name of the weights in a key. A file must match it; the file is hashed and parsed from the same bytes, so
+    that it cannot change in between. Raises WeightsError if the file is missing, differs from what the key or
+    weights.toml says, or does not fit this version.
     """
     name = default_name(method) if weights == "default" else str(weights)
     if is_file_name(name):
@@ -213,7 +213,7 @@ def load(method: str, weights: str | Path = "default", device: str = "cpu", name
 
 
 def holder(found: Entry) -> Entry:
-    """The revision whose file is read: the one that it borrows of, or itself."""
+    """The revision whose file is read: the lender if it borrows, else itself."""
     if not found.borrows:
         return found
     method, _, name = found.borrows.partition("/")
@@ -221,7 +221,7 @@ def holder(found: Entry) -> Entry:
 
 
 def _borrowed(found: Entry) -> Trained:
-    """The parts that a revision borrows, of the lender's verified file, and those of its own."""
+    """The parts that a revision borrows from the lender's verified file, and its own parts."""
     lender = holder(found)
     lent = parse(verified_bytes(lender), lender.name)
     missing = [p for p in found.parts if p not in lent.config]
@@ -238,7 +238,7 @@ def is_file_name(name: str) -> bool:
 
 
 def identity(method: str, weights: str) -> str:
-    """What a key calls these weights: the revision's name, or for a file its hash."""
+    """The name of these weights in a key: the name of the revision, or the hash of a file."""
     if weights == "default":
         return default_name(method)
     if is_file_name(weights):
@@ -251,9 +251,9 @@ def _fingerprint(data: bytes) -> str:
 
 
 def resolve(method: str, named: str, given: str | None) -> str:
-    """What the key names, and the file or name the user gave (or None) -> what to load.
+    """The weights that the key names, and the file or name from the user (or None) -> the weights to load.
 
-    Raises UsageError if the two are not the same weights, WeightsError if a file has other bytes than it had then.
+    Raises UsageError if the two are different weights, WeightsError if a file has changed since the key was made.
     """
     if given is None:
         if named.startswith(FILE_PREFIX):
@@ -280,7 +280,7 @@ def verified_bytes(found: Entry) -> bytes:
 
 
 def locate(found: Entry, force: bool = False) -> Path:
-    """Where the file of a revision lies, fetched first if it is not here yet."""
+    """The path of a revision's file, which is fetched first if it is not here yet."""
     if found.file is None:
         raise ValueError(f"{found.name} has no file")
     if found.repo is None:
@@ -308,7 +308,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def parse(data: bytes, name: str) -> Trained:
-    """The bytes of a weights file -> what its header says. The tensors are left alone."""
+    """The bytes of a weights file -> its contents. Only the header is parsed here, not the tensors."""
     try:
         length = int.from_bytes(data[:8], "little")
         header = json.loads(data[8 : 8 + length])
@@ -344,7 +344,7 @@ def _made(method: str, config: Mapping[str, Any], device: str) -> Method:
 
 
 def pack(method: str, config: dict[str, Any], tensors: dict[str, Tensor], training: dict[str, Any]) -> bytes:
-    """-> the bytes of a weights file."""
+    """Tensors and facts about them -> the bytes of a weights file."""
     from safetensors.torch import save as to_safetensors
 
     facts = {"method": method, "config": json.dumps(config), "training": json.dumps(training), "format": "pt"}

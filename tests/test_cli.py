@@ -417,7 +417,7 @@ def test_the_worst_status_counts(batch: list[str]) -> None:
 
 def test_one_key_and_one_cover_for_a_whole_batch(batch: list[str]) -> None:
     result = ok("hide", *batch, "--cover", "cover.png", "--key", "key.npy", "-o", "out/")
-    assert "warning: cover.png serves 3 times" in result.err
+    assert "warning: cover.png is the cover of 3 stegos" in result.err
     assert result.err.splitlines()[1:] == ["stego: hiding 3 files", "stego: done: 3 of 3 files"]
     assert sorted(snapshot(Path("out"))) == ["out/a.png", "out/b.png", "out/c.png"]
     ok("reveal", *(f"out/{n}.png" for n in "abc"), "--key", "key.npy", "-o", "back/")

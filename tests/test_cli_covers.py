@@ -263,9 +263,9 @@ def test_a_key_for_another_receiver(second: None) -> None:
 @pytest.mark.parametrize(
     ("status", "argv", "says"),
     [
-        (2, ("--weights", "toy-1"), "--with takes method and weights of the other key"),
-        (2, ("--domain", "x"), "--with takes method and weights of the other key"),
-        (2, ("--passphrase-file", "secret.txt"), "--with takes method and weights of the other key"),
+        (2, ("--weights", "toy-1"), "--with takes method and weights from the other key"),
+        (2, ("--domain", "x"), "--with takes method and weights from the other key"),
+        (2, ("--passphrase-file", "secret.txt"), "--with takes method and weights from the other key"),
         (2, ("--salt", "00" * 16), "--salt goes with --passphrase or --passphrase-file"),
         (2, ("--method", "glow2"), "the key is for toy, not for glow2"),
         (2, ("--method", "glow7"), "the key is for toy, not for glow7"),

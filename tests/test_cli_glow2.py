@@ -411,7 +411,7 @@ TWO = ("hide", "--secret", "note.txt", "--secret", "secret.txt", "-o", "out.png"
         ((*TWO, "--key", "glow.npy", "--key", "copy.npy"), "one key for two secrets", "a --key of its own"),
         ((*TWO, "--key", "glow.npy", "--key", "key.npy"), "different methods or weights", ""),
         ((*TWO, *["--secret", "note.txt"] * 3), "glow2 serves at most 4 receivers", ""),
-        (("hide", "note.txt", "--secret", "secret.txt", "-o", "out.png"), "none stands by itself", ""),
+        (("hide", "note.txt", "--secret", "secret.txt", "-o", "out.png"), "stands outside --secret", ""),
         (("hide", "note.txt", *SMALL), "no place to write a fresh key", "--key KEY or -o OUT"),
         (("reveal", "stego.png", "--key", "glow.npy", "--method", "lossless-inn"), "the key is for glow2", ""),
         (("evaluate", "glow2", "--covers", "."), "glow2 needs --secrets DIR", ""),

@@ -170,8 +170,8 @@ def test_broken_plugins_are_named_and_stop_nothing(tmp_path: Path) -> None:
     assert set(reasons) == {"no-import", "no-about", "no-options", "other-name"}
     assert len(said) == len(reasons)
     assert "ModuleNotFoundError: No module named 'a_package_that_is_not_here'" in reasons["no-import"]
-    assert "ABOUT is no stegcli.about.About" in reasons["no-about"]
-    assert "its ABOUT is of 'glow2'" in reasons["other-name"]
+    assert "ABOUT is not a stegcli.about.About" in reasons["no-about"]
+    assert "its ABOUT names 'glow2'" in reasons["other-name"]
     hide = ("hide", "report.pdf", "--cover", "scan.png", "-o", "out.png", "--method")
     for name, message in (("no-import", "cannot be loaded"), ("no-method", "cannot be used")):
         refused = place.stego(*hide, name, status=2).stderr.decode()

@@ -1,4 +1,4 @@
-"""The command line: its commands, and how each ending becomes one line and the documented exit status.
+"""The command line: its commands, and the one line and documented exit status that each error ends with.
 
 Nothing here touches tensors, and `stego --help` does not load torch.
 """
@@ -79,11 +79,11 @@ def _help_if_alone(context: typer.Context) -> None:
         raise typer.Exit(UsageError.exit_code)
 
 
-# -- how it ends
+# -- errors and exit statuses
 
 
 def main() -> None:
-    """Run, and turn every ending into one line and the documented exit status."""
+    """Run a command; an error becomes one line and the documented exit status."""
     descriptors.reopen_closed()
     signal.signal(signal.SIGTERM, _terminated)
     for plugin, reason in methods.broken().items():
@@ -105,13 +105,13 @@ def _status() -> int:
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
-    except Exception as error:  # noqa: BLE001  (the outermost frame: whatever is left is a bug, and is said to be one)
+    except Exception as error:  # noqa: BLE001  (the outermost frame: any other error is a bug, and is reported as one)
         if hasattr(error, "format_message"):  # Typer's own usage errors
             return _wrong_usage(error)
         complain(as_fault(error))
         trace()
         return StegoError.exit_code
-    if status == INTERRUPTED:  # Typer makes this number of a Ctrl-C
+    if status == INTERRUPTED:  # Typer turns Ctrl-C into this status
         say("interrupted")
     return status
 

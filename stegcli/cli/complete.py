@@ -1,4 +1,4 @@
-"""What the shell may complete: names of methods, weights, channels and devices."""
+"""Shell completion of the names of methods, weights, channels and devices."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def weights_names(incomplete: str) -> list[str]:
 
     try:
         entries = weights.entries()
-    except StegoError:  # nothing to complete is no reason to disturb the shell
+    except StegoError:  # an error message would disturb the user's typing
         return []
     return _starting([e.name for e in entries], incomplete)
 

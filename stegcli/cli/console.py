@@ -19,7 +19,7 @@ from stegcli.errors import FileError, StegoError, UsageError
 
 
 def say(message: str) -> None:
-    """One line on standard error. A closed standard error is no reason to fail."""
+    """Write one line to standard error. A closed standard error is not an error."""
     _tell(f"stego: {_printable(message)}\n")
 
 
@@ -31,14 +31,14 @@ def _tell(text: str) -> None:
 
 
 def complain(error: StegoError, about: str | None = None) -> None:
-    """An error and its hint; about: the file of a batch that it concerns."""
+    """Print an error and its hint. about: the file that the error concerns, in a batch."""
     say(f"error: {about}: {error}" if about else f"error: {error}")
     if error.hint:
         say(f"hint: {error.hint}")
 
 
 def as_fault(error: Exception) -> StegoError:
-    """Whatever no one foresaw -> an error to complain of."""
+    """An unexpected exception -> a StegoError that can be printed."""
     if isinstance(error, MemoryError):
         return StegoError("not enough memory")
     first = (str(error).splitlines() or [""])[0]
@@ -47,18 +47,18 @@ def as_fault(error: Exception) -> StegoError:
 
 
 def trace() -> None:
-    """The traceback of the error being handled, for who asked for it."""
+    """Print the traceback of the error being handled, if STEGO_DEBUG asks for it."""
     if os.environ.get("STEGO_DEBUG"):
         _tell(traceback.format_exc())
 
 
 def _printable(message: str) -> str:
-    """The names of files may hold line breaks and terminal controls: those are spelled out."""
+    """Escape line breaks and terminal controls, which file names may contain."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
 
 
 def emit(record: dict[str, Any], to_stderr: bool = False) -> None:
-    """One JSON object on a line of its own. Not-a-number and infinity, which JSON lacks, become null."""
+    """Print one JSON object on its own line. NaN and infinity, which JSON lacks, become null."""
     line = as_json(record)
     if to_stderr:
         _tell(line)
@@ -72,7 +72,7 @@ def as_json(record: dict[str, Any]) -> str:
 
 
 def show(text: str) -> None:
-    """Lines on standard output."""
+    """Print lines to standard output."""
     check_stdout()
     with stdout_errors():
         sys.stdout.write(text + "\n")
@@ -80,7 +80,7 @@ def show(text: str) -> None:
 
 
 def check_stdout() -> None:
-    """Raises FileError if standard output is closed. To be asked before work whose result or JSON goes there."""
+    """Raises FileError if standard output is closed. Call this before work whose result or JSON goes there."""
     if sys.stdout is None:
         raise FileError("cannot write standard output: it is closed")
 
@@ -90,9 +90,9 @@ def stdout_is_terminal() -> bool:
 
 
 def leave(status: int) -> NoReturn:
-    """End the process with this status. What standard output still holds is written first; if that fails, it is 3.
+    """End the process with this status. Standard output is flushed first; if that fails, the status is 3.
 
-    After an interrupt no thread is waited for: it may be in the midst of minutes of work.
+    After an interrupt, running threads are not waited for: they may need minutes.
     """
     try:
         if sys.stdout is not None:
@@ -108,7 +108,7 @@ def leave(status: int) -> NoReturn:
 
 @contextlib.contextmanager
 def stdout_errors() -> Iterator[None]:
-    """A closed pipe or a full disk behind standard output is told as of any other output; Typer would say nothing."""
+    """Turn a closed pipe or a full disk behind standard output into FileError; Typer would say nothing."""
     try:
         yield
     except OSError as error:
@@ -125,13 +125,13 @@ def on_terminal() -> bool:
 
 
 def ask_passphrase(prompt: str = "passphrase", twice: bool = False, hint: str = "give --passphrase-file FILE") -> str:
-    """Ask on the terminal, without echo; twice when a key is made. Raises UsageError without a terminal, or if none is
-    given, or if the two differ.
+    """Ask for a passphrase on the terminal, without echo.
 
-    It is the terminal that is asked, whatever standard input and output are.
+    The question goes to the terminal even where standard input and output are redirected. twice: ask again and compare,
+    for a new key. Raises UsageError if there is no terminal, if the passphrase is empty, or if the two differ.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("error", getpass.GetPassWarning)  # it would read standard input, with echo
+        warnings.simplefilter("error", getpass.GetPassWarning)  # else getpass would read standard input, with echo
         try:
             given = getpass.getpass(f"{prompt}: ")
             again = getpass.getpass(f"{prompt}, again: ") if twice and given else given
@@ -148,7 +148,7 @@ def ask_passphrase(prompt: str = "passphrase", twice: bool = False, hint: str = 
 
 @contextlib.contextmanager
 def progress(title: str, quiet: bool) -> Iterator[Callable[[float, float], None]]:
-    """A bar with the time left on a terminal, nothing elsewhere. Yields tick(share done, seconds left)."""
+    """Show a bar and the time left if standard error is a terminal. Yields tick(share done, seconds left)."""
     if quiet or not on_terminal():
         yield lambda done, left: None
         return
@@ -178,7 +178,7 @@ def _clock(seconds: float) -> str:
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """A table on standard output, as wide as it needs to be."""
+    """Print a table to standard output, as wide as its contents."""
     from rich.console import Console
     from rich.table import Table
 

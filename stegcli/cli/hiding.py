@@ -1,4 +1,4 @@
-"""What `stego hide` does: the words of the command line -> a plan -> jobs."""
+"""The work of `stego hide`: arguments -> a plan -> jobs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from stegcli.pictures.channel import parse_survive
 
 
 class Plan:
-    """Everything that can be known and checked of a hide before anything large is loaded."""
+    """Everything about a hide that is known and checked before weights are loaded."""
 
     def __init__(self, about: About, names: Named, held: tuple[Key, ...], named: str | None, opts: Any):
         self.about, self.names, self.held, self.named, self.options = about, names, held, named, opts
@@ -38,7 +38,7 @@ def planned(
     output: str | None, method: str | None, asked: dict[str, str | bool], facets: dict[str, str], named: str | None,
     survive: str | None, robust: bool, quality: int | None,
 ) -> Plan:  # fmt: skip
-    """The words of the command line -> the plan. Raises UsageError, FileError."""
+    """Arguments of the command line -> the plan. Raises UsageError, FileError."""
     output = output if output is None else files.ordinary(output)
     key_flag = next((f for f in _flags_of_key_paths() if f in asked), None)
     given = key or ([] if key_flag else inputs.key_of_environment())
@@ -83,7 +83,7 @@ def _checked_cover(cover: str | None, about: About) -> str | None:
 
 
 def hide(plan: Plan, output: str | None, force: bool, workers: int, json: bool, quiet: bool, device: str) -> int:
-    """Run the plan -> the exit status."""
+    """Run the plan. Returns the exit status."""
     names, about = plan.names, plan.about
     if not names.batch:
         _refuse_early(plan, force)
@@ -100,7 +100,7 @@ def hide(plan: Plan, output: str | None, force: bool, workers: int, json: bool, 
 
 
 def _key_count(plan: Plan, secrets: int) -> int:
-    """How many keys a stego of so many secrets needs."""
+    """How many keys a stego of this number of secrets needs."""
     return secrets if plan.names.receivers or not plan.about.shares_key else 1
 
 
@@ -132,7 +132,7 @@ def _jobs(plan: Plan, make_keys: Any, warn: bool) -> list[HideJob]:
 
 
 def _refuse_early(plan: Plan, force: bool) -> None:
-    """What is wrong with the outputs of one stego is said before any work."""
+    """Check the outputs of a single stego before any work. Raises UsageError, FileError."""
     names = plan.names
     output = names.outputs[0]
     image.output_format(output, plan.about.writes_lossy)
@@ -144,7 +144,7 @@ def _refuse_early(plan: Plan, force: bool) -> None:
 
 
 def tell_capacity(plan: Plan, json: bool, device: str) -> None:
-    """`--dry-run`: what each stego could carry, and what its secrets need."""
+    """`--dry-run`: print what each stego could carry, and what its secrets need."""
     models = jobs.Models(plan.named, device)
     method = models.of_key(plan.held[0]) if plan.held else models.of_method(plan.about.name)
     covers = inputs.covers_for(plan.cover, len(plan.names.groups))
@@ -163,4 +163,4 @@ def tell_capacity(plan: Plan, json: bool, device: str) -> None:
         if json:
             emit(record)
         else:
-            show(f"{out}: {need} bytes for {room} bytes of room by {method.name}, to survive {plan.survive_text}")
+            show(f"{out}: {need} of {room} bytes, by {method.name}, to survive {plan.survive_text}")

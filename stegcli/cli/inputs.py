@@ -1,4 +1,4 @@
-"""What the user named on the command line -> the files, keys and outputs of each job."""
+"""Names on the command line -> the files, keys and outputs of each job."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from stegcli.pictures import image
 class Named:
     """The files of `hide`.
 
-    groups: secrets that go into one stego together. keys: paths, none if fresh keys are to be made. receivers: whether
-    every secret of a group is for a receiver of its own.
+    groups: the secrets of each stego. keys: paths; empty if fresh keys will be made. receivers: whether every secret of
+    a group is for a different receiver.
     """
 
     groups: tuple[tuple[str, ...], ...]
@@ -44,9 +44,9 @@ def named_for_hide(
     secrets: list[str] | None, receivers: list[str] | None, key: list[str], output: str | None, about: About,
     key_flag: str | None,
 ) -> Named:  # fmt: skip
-    """What was named for `hide` -> the files of each stego. Raises UsageError.
+    """Arguments of `hide` -> the files of each stego. Raises UsageError.
 
-    key_flag: the option that names the path of a fresh key, if it was given.
+    key_flag: the option that names the path of a fresh key, if the user gave it.
     """
     meant = _secrets(secrets, receivers)
     together = bool(receivers) or _goes_together(meant, output, about)
@@ -65,14 +65,14 @@ def named_for_hide(
 
 def _secrets(secrets: list[str] | None, receivers: list[str] | None) -> list[str]:
     if receivers and secrets:
-        raise UsageError("--secret names all secrets: none stands by itself")
+        raise UsageError("a secret stands outside --secret")
     if not receivers and not secrets:
         raise UsageError("no secret", "stego hide FILE -o OUT.png")
     return receivers or secrets or []
 
 
 def _goes_together(secrets: list[str], output: str | None, about: About) -> bool:
-    """Several secrets and one output: one stego for all of them, if the method can and needs no key for each."""
+    """Whether several secrets go into one stego: one output, and a method that can do it with one key or none."""
     one_key = about.shares_key or not about.keyed
     return len(secrets) > 1 and about.most_secrets > 1 and one_key and not names_folder(output)
 
@@ -126,7 +126,7 @@ class Passphrases:
 
 
 def refuse_own(outputs: Sequence[str], used: Sequence[str | None]) -> None:
-    """Refuse to write over what is read: the stego's cover, its key, the stego itself. Raises UsageError."""
+    """Refuse outputs that are inputs too: the cover, the key, the stego. Raises UsageError."""
     for output in outputs:
         for name in used:
             if name is not None and STDIO not in (output, name) and _is_same(output, name):
@@ -145,7 +145,7 @@ def key_of_environment() -> list[str]:
 
 
 def chosen_method(held: tuple[Key, ...], method: str | None, cover: str | None) -> str:
-    """The method: the key's, else the one asked for, else by whether there is a cover. Raises UsageError."""
+    """The key's method, else the named one, else the default with or without a cover. Raises UsageError."""
     if method is not None:
         methods.about(method)
     if held:
@@ -156,7 +156,7 @@ def chosen_method(held: tuple[Key, ...], method: str | None, cover: str | None) 
 
 
 def check_key(key: Key, wanted: str | None) -> None:
-    """Raises UsageError if the key is for a method that this stego lacks, or for another than `wanted`."""
+    """Raises UsageError if the key is for a method that is not installed, or for another method than `wanted`."""
     if wanted and key.method != wanted:
         raise UsageError(f"the key is for {key.method}, not for {wanted}")
     if key.method not in methods.names():
@@ -165,7 +165,7 @@ def check_key(key: Key, wanted: str | None) -> None:
 
 
 def check_held(held: tuple[Key, ...], facets: dict[str, str]) -> None:
-    """Whether several keys can serve one stego, and are what the facets ask for. Raises UsageError."""
+    """Check that the keys can share one stego, and that their weights match the facets. Raises UsageError."""
     if len({(k.method, k.weights) for k in held}) > 1:
         raise UsageError("the keys are for different methods or weights")
     if len({k.secret for k in held}) < len(held):
@@ -177,9 +177,9 @@ def check_held(held: tuple[Key, ...], facets: dict[str, str]) -> None:
 
 
 def key_maker(held: tuple[Key, ...], about: About, named: str | None) -> Callable[[int], tuple[Key, ...]]:
-    """-> a function: how many -> the user's keys each time, or fresh ones each time, which draw one cover if they must.
+    """Returns a function: number of keys -> the user's keys, or new fresh keys at each call.
 
-    Raises UsageError if the user's keys draw different covers.
+    Fresh keys draw the same cover if the method needs that. Raises UsageError if the user's keys draw different covers.
     """
     if held:
         if about.shares_cover and len({k.cover_secret() for k in held}) > 1:
@@ -203,7 +203,7 @@ def beside(output: str) -> Path:
 
 
 def fresh_paths(output: str, count: int) -> tuple[str, ...]:
-    """Where fresh keys go: out.key.npy, and for several receivers out.1.key.npy, out.2.key.npy, ..."""
+    """The paths of fresh keys: out.key.npy, or for several receivers out.1.key.npy, out.2.key.npy, ..."""
     if count == 1:
         return (str(beside(output)),)
     return tuple(str(Path(output).with_suffix(f".{i + 1}.key.npy")) for i in range(count))
@@ -213,7 +213,7 @@ def fresh_paths(output: str, count: int) -> tuple[str, ...]:
 
 
 def check_outputs(paths: list[Path], force: bool) -> None:
-    """Whether the outputs differ and can be written. Raises UsageError, FileError."""
+    """Check that the outputs differ and can be written. Raises UsageError, FileError."""
     if len({p.absolute() for p in paths}) < len(paths):
         raise UsageError(f"stego and key would both be {paths[0]}")
     files.check_writable(paths, force)
@@ -237,12 +237,12 @@ def is_batch(inputs: list[str], output: str | None) -> bool:
 def is_folder(name: str) -> bool:
     try:
         return Path(name).is_dir()
-    except OSError:  # a name too long: whoever opens it says so
+    except OSError:  # the name is too long: opening it gives the error message
         return False
 
 
 def batch_outputs(inputs: list[str], folder: str | None, suffix: str) -> list[str]:
-    """a.txt -> FOLDER/a.png; where two inputs would meet, the whole name: FOLDER/a.txt.png."""
+    """a.txt -> FOLDER/a.png; where two inputs would get the same output, FOLDER/a.txt.png."""
     stems = [Path(i).stem for i in inputs]
     names = [s if stems.count(s) == 1 else Path(i).name for i, s in zip(inputs, stems, strict=True)]
     for name, meant in zip(names, inputs, strict=True):
@@ -252,18 +252,18 @@ def batch_outputs(inputs: list[str], folder: str | None, suffix: str) -> list[st
 
 
 def as_cover(output: str, cover: str | None, about: About) -> str:
-    """The output of a batch, named for a PNG -> for a JPEG, if its cover is one and stays one."""
+    """The PNG name of an output in a batch -> a JPEG name, if the cover is a JPEG and the method keeps it one."""
     stays = about.keeps_jpeg and cover is not None and Path(cover).suffix.lower() in image.LOSSY
     return str(Path(output).with_suffix(".jpg")) if stays else output
 
 
 def covers_for(cover: str | None, count: int) -> list[str | None]:
-    """One cover for one stego; in a batch a folder with one for each, or one for all, which is warned of."""
+    """The cover of each stego. In a batch: a folder with one for each, or one file for all, with a warning."""
     if cover is None:
         return [None] * count
     if not is_folder(cover):
         if count > 1:
-            say(f"warning: {cover} serves {count} times; two stegos of one cover show where they differ")
+            say(f"warning: {cover} is the cover of {count} stegos; a comparison shows where they differ")
         return [cover] * count
     from stegcli.data import list_pictures
 
@@ -275,7 +275,7 @@ def covers_for(cover: str | None, count: int) -> list[str | None]:
 
 @contextlib.contextmanager
 def made_folder(folder: str | None) -> Iterator[None]:
-    """Make the folder of a batch, and take it away again if nothing came to lie in it."""
+    """Make the output folder of a batch, and remove it again if it stays empty."""
     if folder is None or is_folder(folder):
         yield
         return
@@ -291,7 +291,7 @@ def made_folder(folder: str | None) -> Iterator[None]:
 
 
 def nth(options: Any, index: int, about: About) -> Any:
-    """The options of the first of a batch under one key -> of another, which has a message number of its own."""
+    """Options of the first stego of a batch under one key -> those of stego `index`, with its own message number."""
     return replace(options, number=options.number + index) if about.numbered and options.number is not None else options
 
 
@@ -304,4 +304,4 @@ def check_quality(quality: int | None, outputs: tuple[str, ...], about: About) -
         raise UsageError(f"--quality means nothing to {about.name}", f"methods that take it: {writers}")
     if not all(Path(o).suffix.lower() in image.LOSSY for o in outputs):
         hint = "-o OUT.jpg, or --survive jpeg:Q for a PNG that may become one"
-        raise UsageError("--quality is of a JPEG output", hint)
+        raise UsageError("--quality needs a JPEG output", hint)

@@ -1,4 +1,4 @@
-"""Secrets into one stego and back, with files, as the command line does it; and many of them, side by side."""
+"""One hide or reveal with files, as the command line runs it, and batches of them."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from stegcli.pictures import image
 from stegcli.pictures.channel import Channel
 
 REVEALED_QUALITY = 95
-"""Quality of a revealed picture that is asked for as a JPEG."""
+"""JPEG quality of a revealed picture whose output name ends in .jpg."""
 
 
 @dataclass(frozen=True)
 class HideJob:
-    """One stego. secrets, cover, output: paths or `-`.
+    """The hiding of one stego. secrets, cover, output: paths or `-`.
 
-    keys: one for each secret, or one for all, or none. key_paths: where these lie. fresh_paths: where fresh ones go,
-    and tokens if the method makes any. warn: whether to warn of a number that a key was used with before.
+    keys: one for each secret, or one for all, or none. key_paths: the files of these keys. fresh_paths: the files for
+    fresh keys, and for tokens if the method makes any. warn: whether to warn if a key was used with this number before.
     """
 
     secrets: tuple[str, ...]
@@ -52,10 +52,10 @@ class HideJob:
 
 @dataclass(frozen=True)
 class RevealJob:
-    """One stego. stego, output: paths or `-`. key_path: None for a method without keys.
+    """The revealing of one stego. stego, output: paths or `-`. key_path: None for a method without keys.
 
-    method: what the key must be for, None for any. named: whether `output` is the whole name; else a suffix is added
-    that tells a picture from a file. given: the words of the method's own options.
+    method: the method that the key must be for, None for any. named: whether `output` is the whole name; otherwise a
+    suffix for a picture or a file is added. given: the method's own options, as typed.
     """
 
     stego: str
@@ -69,7 +69,7 @@ class RevealJob:
 
 
 class Models:
-    """Method and weights -> the method, loaded once for any number of files and threads."""
+    """Method and weights -> the loaded method. Each is loaded once for all files and threads."""
 
     def __init__(self, named: str | None, device: str):
         self._named = named
@@ -81,7 +81,7 @@ class Models:
         return self._load(key.method, weights.resolve(key.method, key.weights, self._named), key.weights)
 
     def of_method(self, name: str) -> Method:
-        """For a method without keys."""
+        """Load a method without keys."""
         return self._load(name, self._named or "default")
 
     def _load(self, method: str, name: str, named: str | None = None) -> Method:
@@ -129,10 +129,10 @@ def hide(job: HideJob, method: Method, force: bool, quiet: bool) -> dict[str, An
 
 @contextlib.contextmanager
 def _numbers(job: HideJob, about: About) -> Iterator[Callable[[int | None], int | None]]:
-    """Yields a function: the number that is wanted, or None -> one that nobody else takes with these keys.
+    """Yields a function: a wanted message number, or None for any -> a number now reserved under these keys.
 
-    It raises UsageError if the wanted one was used before. All are given back if no stego comes of it. A fresh key has
-    used none.
+    The function raises UsageError if the wanted number was used before. If no stego is written, the numbers are
+    released. A fresh key has used no numbers.
     """
     taken: list[int] = []
     group = job.keys[0].cover_secret() if about.numbered else b""
@@ -153,8 +153,8 @@ def _numbers(job: HideJob, about: About) -> Iterator[Callable[[int | None], int 
 
 
 def _hidden(request: Request, method: Method, take: Callable[[int | None], int | None]) -> api.Hidden:
-    """Hide, under a number of its own if the method counts them. A method may pass over numbers whose covers are not
-    safe; if the one that it came to is taken, it gets another."""
+    """Hide, under a reserved message number if the method uses numbers. A method may skip numbers whose covers are not
+    safe; if the number it arrives at is taken, it gets another."""
     wanted = getattr(request.options, "number", None)
     while True:
         number = take(wanted)
@@ -169,7 +169,7 @@ def _hidden(request: Request, method: Method, take: Callable[[int | None], int |
 
 
 def _note_fresh(job: HideJob, number: int | None) -> None:
-    """Note the number of a fresh key. Having no place for a note is no reason to fail: the stego is written."""
+    """Record the number that a fresh key was used with. If that fails, only warn: the stego is written already."""
     try:
         used_numbers.reserve(job.fresh_paths, job.keys[0].cover_secret(), number or 0, again=True)
     except FileError as error:
@@ -177,7 +177,7 @@ def _note_fresh(job: HideJob, number: int | None) -> None:
 
 
 def _fresh_keys(job: HideJob, hidden: api.Hidden) -> list[Output]:
-    """The key files to be written: fresh keys, and keys with the token that this stego's receiver needs besides."""
+    """The key files to write: fresh keys, and keys with the token that the receiver of this stego needs."""
     if hidden.draft.tokens:
         contents = [tokens.to_bytes(k, t) for k, t in zip(job.keys, hidden.draft.tokens, strict=True)]
     elif job.fresh:
@@ -188,7 +188,7 @@ def _fresh_keys(job: HideJob, hidden: api.Hidden) -> list[Output]:
 
 
 def _read_secret(name: str, options: Any, about: About, notes: list[str]) -> Secret:
-    """A file -> the secret, with the picture it holds unless it is to go byte for byte."""
+    """A file -> the secret, with the picture in it unless the file must travel byte for byte."""
     data = files.read(name, "secret")
     travel = getattr(options, "travel", "auto")
     if "picture" not in about.carries or travel == "bytes":
@@ -231,7 +231,7 @@ def reveal(job: RevealJob, models: Models, force: bool, quiet: bool) -> dict[str
 
 
 def _asked(job: RevealJob, models: Models) -> tuple[Key | None, Asked, Method]:
-    """The key, everything that the receiver has, and the method. Options are checked before weights are loaded."""
+    """Returns the key, everything that the receiver has, and the method. Options are checked before weights load."""
     from stegcli.cli.options import parsed
 
     if job.key_path is None:
@@ -249,7 +249,7 @@ def _asked(job: RevealJob, models: Models) -> tuple[Key | None, Asked, Method]:
 
 
 def _write_revealed(revealed: Sequence[Revealed], job: RevealJob, force: bool) -> list[tuple[str, bytes]]:
-    """Write each secret -> its path and bytes. Raises UsageError if several have one place."""
+    """Write each secret. Returns paths and bytes. Raises UsageError if several secrets would go to standard output."""
     if len(revealed) > 1 and job.output == STDIO:
         raise UsageError(f"the stego holds {len(revealed)} secrets", "give -o 'NAME-%d.png'")
     if not revealed:
@@ -267,7 +267,7 @@ def _write_revealed(revealed: Sequence[Revealed], job: RevealJob, force: bool) -
 
 
 def _numbered(output: str, index: int, count: int) -> str:
-    """back-%d.png -> back-1.png; where there are several and no place for the number, back.png -> back-1.png."""
+    """back-%d.png -> back-1.png; without %d, back.png -> back-1.png if there are several secrets."""
     if "%d" in output:
         return output.replace("%d", str(index + 1))
     if count == 1:
@@ -281,7 +281,7 @@ def _possible_names(output: str, named: bool) -> list[str]:
 
 
 def _as_file(revealed: Revealed, output: str) -> bytes:
-    """What came back -> the bytes to write: of a picture those of the format that the output's name asks for."""
+    """A revealed secret -> the bytes to write; a picture is encoded in the format that the output's name asks for."""
     if revealed.picture is None:
         assert revealed.data is not None
         return revealed.data
@@ -292,7 +292,7 @@ def _as_file(revealed: Revealed, output: str) -> bytes:
 
 
 def _check_terminal(output: str, data: bytes) -> None:
-    """Binary data on a terminal helps nobody and may reprogram it."""
+    """Refuse to write binary data to a terminal, which might obey control codes in it. Raises UsageError."""
     if output == STDIO and console.stdout_is_terminal():
         with contextlib.suppress(UnicodeDecodeError):
             if data.decode().isprintable() or data.decode().replace("\n", "").isprintable():
@@ -303,13 +303,13 @@ def _check_terminal(output: str, data: bytes) -> None:
 # -- batches
 
 Task = tuple[str, Callable[[], dict[str, Any]]]
-"""The input's name, and what is to be done."""
+"""The name of the input, and the work to do."""
 
 
 def run_all(tasks: Sequence[Task], workers: int) -> Iterator[dict[str, Any]]:
-    """Run tasks side by side -> what came of each, in order, as soon as it is known.
+    """Run tasks in parallel -> the outcome of each, in order, as soon as it is known.
 
-    An outcome is the job's figures, or `error`; with `input` and `exit` besides. A bad file stops none of the others.
+    An outcome holds the job's figures or `error`, and always `input` and `exit`. A bad file does not stop the others.
     """
     threads = max(1, (os.cpu_count() or 1) // workers)
     start = partial(_use_threads, threads) if workers > 1 else _as_it_is
@@ -317,7 +317,7 @@ def run_all(tasks: Sequence[Task], workers: int) -> Iterator[dict[str, Any]]:
 
 
 def _as_it_is() -> None:
-    """One thread at work uses all cores, as torch does by itself."""
+    """Leave torch's thread count alone: a single job uses all cores."""
 
 
 def _use_threads(count: int) -> None:
@@ -331,7 +331,7 @@ def _outcome(name: str, job: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return {"input": name, "exit": 0} | job()
     except StegoError as error:
         problem = error
-    except Exception as error:  # noqa: BLE001  (a bug that one file meets must not stop the others either)
+    except Exception as error:  # noqa: BLE001  (a bug in the handling of one file must not stop the others)
         problem = console.as_fault(error)
         console.trace()
     console.complain(problem, about=name)
@@ -341,7 +341,7 @@ def _outcome(name: str, job: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 def run(
     title: str, tasks: Sequence[Task], batch: bool, workers: int, json: bool, quiet: bool, data_to_stdout: bool
 ) -> int:
-    """Run the one task, or all of a batch with its progress -> the exit status."""
+    """Run one task, or all of a batch with progress messages. Returns the exit status."""
     if json or data_to_stdout:
         console.check_stdout()
     if not batch:

@@ -1,4 +1,4 @@
-"""What `stego keygen` does."""
+"""The work of `stego keygen`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def keygen(
     method: str | None, output: str, named: str | None, facets: dict[str, str], first: str | None, passphrase: bool,
     passphrase_file: Path | None, wrapped: bool, salt: str | None, json: bool, quiet: bool, force: bool,
 ) -> None:  # fmt: skip
-    """Make a key and write it; first: the key of another receiver of the same stegos."""
+    """Make a key and write it. first: the key of another receiver of the same stegos."""
     if passphrase and passphrase_file is not None:
         raise UsageError("--passphrase and --passphrase-file exclude each other")
     derived = passphrase or passphrase_file is not None
     if salt is not None and not derived:
         raise UsageError("--salt goes with --passphrase or --passphrase-file")
     if first is not None and (named is not None or facets or derived):
-        raise UsageError("--with takes method and weights of the other key", "leave the other options out")
+        raise UsageError("--with takes method and weights from the other key", "leave the other options out")
     output = files.ordinary(output)
     files.check_writable([Path(output)], force, private=True)
     if json and output != STDIO:
@@ -62,14 +62,15 @@ def _new_key(method: str, named: str | None, facets: dict[str, str], passphrase:
 
 
 def _phrase(asked: bool, file: Path | None, salt: str | None) -> str | None:
-    """The passphrase to derive the key from. One that makes a key anew is asked for once: a slip shows by itself."""
+    """The passphrase to derive the key from. It is asked for once if a salt is given: then it recreates an earlier key,
+    and a typing error shows when that key fails to reveal."""
     if file is not None:
         return _first_line(file)
     return ask_passphrase(twice=salt is None) if asked else None
 
 
 def _key_beside(first: str, method: str | None) -> Key:
-    """A key for another receiver of the stegos that the first one gets, if their method has receivers share a cover."""
+    """A key for another receiver of the first key's stegos. Raises UsageError if the method shares no covers."""
     held = keys.load(first, inputs.Passphrases().of(first))
     inputs.check_key(held, method)
     if not methods.about(held.method).shares_cover:

@@ -1,6 +1,6 @@
-"""The help of the command line as pages: docs/cli.md and the man page docs/stego.1. Run by `make docs`.
+"""The help of the command line as documents: docs/cli.md and the man page docs/stego.1. Run by `make docs`.
 
-Both are made of the same commands and options as `--help`, so that they cannot differ from it.
+Both are generated from the commands and options that `--help` shows, so they cannot differ from it.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ COMPLETION = ("install_completion", "show_completion")
 ARGUMENTS = "Arguments"
 OPTIONS = "Options"
 VALUES: dict[Any, str] = {str: "TEXT", int: "INTEGER", float: "NUMBER", Path: "PATH"}
-"""The types of an option, and what stands for their values."""
+"""The type of an option -> the word that stands for its value."""
 STATUSES = (
     (0, "done"),
-    (StegoError.exit_code, "an internal fault, which is a bug: one line, and the traceback with STEGO_DEBUG=1"),
+    (StegoError.exit_code, "a bug in stego; STEGO_DEBUG=1 shows the traceback"),
     (UsageError.exit_code, "wrong usage"),
     (FileError.exit_code, "bad input or output: unreadable, too small, unsupported, damaged key, unwritable place"),
-    (RevealError.exit_code, "nothing revealed: wrong key, damaged or innocent picture, other weights"),
-    (CapacityError.exit_code, "does not fit; the message says the capacity and the need in bytes"),
+    (RevealError.exit_code, "nothing revealed: wrong key, damaged stego, picture without a secret, other weights"),
+    (CapacityError.exit_code, "the secret does not fit; the message gives the capacity and the need in bytes"),
     (WeightsError.exit_code, "weights missing, corrupt or unfit for this version"),
     (130, "interrupted"),
 )
@@ -38,14 +38,14 @@ ENVIRONMENT = (
     ("STEGO_KEY", "path of a key, used where --key is not given"),
     ("STEGO_DEVICE", "auto, cpu or cuda, used where --device is not given"),
     ("STEGO_DEBUG", "1 shows the traceback of an error"),
-    ("HF_HOME, HF_HUB_OFFLINE, HF_ENDPOINT", "cache and server of weights that lie on a hub"),
+    ("HF_HOME, HF_HUB_OFFLINE, HF_ENDPOINT", "cache and server for weights on a hub"),
     ("NO_COLOR", "tables and help without colours"),
 )
 
 
 @dataclass(frozen=True)
 class Row:
-    """One argument or option: what is typed, and what it means."""
+    """One argument or option: what the user types, and what it means."""
 
     words: str
     meaning: str
@@ -53,7 +53,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Page:
-    """One command. panels: title -> rows. commands: those below it, each with its first line of help."""
+    """One command. panels: title -> rows. commands: its subcommands, each with the first line of its help."""
 
     name: str
     usage: str
@@ -68,7 +68,7 @@ class Page:
 
 
 def pages(app: typer.Typer) -> list[Page]:
-    """The program, and every command and subcommand in the order of the help."""
+    """The pages of the program and of every command and subcommand, in the order of the help."""
     return list(_pages(get_command(app), "stego"))
 
 
@@ -126,7 +126,7 @@ def _row(parameter: Any) -> Row:
 
 
 def _value(annotation: Any) -> str:
-    """The type of an option, a list of it or it or None -> the word for its value."""
+    """The type of an option, possibly in a list or with None -> the word for its value."""
     if get_origin(annotation) is not None:
         return next(_value(inner) for inner in get_args(annotation) if inner is not type(None))
     return VALUES.get(annotation, "TEXT")
@@ -207,13 +207,13 @@ def _entries(rows: list[Row]) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """Text that roff takes as it is: dashes as typed, backslashes, a point or quote that begins a line."""
+    """Escape what roff would interpret: dashes, backslashes, and a full stop or quote at the start of a line."""
     text = text.replace("\\", r"\e").replace("-", r"\-")
     return rf"\&{text}" if text.startswith((".", "'")) else text
 
 
 def write(app: typer.Typer, folder: Path) -> None:
-    """Both pages into a folder."""
+    """Write both documents into a folder."""
     (folder / "cli.md").write_text(markdown(app), encoding="utf-8")
     (folder / "stego.1").write_text(roff(app), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""The options of the command line: those that every command shares, and the way in for those that methods declare."""
+"""The options of the command line: those that several commands share, and those that methods declare."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ METHOD = "Method"
 SHARED = "Options of several methods"
 OUTPUT = "Output"
 PREFIX = "method_option_"
-"""Before the names of parameters that methods declared, so that they meet no others."""
+"""Prefix of the parameters that methods declare, so that their names do not clash with others."""
 
 # -- options that several commands take
 
@@ -48,15 +48,15 @@ JsonOption = Annotated[
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.", rich_help_panel=OUTPUT)]
 ForceOption = Annotated[bool, typer.Option("--force", "-f", help="Replace outputs that exist.", rich_help_panel=OUTPUT)]
 JobsOption = Annotated[
-    int, typer.Option("--jobs", min=1, help="How many files of a batch to work on at a time.", rich_help_panel=OUTPUT)
+    int, typer.Option("--jobs", min=1, help="How many files of a batch to process at a time.", rich_help_panel=OUTPUT)
 ]
 OutOption = Annotated[
     str | None,
     typer.Option(
-        "-o", "--output", help="Output file, or folder of a batch; - is standard output.", rich_help_panel=FILES
+        "-o", "--output", help="Output file, or folder for a batch; - is standard output.", rich_help_panel=FILES
     ),
 ]
-SeedOption = Annotated[int, typer.Option(help="Seed of everything that is drawn at random.")]
+SeedOption = Annotated[int, typer.Option(help="Seed of all random numbers.")]
 SurviveOption = Annotated[
     str | None,
     typer.Option(
@@ -75,10 +75,11 @@ Command = TypeVar("Command", bound=Callable[..., None])
 
 
 def takes_options_of_methods(command: methods.Command | None) -> Callable[[Command], Command]:
-    """A command with the parameters `asked` and `facets` -> one that takes the options of every method.
+    """A command with the parameters `asked` and `facets` -> a command that takes the options of every method.
 
-    command: whose options, None for facets alone. asked: the flags that were given and their words, to be checked
-    against the chosen method by `parsed`. facets: the same of options that choose weights.
+    command: the command whose options to add, None for facets alone. The command receives in `asked` the flags that
+    were given and their values, which `parsed` checks against the chosen method, and in `facets` the options that
+    choose weights.
     """
 
     def decorate(function: Command) -> Command:
@@ -113,7 +114,7 @@ def _flag(name: str) -> str:
 
 
 def _parameters(command: methods.Command | None) -> Iterator[inspect.Parameter]:
-    """One parameter for each flag that any method declares, shared ones first, and one for each facet."""
+    """One parameter for each flag that any method declares, shared flags first, and one for each facet."""
     takers = takers_by_flag(command) if command else {}
     shared = [f for f, t in takers.items() if next(iter(t.values())).option.shared]
     for flag in [*shared, *(f for f in takers if f not in shared)]:
@@ -131,8 +132,10 @@ def _parameter(flag: str, takers: Mapping[str, Declared]) -> inspect.Parameter:
     names = ", ".join(takers)
     panel = SHARED if one.option.shared or len(takers) > 1 else f"Options of {names}"
     choices = list(dict.fromkeys(c for d in takers.values() for c in d.choices))
+    if any(not d.choices for d in takers.values()):
+        choices = []  # one of the methods takes any value
     details: dict[str, Any] = {
-        "help": one.option.help + (f" ({names})" if panel == SHARED else "") + _default(one),
+        "help": _help(takers),
         "rich_help_panel": panel,
     }
     if one.is_flag:
@@ -144,12 +147,22 @@ def _parameter(flag: str, takers: Mapping[str, Declared]) -> inspect.Parameter:
     return inspect.Parameter(_name(flag), inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
+def _help(takers: Mapping[str, Declared]) -> str:
+    """The help of a flag: of a shared option, or of one method; else of each method under its name."""
+    one, *others = takers.values()
+    if not others and not one.option.shared:
+        return one.option.help + _default(one)
+    if all(d.option is one.option for d in others):
+        return f"{one.option.help} ({', '.join(takers)}){_default(one)}"
+    return " ".join(f"{name}: {d.option.help}{_default(d)}" for name, d in takers.items())
+
+
 def _default(option: Declared) -> str:
     return "" if option.default in (None, False) else f" Default: {option.default}."
 
 
 def takers_by_flag(command: methods.Command) -> dict[str, dict[str, Declared]]:
-    """Flag -> the methods that take it at a command, with their declarations."""
+    """Flag -> the methods that take it with this command, and their declarations."""
     found: dict[str, dict[str, Declared]] = {}
     for about in methods.abouts():
         for option in declared(getattr(about, command)):
@@ -158,7 +171,7 @@ def takers_by_flag(command: methods.Command) -> dict[str, dict[str, Declared]]:
 
 
 def all_facets() -> dict[str, str]:
-    """The options that choose weights, of all methods, with their help."""
+    """The options of all methods that choose weights, with their help."""
     found: dict[str, dict[str, str]] = {}
     for about in methods.abouts():
         for facet, help in about.facets.items():
@@ -180,7 +193,7 @@ def parsed(command: methods.Command, method: str, asked: Mapping[str, str | bool
 
 
 def check_facets(method: str, facets: Mapping[str, str]) -> None:
-    """Whether the method has these facets at all. Raises UsageError."""
+    """Check that the method has these facets. Raises UsageError."""
     for facet in facets:
         if facet not in methods.about(method).facets:
             takers = ", ".join(a.name for a in methods.abouts() if facet in a.facets)
@@ -188,7 +201,7 @@ def check_facets(method: str, facets: Mapping[str, str]) -> None:
 
 
 def survive_text(survive: str | None, robust: bool) -> str:
-    """--survive and --robust -> one channel's name. Raises UsageError if both are given."""
+    """--survive and --robust -> the name of the channel. Raises UsageError if both are given."""
     if robust and survive is not None:
         raise UsageError("--robust and --survive both say what the stego must survive", "leave one of them out")
     return ROBUST if robust else survive or "png"

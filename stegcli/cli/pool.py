@@ -1,4 +1,4 @@
-"""Jobs side by side in threads, and an end at once when the user asks for it."""
+"""Jobs in parallel threads, which stop at once when the user interrupts them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stegcli import files
 
 T = TypeVar("T")
 GRACE = 0.3
-"""Seconds that jobs have after an interrupt: one that has written its files needs less to tell of them."""
+"""Seconds to wait after an interrupt for the results of jobs that have written their files already."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -23,9 +23,10 @@ def side_by_side(
 ) -> Iterator[T]:
     """Run jobs in `workers` threads -> their results, in order, each as soon as it and those before it are known.
 
-    start: what each thread does first. Ctrl-C and SIGTERM end it within half a second, whatever the threads are doing:
-    no file gets its name any more, the results are given of those jobs that have written theirs, and KeyboardInterrupt
-    is raised, or what SIGTERM was set to is done. The threads end with the process, see `console.leave`.
+    start: called first in each thread. Ctrl-C and SIGTERM end the run within half a second, whatever the threads are
+    doing: no further file is put in place, the results of jobs that have written their files are yielded, and then
+    KeyboardInterrupt is raised or the earlier handler of SIGTERM runs. The threads end with the process, see
+    `console.leave`.
     """
     todo: queue.SimpleQueue[tuple[int, Callable[[], T]]] = queue.SimpleQueue()
     for numbered in enumerate(jobs):
@@ -59,7 +60,7 @@ def _work(
             index, job = todo.get_nowait()
             try:
                 done.put((index, job()))
-            except BaseException as error:  # noqa: BLE001  (it is raised again where the result is asked for)
+            except BaseException as error:  # noqa: BLE001  (`_result` raises it again)
                 if not isinstance(error, Exception):
                     _empty(todo)
                 done.put((index, error))
@@ -82,7 +83,7 @@ def _last_results(
     done: queue.SimpleQueue[tuple[int, T | BaseException] | int],
     known: dict[int, T],
 ) -> Iterator[T]:
-    """After an interrupt: what is known, and what becomes known in the time that is left."""
+    """The results that are known at an interrupt, and those that arrive within GRACE."""
     files.stop_writing()
     _empty(todo)
     end = time.monotonic() + GRACE
@@ -102,7 +103,7 @@ def _interrupt(number: int, before: dict[int, Any]) -> None:
 
 @contextlib.contextmanager
 def _signals_into(done: queue.SimpleQueue[Any]) -> Iterator[dict[int, Any]]:
-    """Put signals into the queue that the main thread waits for; a second one is as it was before."""
+    """Put signals into the queue that the main thread waits for. A second signal goes to the earlier handler."""
     before: dict[int, Any] = {}
 
     def arrived(number: int, _: object) -> None:

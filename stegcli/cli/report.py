@@ -1,4 +1,4 @@
-"""What the user is told of a stego and of what came back: lines on standard error, and the figures of `--json`."""
+"""The report of a hide or a reveal: lines on standard error, and the figures of `--json`."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def of_hidden(
     hidden: Hidden, method: Method, keys: Sequence[Key], secrets: Sequence[Secret], output: str,
     key_paths: Sequence[str], notes: Sequence[str], seconds: float,
 ) -> dict[str, Any]:  # fmt: skip
-    """The figures of a stego, under the names that `--json` prints: lists if it holds several secrets."""
+    """The figures of a stego under the names that `--json` prints; lists if it holds several secrets."""
     draft, width, height = hidden.draft, hidden.picture.width, hidden.picture.height
     sizes = [None if e is None else len(e) for e in draft.exact]
     sent = [s for s in sizes if s is not None]
@@ -84,7 +84,7 @@ def of_hidden(
 
 
 def _rounded(psnr: float | None) -> float | None:
-    """JSON has no infinity."""
+    """A PSNR for JSON, which has no infinity."""
     return None if psnr is None or math.isinf(psnr) else round(psnr, 3)
 
 
@@ -104,7 +104,7 @@ def of_revealed(
     revealed: Sequence[Revealed], written: Sequence[tuple[str, bytes]], method: str, weights: str,
     notes: Sequence[str], seconds: float,
 ) -> dict[str, Any]:  # fmt: skip
-    """The figures of what came back, under the names that `--json` prints: lists if there are several secrets."""
+    """The figures of revealed secrets under the names that `--json` prints; lists if there are several."""
     rows = [
         {
             "output": output,

@@ -1,4 +1,4 @@
-"""What `stego reveal` does: the words of the command line -> jobs."""
+"""The work of `stego reveal`: arguments -> jobs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def reveal(
     stegos: list[str] | None, key: str | None, output: str | None, method: str | None, asked: dict[str, str | bool],
     named: str | None, workers: int, json: bool, quiet: bool, force: bool, device: str,
 ) -> int:  # fmt: skip
-    """Reveal every stego -> the exit status."""
+    """Reveal every stego. Returns the exit status."""
     stegos = stegos or [STDIO]
     output = output if output is None else files.ordinary(output)
     batch = inputs.is_batch(stegos, output)

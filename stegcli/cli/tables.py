@@ -1,6 +1,6 @@
 """The tables of `stego methods` and `stego weights list`.
 
-They hold what methods and weights.toml say; no weights are read.
+They show what ABOUT and weights.toml say; no weights are read.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """The methods: the folders beside this file, and plugins of other packages (entry point group `stegcli.methods`).
 
-A method is a package. `my_method/` is the method `my-method`; a plugin's entry point names its package. The package
-holds `ABOUT` and imports no torch. Its modules, loaded only when needed:
+A method is a package: the folder `my_method/`, or the package that a plugin's entry point names, is the method
+`my-method`. The package holds `ABOUT` and imports no torch. Its modules, loaded only when needed:
 
     method   build(**config) -> Method
     recipe   RECIPES: part -> Recipe; TINY: configurations small enough for tests   (a method that can be trained)
     measure  what `stego evaluate` measures of this method alone                    (optional)
 
-A plugin that cannot be loaded is left out; `broken()` tells why.
+A plugin that cannot be loaded is left out; `broken()` gives the reason.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 GROUP = "stegcli.methods"
 DEFAULT = "glow2"
-"""The method without a cover."""
+"""The default method without a cover."""
 DEFAULT_WITH_COVER = "lossless-inn"
 Command = Literal["hide", "reveal", "evaluate"]
 COMMANDS: tuple[Command, ...] = ("hide", "reveal", "evaluate")
@@ -39,7 +39,7 @@ COMMANDS: tuple[Command, ...] = ("hide", "reveal", "evaluate")
 
 @dataclass(frozen=True)
 class Registry:
-    """packages: method -> the package that holds it. abouts: method -> what it is. broken: plugin -> the reason."""
+    """packages: method -> its package. abouts: method -> its ABOUT. broken: plugin -> why it cannot be loaded."""
 
     packages: dict[str, str]
     abouts: dict[str, About]
@@ -48,7 +48,7 @@ class Registry:
 
 @functools.cache
 def registry() -> Registry:
-    """Every method that this installation has, sorted by name."""
+    """All installed methods, sorted by name."""
     packages: dict[str, str] = {}
     abouts: dict[str, About] = {}
     broken: dict[str, str] = {}
@@ -63,7 +63,7 @@ def registry() -> Registry:
 
 
 def _candidates() -> Iterator[tuple[str, str]]:
-    """Names and packages: the folders here first, so that a plugin cannot take their names."""
+    """Names and packages. The folders here come first, so that a plugin cannot take their names."""
     for found in pkgutil.iter_modules(__path__):
         if found.ispkg:
             yield found.name.replace("_", "-"), f"{__name__}.{found.name}"
@@ -72,12 +72,12 @@ def _candidates() -> Iterator[tuple[str, str]]:
 
 
 def _about(name: str, package: str, others: dict[str, About]) -> About:
-    """The package's ABOUT, checked. Raises whatever is wrong with it."""
+    """The package's ABOUT, checked. Raises any exception if something is wrong with it."""
     about = importlib.import_module(package).ABOUT
     if not isinstance(about, About):
-        raise TypeError("ABOUT is no stegcli.about.About")
+        raise TypeError("ABOUT is not a stegcli.about.About")
     if about.name != name or name in others:
-        raise ValueError(f"the name {about.name!r} is taken" if name in others else f"its ABOUT is of {about.name!r}")
+        raise ValueError(f"the name {about.name!r} is taken" if name in others else f"its ABOUT names {about.name!r}")
     for command in COMMANDS:
         for option in declared(getattr(about, command)):
             _check_option(option, command, others)
@@ -85,7 +85,7 @@ def _about(name: str, package: str, others: dict[str, About]) -> About:
 
 
 def _check_option(option: Declared, command: Command, others: dict[str, About]) -> None:
-    """One flag cannot take a value with one method and none with another."""
+    """Raises ValueError if a flag takes a value with one method and none with another."""
     for other in others.values():
         for theirs in declared(getattr(other, command)):
             if theirs.flag == option.flag and theirs.is_flag != option.is_flag:
@@ -98,7 +98,7 @@ def names() -> list[str]:
 
 
 def about(name: str) -> About:
-    """Method's name -> what it is. Raises UsageError if there is none of that name."""
+    """Name of a method -> its ABOUT. Raises UsageError if there is no such method."""
     found = registry()
     if name in found.broken:
         raise UsageError(f"the method {name} cannot be loaded", found.broken[name])
@@ -117,7 +117,7 @@ def broken() -> dict[str, str]:
 
 
 def module(name: str, part: str) -> ModuleType:
-    """Method's name and `method`, `recipe` or `measure` -> that module of its package. Raises UsageError."""
+    """Name of a method and `method`, `recipe` or `measure` -> that module of its package. Raises UsageError."""
     about(name)
     return importlib.import_module(f"{registry().packages[name]}.{part}")
 
@@ -127,17 +127,17 @@ def has_module(name: str, part: str) -> bool:
 
 
 def build(name: str, **config: Any) -> Method:
-    """Method's name and the configuration in its weights -> the method, its networks not built yet."""
+    """Name of a method and the configuration in its weights -> the method, its networks not built yet."""
     from stegcli.method import Method
 
     built = module(name, "method").build(**config)
     if not isinstance(built, Method):
-        raise UsageError(f"the method {name} cannot be used", "its build() gives no stegcli.method.Method")
+        raise UsageError(f"the method {name} cannot be used", "its build() does not return a stegcli.method.Method")
     return built
 
 
 def recipes(name: str) -> dict[str, Any]:
-    """Method's name -> its recipes by part (`stegcli.recipe.Recipe`). Raises UsageError if it has nothing to train."""
+    """Name of a method -> its recipes (`stegcli.recipe.Recipe`) by part. Raises UsageError if it has no networks."""
     if not about(name).parts:
         raise UsageError(f"{name} has no networks to train")
     found: dict[str, Any] = module(name, "recipe").RECIPES
@@ -145,5 +145,5 @@ def recipes(name: str) -> dict[str, Any]:
 
 
 def takers(command: Command, flag: str) -> list[str]:
-    """The methods that take an option of a command."""
+    """The methods that take a given option of a command."""
     return [a.name for a in abouts() if any(d.flag == flag for d in declared(getattr(a, command)))]

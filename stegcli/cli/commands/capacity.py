@@ -1,4 +1,4 @@
-"""`stego capacity`: how much fits, before anything is hidden."""
+"""`stego capacity`: how many bytes a picture can carry."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ stego capacity --size 256x256 --survive jpeg:80
 """
 
 CoverArgument = Annotated[
-    str | None, typer.Argument(help="The picture to hide in; - is standard input. None: generated pictures.")
+    str | None, typer.Argument(help="The picture to hide in; - is standard input. Leave it out for generated pictures.")
 ]
 SizeOption = Annotated[str | None, typer.Option(help="WxH of a generated stego.")]
 
@@ -37,7 +37,7 @@ def capacity(
     json: JsonOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Show how many bytes a picture carries, by method and by what it must survive."""
+    """Show how many bytes a picture can carry, for each method and channel."""
     if cover is not None and size is not None:
         raise UsageError("a cover has its own size", "leave --size out")
     if method is not None:

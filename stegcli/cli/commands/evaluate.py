@@ -1,4 +1,4 @@
-"""`stego evaluate`: how good a method is on the user's own pictures."""
+"""`stego evaluate`: measure a method on the user's own pictures."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ EvaluateArgument = Annotated[str, typer.Argument(help="The method to measure.", 
 CoversOption = Annotated[Path | None, typer.Option(help="Folder of covers, for a method that hides bytes in them.")]
 SecretsOption = Annotated[
     Path | None,
-    typer.Option(help="Folder of pictures to hide, for a method that carries them; all are made 128x128 first."),
+    typer.Option(help="Folder of pictures to hide, for a method that carries pictures; resized to 128x128 first."),
 ]
 SeveralWeightsOption = Annotated[
     list[str] | None,
@@ -46,13 +46,13 @@ PayloadOption = Annotated[
 AttackOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="What happens to the stego: jpeg:Q, noise:S; repeat. For secrets jpeg:90, 80 and 40 by default.",
+        help="Distortion of the stego: jpeg:Q, noise:S; repeat. With --secrets jpeg:90, 80 and 40 by default.",
         autocompletion=complete.channels,
     ),
 ]
-LimitOption = Annotated[int | None, typer.Option(min=1, help="At most so many covers or secrets.")]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="Use at most this many covers or secrets.")]
 SizeOption = Annotated[
-    str | None, typer.Option(help="WxH: cut the covers to this size first; with --secrets the size of the stegos.")
+    str | None, typer.Option(help="WxH: crop the covers to this size first; with --secrets the size of the stegos.")
 ]
 
 
@@ -73,7 +73,7 @@ def evaluate(
     quiet: QuietOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Measure a method: beside plain LSB replacement and the limit, or beside its paper."""
+    """Measure a method and compare it with plain LSB replacement and the theoretical limit, or with its paper."""
     about = methods.about(method)
     folder = _what_to_measure(about, covers, secrets, payload)
     own = parsed("evaluate", method, asked)
@@ -102,7 +102,7 @@ def evaluate(
 
 
 def _what_to_measure(about: About, covers: Path | None, secrets: Path | None, payload: list[float] | None) -> Path:
-    """-> the folder of covers or of secrets, whichever the method needs; the other is refused."""
+    """Returns the folder of covers or of secrets that the method needs. Raises UsageError if the other is given."""
     if "picture" in about.carries:
         if secrets is None or covers is not None or payload:
             needs = f"{about.name} needs --secrets DIR, and takes no --covers or --payload"
@@ -115,7 +115,7 @@ def _what_to_measure(about: About, covers: Path | None, secrets: Path | None, pa
 
 
 def _weights_to_measure(method: str, facets: dict[str, str], named: list[str] | None) -> list[str] | None:
-    """The weights that were named, which must be what the facets ask for, or all that are."""
+    """The named weights, checked against the facets, or else all weights that match the facets."""
     check_facets(method, facets)
     if not facets:
         return named

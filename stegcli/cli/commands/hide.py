@@ -1,4 +1,4 @@
-"""`stego hide`: secrets into a stego."""
+"""`stego hide`: hide secrets in a stego."""
 
 from __future__ import annotations
 
@@ -49,20 +49,22 @@ CoverOption = Annotated[
 KeysOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="A key file; else STEGO_KEY names one; without either, a fresh one is written beside the output.",
+        help="The key file; by default the one in STEGO_KEY, or else a fresh key, written beside the output.",
         rich_help_panel=KEYS,
     ),
 ]
 SecretOption = Annotated[
     list[str] | None,
-    typer.Option("--secret", help="Repeated, with a --key each: several receivers of one stego.", rich_help_panel=KEYS),
+    typer.Option(
+        "--secret", help="Several receivers of one stego: a secret; repeat, with a --key each.", rich_help_panel=KEYS
+    ),
 ]
 QualityOption = Annotated[
     int | None,
     typer.Option(min=1, max=100, help=f"Quality of a JPEG output; {JPEG_QUALITY} by default.", rich_help_panel=OUTPUT),
 ]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Hide nothing; tell what would fit.", rich_help_panel=OUTPUT)
+    bool, typer.Option("--dry-run", help="Hide nothing; show how much would fit.", rich_help_panel=OUTPUT)
 ]
 
 
@@ -87,8 +89,8 @@ def hide(
     force: ForceOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Hide a file in a picture. Nothing is written that was not revealed again first."""
-    if not key and method is not None:  # a wrong option is told before anything is loaded
+    """Hide a file in a picture. The stego is written only after the file was revealed from it again."""
+    if not key and method is not None:  # report a wrong option before anything is loaded
         parsed("hide", method, asked)
     elif not key and not os.environ.get("STEGO_KEY"):
         parsed("hide", methods.DEFAULT_WITH_COVER if cover else methods.DEFAULT, asked)

@@ -1,4 +1,4 @@
-"""`stego inspect`: what a picture file tells of itself, and what it is good for."""
+"""`stego inspect`: the facts about a picture file, and what it can carry as a cover."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ stego inspect out.png --cover scan.png --json
 FileArgument = Annotated[str, typer.Argument(help="A picture file; - is standard input.")]
 OriginalOption = Annotated[
     str | None,
-    typer.Option("--cover", help="What it was made of: tell what differs.", rich_help_panel=FILES),
+    typer.Option("--cover", help="The picture it was made from; show what differs.", rich_help_panel=FILES),
 ]
 
 
@@ -52,7 +52,7 @@ def _room(cover: dict[str, Any]) -> str:
 
 
 def _rows(facts: dict[str, Any], above: str = "") -> Iterator[list[str]]:
-    """Facts, however deep -> a row for each that says something."""
+    """Nested facts -> a row for each that is not empty."""
     for name, value in facts.items():
         label = f"{above}{name.replace('_', ' ')}"
         if isinstance(value, dict):

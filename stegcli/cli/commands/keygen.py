@@ -28,27 +28,25 @@ stego keygen --method glow2 --domain landscapes -o landscapes.npy
 WithOption = Annotated[
     str | None,
     typer.Option(
-        "--with", help="A key: make one for another receiver of the same stegos, which draws the same covers.",
+        "--with", help="The key of another receiver of the same stegos; the new key draws the same covers.",
         rich_help_panel=KEYS,
     ),
 ]  # fmt: skip
-KeyOutputOption = Annotated[str, typer.Option("-o", "--output", help="Where the key goes; - is standard output.")]
+KeyOutputOption = Annotated[str, typer.Option("-o", "--output", help="The file for the key; - is standard output.")]
 PassphraseOption = Annotated[
-    bool, typer.Option("--passphrase", help="Derive the key from a passphrase that is asked for.", rich_help_panel=KEYS)
+    bool, typer.Option("--passphrase", help="Ask for a passphrase and derive the key from it.", rich_help_panel=KEYS)
 ]
 PassphraseFileOption = Annotated[
     Path | None, typer.Option(help="Derive the key from the first line of this file.", rich_help_panel=KEYS)
 ]
 WrapOption = Annotated[
     bool,
-    typer.Option(
-        "--wrap", help="Ask for a passphrase without which the key file cannot be used.", rich_help_panel=KEYS
-    ),
+    typer.Option("--wrap", help="Ask for a passphrase and encrypt the key file with it.", rich_help_panel=KEYS),
 ]
 SaltOption = Annotated[
     str | None,
     typer.Option(
-        help="With a passphrase: the salt of an earlier key, in hex, to make that key again.", rich_help_panel=KEYS
+        help="With a passphrase: the salt of an earlier key, in hex, to derive that key again.", rich_help_panel=KEYS
     ),
 ]
 
@@ -68,7 +66,7 @@ def keygen(
     quiet: QuietOption = False,
     force: ForceOption = False,
 ) -> None:
-    """Make a key file. Sender and receiver need the same one."""
+    """Make a key file. Sender and receiver need the same key."""
     from stegcli.cli import keymaking
 
     keymaking.keygen(

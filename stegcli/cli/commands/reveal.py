@@ -1,4 +1,4 @@
-"""`stego reveal`: a stego back into its secrets."""
+"""`stego reveal`: get the secrets back from a stego."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ stego reveal stegos/*.png --key key.npy -o back/ --jobs 2
 """
 
 StegoArgument = Annotated[
-    list[str] | None, typer.Argument(help="The stego; none or - is standard input. Several: a batch.")
+    list[str] | None, typer.Argument(help="The stego; - or no name is standard input. Several: a batch.")
 ]
 KeyOption = Annotated[
-    str | None, typer.Option(help="The key file; else the one that STEGO_KEY names.", rich_help_panel=KEYS)
+    str | None, typer.Option(help="The key file; by default the one in STEGO_KEY.", rich_help_panel=KEYS)
 ]
 
 
@@ -52,8 +52,8 @@ def reveal(
     force: ForceOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Get the hidden file back; without -o to standard output."""
-    if method is not None:  # a wrong option is told before anything is loaded
+    """Get the hidden file back. Without -o it goes to standard output."""
+    if method is not None:  # report a wrong option before anything is loaded
         parsed("reveal", method, asked)
     from stegcli.cli import revealing
 

@@ -1,4 +1,4 @@
-"""`stego train`: the weights of a method."""
+"""`stego train`: train the weights of a method."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ stego train lossless-inn --part density --data photos/ -o density.safetensors --
 
 TrainArgument = Annotated[str, typer.Argument(help="The method to train.", autocompletion=complete.method_names)]
 DataOption = Annotated[Path, typer.Option(help="Folder of pictures to train on.")]
-TrainedOption = Annotated[Path, typer.Option("-o", "--output", help="The weights, FILE.safetensors.")]
+TrainedOption = Annotated[Path, typer.Option("-o", "--output", help="The file for the weights, FILE.safetensors.")]
 PartOption = Annotated[str | None, typer.Option(help="Which part of the method; the first by default.")]
 MinutesOption = Annotated[float | None, typer.Option(min=0.001, help="Budget in minutes.")]
 StepsOption = Annotated[int | None, typer.Option(min=1, help="Budget in steps.")]
-ValOption = Annotated[Path | None, typer.Option(help="Folder of pictures to measure on, never trained on.")]
-ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint beside the output.")]
-StartOption = Annotated[Path | None, typer.Option(help="Begin with these weights.")]
+ValOption = Annotated[Path | None, typer.Option(help="Folder of pictures for validation; they are not trained on.")]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Continue from the checkpoint beside the output.")]
+StartOption = Annotated[Path | None, typer.Option(help="Start from these weights.")]
 BatchOption = Annotated[int | None, typer.Option(min=1, help="Batch size in place of the recipe's.")]
-PrecisionOption = Annotated[str, typer.Option(help="no, bf16 or fp16.")]
+PrecisionOption = Annotated[str, typer.Option(help="Mixed precision: no, bf16 or fp16.")]
 
 
 def train(
@@ -51,12 +51,12 @@ def train(
     force: ForceOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Train the weights of a method on a folder of pictures. Ctrl-C saves; --resume goes on."""
+    """Train the weights of a method on a folder of pictures. Ctrl-C saves a checkpoint; --resume continues from it."""
     _check(method, part, minutes, steps, precision)
     if output.suffix != ".safetensors":
         raise UsageError("the output must end in .safetensors")
     if output.exists() and not (force or resume):
-        raise FileError(f"output {output} exists", "give --resume to go on, --force to begin anew")
+        raise FileError(f"output {output} exists", "give --resume to continue, or --force to start again")
     from stegcli import training
     from stegcli.schedule import Budget
 
@@ -74,7 +74,7 @@ def train(
 
 
 def _check(method: str, part: str | None, minutes: float | None, steps: int | None, precision: str) -> None:
-    """What can be known without loading anything. Raises UsageError."""
+    """Check the options without loading anything. Raises UsageError."""
     if minutes is not None and steps is not None:
         raise UsageError("--minutes and --steps exclude each other")
     if precision not in ("no", "bf16", "fp16"):

@@ -1,4 +1,4 @@
-"""`stego weights`: list, verify, fetch and export what weights.toml names."""
+"""`stego weights`: list, verify, fetch and export the weights that weights.toml names."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from stegcli.cli.console import complain, emit, say, table
 from stegcli.cli.options import ForceOption, JsonOption, OneMethodArgument
 from stegcli.errors import WeightsError
 
-ExportArgument = Annotated[Path, typer.Argument(help="Where the folders go.")]
+ExportArgument = Annotated[Path, typer.Argument(help="The parent of the folders.")]
 OneMethodOption = Annotated[
     str | None, typer.Option("--method", help="One method only.", autocompletion=complete.method_names)
 ]
 
 
 def weights_list(json: JsonOption = False) -> None:
-    """List the revisions that weights.toml names."""
+    """List the weights that weights.toml names."""
     from stegcli.cli import tables
 
     columns, rows = tables.weights_table()
@@ -31,7 +31,7 @@ def weights_list(json: JsonOption = False) -> None:
 
 
 def weights_verify(method: OneMethodArgument = None, json: JsonOption = False) -> None:
-    """Check the bytes of every revision that is here or can be fetched, and that it loads."""
+    """Check the hash of all weights that are here or can be fetched, and that they load."""
     from stegcli import weights as store
 
     _check_method(method)
@@ -53,7 +53,7 @@ def weights_verify(method: OneMethodArgument = None, json: JsonOption = False) -
 
 
 def weights_fetch(method: OneMethodArgument = None, force: ForceOption = False) -> None:
-    """Fetch all revisions that lie on a hub, for use offline."""
+    """Fetch all weights that are on a hub, for use offline."""
     from stegcli import weights as store
 
     _check_method(method)
@@ -67,7 +67,7 @@ def weights_fetch(method: OneMethodArgument = None, force: ForceOption = False) 
 
 
 def weights_export(folder: ExportArgument, method: OneMethodOption = None) -> None:
-    """Write one folder per revision, ready to upload: weights, config, model card."""
+    """Write a folder for each revision of the weights, ready to upload: weights, config, model card."""
     from stegcli import publish
 
     _check_method(method)

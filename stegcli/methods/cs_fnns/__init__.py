@@ -1,18 +1,18 @@
-"""cs-fnns: no network to train or ship, only a key: what decodes is drawn from it, and so is the cover.
+"""cs-fnns: the key alone draws the decoder network, which is not trained, and the cover.
 
     cover, diffusion      the key -> a cover, the same for sender and receiver
     decoder, spectrum     the key -> a random network and its head: perturbation -> picture or numbers
-    descriptor, goals     what a stego says of its message; what is sought
+    descriptor, goals     the description of a message in its stego; the aims of a search
     search, robust        the search for a perturbation; the same through JPEG
-    paper                 the paper's own search, to be measured against
+    paper                 the paper's own search, for comparison
     detector, evade       a steganalysis network, and stegos that it takes for covers
-    sought                what a search is to find for each secret, and what a perturbation says
-    method                CsFnns, which brings these together
+    sought                secret -> goals of the search; perturbation -> secret
+    method                CsFnns, which joins these modules
 
 Reference: Cover-separable Fixed Neural Network Steganography via Deep Generative Models (Guobiao Li, Sheng Li, Zhenxing
-Qian, Xinpeng Zhang, ACM Multimedia, 2024). Where and why we differ stands in each module; the greatest differences are
-the search (whole levels from the start, thirty times fewer steps), the head (a natural picture's spectrum, and no
-outlines) and the covers (grain that hides the perturbation, float64 and a hash).
+Qian, Xinpeng Zhang, ACM Multimedia, 2024). Each module says where and why it differs. The main differences are the
+search (integer levels from the start, thirty times fewer steps), the head (the spectrum of a natural picture, no
+outlines) and the covers (grain that hides the perturbation, float64 arithmetic and a hash).
 """
 
 from stegcli.about import LOSSLESS, About
@@ -20,7 +20,7 @@ from stegcli.methods.cs_fnns.options import HideOptions, RevealOptions
 
 ABOUT = About(
     name="cs-fnns",
-    summary="a picture or any file in a cover that the key draws; nothing is trained but the covers",
+    summary="hide a picture or file in a cover that the key draws; the decoder is not trained",
     carries=frozenset({"bytes", "picture"}),
     cover="from key",
     numbered=True,

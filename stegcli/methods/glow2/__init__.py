@@ -1,18 +1,18 @@
 """glow2: a secret becomes an unrelated, generated picture; no cover is modified.
 
     torus, header, bits, cascade   secrets <-> latents, exactly N(0, 1) whatever they carry
-    layout, descriptor             which latents carry what; what the header says of it
-    noise, inverse                 a picture that arrived -> its latents, and what each is still worth
+    layout, descriptor             which latents carry what; the header's description of it
+    noise, inverse                 received picture -> its latents, and how reliable each latent is
     pictures                       pictures <-> latents
-    sr                             the upscaler of a picture that came as latents
-    sender, receiver               a message into a draft, and a picture that arrived back to it
-    method                         Glow2, which brings these together
-    rivals                         what glow2 is compared with: the paper's own module, plain Glow, Swin2SR, refiner
-    recipe*, measure*              how the parts are trained, what is measured of them
+    sr                             the upscaler of a picture that travelled as latents
+    sender, receiver               message -> draft; received picture -> message
+    method                         Glow2, which joins these modules
+    rivals                         networks for comparison: the paper's module, plain Glow, Swin2SR, a refiner
+    recipe*, measure*              training and measuring of the parts
 
 Reference: JPEG Compression-Resistant Generative Image Hiding Utilizing Cascaded Invertible Networks (Qin, Feng, Zhou,
-Zhang, Xia, Weng, Lu, IEEE TIFS, 2025). Where and why we differ stands in each module; the greatest differences are the
-generators (wavelet flows in place of plain Glow) and the pad (on the torus, where the paper's leaks).
+Zhang, Xia, Weng, Lu, IEEE TIFS, 2025). Each module says where and why it differs. The main differences are the
+generators (wavelet flows in place of plain Glow) and the pad (on the torus; the paper's pad leaks the secret).
 """
 
 from stegcli.about import LOSSLESS, About
@@ -20,7 +20,7 @@ from stegcli.methods.glow2.options import HideOptions
 
 ABOUT = About(
     name="glow2",
-    summary="a secret becomes an unrelated, generated picture that survives JPEG; no cover is needed",
+    summary="hide a picture or file in a newly generated picture that survives JPEG; needs no cover",
     carries=frozenset({"bytes", "picture"}),
     cover="generated",
     most_secrets=4,

@@ -13,7 +13,7 @@ Travel = Literal["auto", "bytes", "picture", "compressed", "cascade"]
 
 @dataclass(frozen=True)
 class HideOptions:
-    """travel: how a secret goes: its file byte for byte, or as a picture, which may lose something.
+    """travel: form of the secret: its file byte for byte, or a picture, which may lose detail.
 
     size: of the stego. temperature: of the generator. redundancy: copies of a picture's latents in the cascade.
     """
@@ -21,9 +21,11 @@ class HideOptions:
     travel: Annotated[Travel, AS] = "auto"
     size: SizeOption = None
     temperature: Annotated[
-        float | None, Option("How freely the generator draws. Lower draws calmer pictures, which carry less.")
+        float | None, Option("Temperature of the generator. A lower one draws smoother pictures, which carry less.")
     ] = None
-    redundancy: Annotated[Literal[1, 2, 4] | None, Option("Copies of a picture that travels as cascade.")] = None
+    redundancy: Annotated[
+        Literal[1, 2, 4] | None, Option("With --as cascade: number of copies of the picture's latents.")
+    ] = None
 
     def __post_init__(self) -> None:
         if self.redundancy is not None and self.travel != "cascade":

@@ -11,24 +11,24 @@ from stegcli.options import Option
 
 @dataclass(frozen=True)
 class HideOptions:
-    """key_out: the paper's form: the key file carries z, and with it the message. The others: see their help."""
+    """key_out: use the paper's form, in which the key file carries z, and z the message. The others: see their help."""
 
     key_out: Annotated[
         Path | None,
-        Option("Hide in the paper's form and write this key file, which then carries the message too.", names_key=True),
+        Option("Hide as in the paper and write this key file, which then carries the message too.", names_key=True),
     ] = None
     costs: Annotated[
         Literal["juniward", "uerd"],
-        Option("JPEG covers: where changes show least; juniward is the hardest to detect, uerd the fastest."),
+        Option("JPEG covers: cost function that chooses the changes; juniward is hardest to detect, uerd fastest."),
     ] = "juniward"
     payload_limit: Annotated[
         float,
-        Option("JPEG covers: message bits for each AC coefficient that is not zero; more is easier to detect.",
+        Option("JPEG covers: message bits per nonzero AC coefficient; more is easier to detect.",
                min=0.001, max=0.4),
     ] = 0.1  # fmt: skip
-    keep_metadata: Annotated[
-        bool, Option("JPEG covers: leave every byte before the picture's data as it was, the place (GPS) included.")
-    ] = False
+    keep_metadata: Annotated[bool, Option("JPEG covers: keep all metadata unchanged, including the GPS position.")] = (
+        False
+    )
     unsafe_cover: Annotated[
-        bool, Option("Hide in the pixels of a picture that was a JPEG, though that can be detected with certainty.")
+        bool, Option("Hide in the pixels of a picture that was a JPEG, although such a stego is certainly detected.")
     ] = False
