@@ -140,19 +140,20 @@ def test_a_batch_goes_on_without_anybody_who_listens() -> None:
 # Bounds
 
 
-def test_huge_inputs_are_refused_at_once() -> None:
-    with Path("huge").open("wb") as file:
+def test_huge_inputs_are_refused_at_once(here: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    huge = tmp_path_factory.mktemp("elsewhere") / "huge"  # what lies here is read to see that nothing changed
+    with huge.open("wb") as file:
         file.truncate(6 << 30)
     began = time.monotonic()
-    refused(3, "hide", "huge", *HIDE[2:], "-o", "out.png", says="secret huge is too large")
-    refused(3, *HIDE[:3], "huge", "-o", "out.png", says="cover huge is too large")
-    refused(3, *HIDE[:5], "huge", "-o", "out.png", says="key huge is too large")
-    refused(3, "reveal", "huge", "--key", "key.npy", says="stego huge is too large")
-    refused(3, "reveal", "cover.png", "--key", "huge", says="key huge is too large")
+    refused(3, "hide", huge, *HIDE[2:], "-o", "out.png", says=f"secret {huge} is too large")
+    refused(3, *HIDE[:3], huge, "-o", "out.png", says=f"cover {huge} is too large")
+    refused(3, *HIDE[:5], huge, "-o", "out.png", says=f"key {huge} is too large")
+    refused(3, "reveal", huge, "--key", "key.npy", says=f"stego {huge} is too large")
+    refused(3, "reveal", "cover.png", "--key", huge, says=f"key {huge} is too large")
     refused(3, "hide", "/dev/zero", *HIDE[2:], "-o", "out.png", says="secret /dev/zero is a device")
     refused(3, "reveal", "/dev/zero", "--key", "key.npy", says="stego /dev/zero is a device")
     assert time.monotonic() - began < 10
-    Path("huge").unlink()
+    huge.unlink()
 
 
 # Interrupts
@@ -214,10 +215,11 @@ def test_a_passphrase_is_asked_for_once_in_a_batch(cheap: None, monkeypatch: pyt
     ok("keygen", "--wrap", "-o", "wrapped.npy")
     asked: list[str] = []
     monkeypatch.setattr(console.getpass, "getpass", lambda prompt: asked.append(prompt) or "Grün")
-    ok("hide", "secret.txt", "cover.png", "--cover", "cover.png", "--key", "wrapped.npy", "-o", "out/", "--jobs", "2")
+    Path("second.txt").write_bytes(b"second")
+    ok("hide", "secret.txt", "second.txt", "--cover", "cover.png", "--key", "wrapped.npy", "-o", "out/", "--jobs", "2")
     assert asked == ["passphrase of wrapped.npy: "]
     asked.clear()
-    ok("reveal", "out/secret.png", "out/cover.png", "--key", "wrapped.npy", "-o", "back/", "--jobs", "2")
+    ok("reveal", "out/secret.png", "out/second.png", "--key", "wrapped.npy", "-o", "back/", "--jobs", "2")
     assert asked == ["passphrase of wrapped.npy: "]
 
 

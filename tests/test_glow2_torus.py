@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from stegcli.coding import gray
 from stegcli.keys.stream import Stream
 from stegcli.methods.glow2 import torus
 
@@ -69,7 +70,7 @@ def test_ends_of_the_circle_are_finite():
 @pytest.mark.parametrize("m", WIDTHS)
 def test_neighbours_on_the_circle_differ_in_one_bit(m):
     patterns = all_bits(m)
-    positions = torus.symbols(patterns)
+    positions = gray.positions(patterns)
     assert sorted(positions) == list(range(2**m))
     around = patterns[np.argsort(positions)].astype(int)
     assert (np.abs(around - np.roll(around, 1, axis=0)).sum(1) == 1).all()

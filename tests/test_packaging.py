@@ -112,7 +112,7 @@ def test_help_does_not_load_torch(arguments: list[str], tmp_path: Path) -> None:
 
 def test_one_version_everywhere() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    assert project["tool"]["hatch"]["version"]["path"] == "stegcli/__init__.py"
+    assert project["tool"]["hatch"]["version"]["path"] == "stegcli/version.py"
     assert "version" in project["project"]["dynamic"]
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for pattern in (r"\bstego (\d+\.\d+\.\d+)\b", r"\bstegcli[-=]+(\d+\.\d+\.\d+)\b"):
