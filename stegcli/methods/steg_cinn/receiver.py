@@ -9,7 +9,7 @@ import numpy as np
 from stegcli.errors import RevealError
 from stegcli.keys.key import Key
 from stegcli.methods.steg_cinn import message, places, space, symbols
-from stegcli.methods.steg_cinn.codec import Codec, Drawing, Sheet
+from stegcli.methods.steg_cinn.codec import EVERYTHING, Codec, Drawing, Sheet
 from stegcli.methods.steg_cinn.message import Header
 from stegcli.methods.steg_cinn.options import GRAINS
 
@@ -30,6 +30,8 @@ def reveal(codec: Codec, pixels: np.ndarray, key: Key) -> bytes:
     """uint8 (h, w, 3) -> the data. Raises RevealError."""
     sheet = codec.sheet(*space.split(pixels))
     opened = open_header(codec, sheet, key)
+    if opened.drawing.top == EVERYTHING and codec.coarse is None:
+        raise RevealError  # these weights never made it
     cells = codec.read(sheet, opened.drawing)
     header, count = opened.header, len(cells.low)
     free = places.others(count, opened.taken + count - level_1(codec, sheet))

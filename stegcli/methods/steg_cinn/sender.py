@@ -83,7 +83,7 @@ class Sender:
     @property
     def rates(self) -> Rates:
         """Measured once, by an innocent drawing that is the same every time."""
-        pixels = hashlib.sha256(np.ascontiguousarray(self.cover.pixels)).digest()
+        pixels = hashlib.sha256(self.cover.pixels.tobytes()).digest()
         wishes = (pixels, self.cover.size, self.tops, self.m, self.grain, self.gap, self.temperature)
         if wishes not in self._known:
             self._known.clear()  # one cover is asked about several times in a row, hardly ever two in turn

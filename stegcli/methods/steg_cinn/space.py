@@ -24,6 +24,8 @@ SCALE = 2.0**30
 COEFFICIENTS = (0.2126729, 0.7151522, 0.0721750)
 SPAN = 255
 """Differences lie in [-SPAN, SPAN]; tables are indexed by difference + SPAN."""
+PIECE = 2**18
+"""Pixels that are joined at a time, so that large pictures take little memory."""
 DARKEST_WITHOUT_HOLES = 27
 """From this grey level on, every p between the least and the most that (g, q) allow exists."""
 
@@ -56,13 +58,18 @@ def join(grey: np.ndarray, colours: np.ndarray, choice: np.ndarray | None = None
     choice: uniform numbers in [0, 1) (...). One pixel in sixty has two possible green levels, and real pictures have
     both; the number says which is taken. None takes the lowest. Raises ValueError if a triple does not exist.
     """
-    green, count = greens(grey, colours)
-    if (count == 0).any():
-        raise ValueError("no RGB pixel has these differences at that luminance")
-    if choice is not None:
-        green = green + (choice * count).astype(np.int64)
-    q, p = colours.astype(np.int64)
-    return np.stack([green + p, green, green + q], axis=-1).astype(np.uint8)
+    flat, pairs = grey.reshape(-1), colours.reshape(2, -1)
+    found = np.empty((flat.size, 3), np.uint8)
+    for start in range(0, flat.size, PIECE):
+        part = slice(start, start + PIECE)
+        green, count = greens(flat[part], pairs[:, part])
+        if (count == 0).any():
+            raise ValueError("no RGB pixel has these differences at that luminance")
+        if choice is not None:
+            green = green + (choice.reshape(-1)[part] * count).astype(np.int64)
+        q, p = pairs[:, part].astype(np.int64)
+        found[part] = np.stack([green + p, green, green + q], axis=-1)
+    return found.reshape(*grey.shape, 3)
 
 
 def exists(grey: np.ndarray, colours: np.ndarray) -> np.ndarray:

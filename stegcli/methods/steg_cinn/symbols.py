@@ -35,7 +35,11 @@ def points(dither: np.ndarray, m: int, gap: float = 0.0) -> np.ndarray:
 
 def write(bits: np.ndarray, dither: np.ndarray, m: int, gap: float = 0.0) -> np.ndarray:
     """Bits uint8 (n, m) and the key's uniform numbers (n,) -> u, float64 (n,)."""
-    found: np.ndarray = np.take_along_axis(points(dither, m, gap), positions(bits)[:, None], axis=1)[:, 0]
+    symbol = positions(bits)
+    if gap:
+        at = points(dither, m, gap)
+        return np.where(symbol == 1, at[:, 1], at[:, 0])
+    found: np.ndarray = (dither + symbol / 2**m) % 1.0
     return found
 
 
