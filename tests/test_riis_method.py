@@ -12,6 +12,7 @@ from riis_helpers import KEY, OTHER, payload, photo, recoded
 from stegcli import api
 from stegcli.errors import CapacityError, FileError, RevealError, UsageError
 from stegcli.method import Asked, Request, Secret
+from stegcli.methods.riis import libjpeg, luma, method
 from stegcli.methods.riis.method import build
 from stegcli.methods.riis.options import HideOptions, RevealOptions
 from stegcli.pictures import channel, image, metrics
@@ -35,20 +36,20 @@ def asked(key=KEY, **options: object) -> Asked:
 
 @pytest.mark.parametrize("survive", ["png", "jpeg:75", "jpeg:75..95"])
 def test_a_file_comes_back_to_the_byte_and_the_channel_is_found(survive: str) -> None:
-    method = build()
-    hidden = api.hide(request(Secret(payload(40)), survive=survive, psnr=40.0), method)
-    assert api.reveal(image.decode(hidden.file), method, asked())[0].data == payload(40)
+    riis = build()
+    hidden = api.hide(request(Secret(payload(40)), survive=survive, psnr=40.0), riis)
+    assert api.reveal(image.decode(hidden.file), riis, asked())[0].data == payload(40)
     if survive != "png":
         arrived = jpeg_file(hidden.picture.pixels, 75)
-        assert api.reveal(arrived, method, asked())[0].data == payload(40)
-        assert api.reveal(Picture(recoded(hidden.picture.pixels, 75)), method, asked(distortion=survive))[0].data
+        assert api.reveal(arrived, riis, asked())[0].data == payload(40)
+        assert api.reveal(Picture(recoded(hidden.picture.pixels, 75)), riis, asked(distortion=survive))[0].data
 
 
 def test_a_picture_comes_back_as_good_as_the_room_allows() -> None:
-    method, secret = build(), Picture(photo(96, "chelsea"))
-    hidden = api.hide(request(Secret(image.encode(secret), secret)), method)
+    riis, secret = build(), Picture(photo(96, "chelsea"))
+    hidden = api.hide(request(Secret(image.encode(secret), secret)), riis)
     (psnr,) = hidden.psnrs
-    back = api.reveal(jpeg_file(hidden.picture.pixels, 75), method, asked())[0].picture
+    back = api.reveal(jpeg_file(hidden.picture.pixels, 75), riis, asked())[0].picture
     assert back is not None
     assert metrics.psnr(secret.pixels, back.pixels) == pytest.approx(psnr)
     assert psnr > 22
@@ -56,49 +57,59 @@ def test_a_picture_comes_back_as_good_as_the_room_allows() -> None:
 
 
 def test_every_receiver_gets_their_own() -> None:
-    method = build()
-    hidden = api.hide(request(Secret(payload(20, 1)), Secret(payload(30, 2)), survive="png"), method)
+    riis = build()
+    hidden = api.hide(request(Secret(payload(20, 1)), Secret(payload(30, 2)), survive="png"), riis)
     stego = image.decode(hidden.file)
-    assert api.reveal(stego, method, asked(distortion="png"))[0].data == payload(20, 1)
-    assert api.reveal(stego, method, asked(OTHER, distortion="png"))[0].data == payload(30, 2)
+    assert api.reveal(stego, riis, asked(distortion="png"))[0].data == payload(20, 1)
+    assert api.reveal(stego, riis, asked(OTHER, distortion="png"))[0].data == payload(30, 2)
 
 
 def test_a_jpeg_is_written_and_verified() -> None:
-    method = build()
+    riis = build()
     asking = request(Secret(payload(40)), survive="png")
     asking = Request(asking.secrets, asking.keys, asking.cover, asking.survive, asking.options, "JPEG", 80)
-    hidden = api.hide(asking, method)
+    hidden = api.hide(asking, riis)
     assert hidden.file[:2] == b"\xff\xd8"
-    assert api.reveal(image.decode(hidden.file), method, asked())[0].data == payload(40)
+    assert api.reveal(image.decode(hidden.file), riis, asked())[0].data == payload(40)
+
+
+def test_a_jpeg_is_read_from_its_coefficients_where_colours_clip() -> None:
+    """A contrast that saturates: what decoding clips is still in the file."""
+    pixels = np.clip((photo(128).astype(int) - 128) * 2 + 128, 0, 255).astype(np.uint8)
+    arrived = jpeg_file(pixels, 75)
+    seen = method._seen(arrived, asked())
+    assert seen.levels is not None
+    assert np.array_equal(seen.levels, libjpeg.quantised(luma.to_blocks(pixels), libjpeg.table(75)))
+    assert not np.array_equal(seen.levels, libjpeg.quantised(seen.blocks, libjpeg.table(75)))
 
 
 def test_another_key_and_the_cover_reveal_nothing() -> None:
-    method = build()
-    hidden = api.hide(request(Secret(payload(40))), method)
+    riis = build()
+    hidden = api.hide(request(Secret(payload(40))), riis)
     for stego, key in ((hidden.picture, OTHER), (Picture(photo(128)), KEY)):
         with pytest.raises(RevealError):
-            api.reveal(stego, method, asked(key, distortion="jpeg:75"))
+            api.reveal(stego, riis, asked(key, distortion="jpeg:75"))
 
 
 def test_alpha_stays() -> None:
-    method, alpha = build(), np.full((128, 128), 200, np.uint8)
+    riis, alpha = build(), np.full((128, 128), 200, np.uint8)
     cover = Picture(photo(128), alpha)
-    hidden = api.hide(Request((Secret(b"x"),), (KEY,), cover, channel.parse_survive("png"), HideOptions()), method)
+    hidden = api.hide(Request((Secret(b"x"),), (KEY,), cover, channel.parse_survive("png"), HideOptions()), riis)
     assert np.array_equal(hidden.picture.alpha, alpha)
 
 
 def test_what_cannot_be_is_refused() -> None:
-    method = build()
+    riis = build()
     with pytest.raises(CapacityError) as refused:
-        api.hide(request(Secret(payload(9000))), method)
+        api.hide(request(Secret(payload(9000))), riis)
     assert refused.value.need >= 9000
     with pytest.raises(FileError, match="at least 64x64"):
-        api.hide(request(Secret(b"x"), side=56), method)
+        api.hide(request(Secret(b"x"), side=56), riis)
     white = Picture(np.full((64, 64, 3), 255, np.uint8))
     on_white = Request((Secret(b"x"),), (KEY,), white, channel.parse_survive("jpeg:75"), HideOptions())
     with pytest.raises(CapacityError):
-        api.hide(on_white, method)
+        api.hide(on_white, riis)
     with pytest.raises(UsageError):
         RevealOptions(distortion="resize:0.5")
     with pytest.raises(UsageError):
-        api.hide(request(Secret(b"no picture"), travel="compressed"), method)
+        api.hide(request(Secret(b"no picture"), travel="compressed"), riis)

@@ -20,10 +20,15 @@ PSNR = 42.0
 
 @dataclass(frozen=True)
 class Seen:
-    """What a receiver has. steps: (8, 8) of the luminance if the picture comes out of a JPEG file."""
+    """What a receiver has.
+
+    steps: (8, 8) of the luminance if the picture comes out of a JPEG file. levels: int16 (n, 8, 8), the quantised
+    luminance of its whole blocks, if it could be read from the file: decoding clips colours at 0 and 255.
+    """
 
     pixels: np.ndarray
     steps: np.ndarray | None = None
+    levels: np.ndarray | None = None
 
     @functools.cached_property
     def blocks(self) -> np.ndarray:

@@ -73,7 +73,8 @@ class Cells:
         keep = self._to(self.near) ** 2
         cost = (self._to(self.other) ** 2 - keep) * (1 + self.crowded / 2).astype(np.float32)[:, None, None]
         cost[self.wet] = WET
-        return cost[:, slots_of(self.steps)].reshape(-1)
+        found: np.ndarray = cost[:, slots_of(self.steps)].reshape(-1)
+        return found
 
     def kept_cost(self) -> float:
         """Sum of squared changes that it takes to keep every coefficient MARGIN away from its cell's border."""
@@ -93,7 +94,8 @@ class Cells:
 
     def _to(self, cell: np.ndarray) -> np.ndarray:
         """The change that brings each coefficient into that cell."""
-        return np.clip(self.values, *self._bounds(cell)) - self.values
+        found: np.ndarray = np.clip(self.values, *self._bounds(cell)) - self.values
+        return found
 
     def write(self, bits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Bits of all slots -> blocks uint8 (n, 8, 8, 3), and bool (n,): blocks that could not be brought there."""

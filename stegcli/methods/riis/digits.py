@@ -148,9 +148,11 @@ def _write(stego: np.ndarray, places: np.ndarray, digits: np.ndarray, base: int,
 
 
 def _read(samples: np.ndarray, places: np.ndarray, base: int, mask: np.ndarray) -> np.ndarray:
-    return (samples[places].astype(np.int64) - mask[places]) % base
+    found: np.ndarray = (samples[places].astype(np.int64) - mask[places]) % base
+    return found
 
 
 def _order(key: Key, samples: int, share: Share) -> np.ndarray:
     own = own_units(samples, share)
-    return own[key.stream("samples").permutation(len(own))]
+    found: np.ndarray = own[key.stream("samples").permutation(len(own))]
+    return found

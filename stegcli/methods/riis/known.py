@@ -134,7 +134,9 @@ class Reader:
         size = self.carrier.per_block
         chosen = np.arange(self.count) if slots is None else np.unique(slots // size)
         blocks = self.seen.blocks[chosen]
-        values = libjpeg.quantised(blocks, self.last) * self.last.astype(np.float32)
+        levels = self.seen.levels
+        found = libjpeg.quantised(blocks, self.last) if levels is None else levels[chosen]
+        values = found * self.last.astype(np.float32)
         clipped = ((blocks == 0) | (blocks == 255)).any(axis=(1, 2, 3))
         odds = np.zeros((self.count, size), np.float32)
         odds[chosen] = cells.log_odds(values, clipped, self.carrier.steps, self.last).reshape(-1, size)

@@ -9,16 +9,17 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
-from stegcli.errors import CapacityError, RevealError, UsageError
+from stegcli.errors import CapacityError, FileError, RevealError, UsageError
 from stegcli.method import Asked, Draft, Method, Request, Revealed, Secret, check_side
-from stegcli.methods.riis import ABOUT, choice
+from stegcli.methods.riis import ABOUT, choice, libjpeg, luma
 from stegcli.methods.riis.carrier import PSNR, Carrier, Seen
 from stegcli.methods.riis.envelope import Letter
 from stegcli.methods.riis.order import all_shares
-from stegcli.pictures import channel, compress, image
+from stegcli.pictures import channel, compress, image, jpeg
 from stegcli.pictures.channel import Channel
 from stegcli.pictures.image import Picture
 
@@ -26,6 +27,7 @@ PACKED, FILE = b"\x01", b"\x00"
 """The first byte of what travels: a compressed picture, or a file."""
 LESS = (1.0, 0.85, 0.7, 0.5, 0.35)
 """Shares of the room that pictures take, as drafts fail."""
+ALIKE = 0.9  # share of the coefficients that decoding leaves as they were, at least
 HINT = "use a larger cover, a lower --psnr or a milder --survive"
 
 
@@ -69,7 +71,7 @@ class Riis(Method):
             except CapacityError as error:
                 refused = error
                 continue
-            stego = Picture(pixels, cover.alpha, cover.icc_profile)
+            stego = replace(cover, pixels=pixels, notes=(), jpeg=None, source=None)
             tried.append(tuple(data for data, _ in parts))
             exact = tuple(None if form == "compressed" else data[1:] for data, form in parts)
             yield Draft(stego, exact, tuple(form for _, form in parts), max(0, capacity), notes, cover=cover)
@@ -148,7 +150,26 @@ def _seen(stego: Picture, asked: Asked) -> Seen:
     pixels = stego.pixels
     if size is not None and (stego.width, stego.height) != size:
         return Seen(image.resized(pixels, *size))
-    return Seen(pixels, None if stego.jpeg is None else stego.jpeg.luminance.astype(np.int64))
+    if stego.jpeg is None:
+        return Seen(pixels)
+    return Seen(pixels, stego.jpeg.luminance.astype(np.int64), _levels(stego))
+
+
+def _levels(stego: Picture) -> np.ndarray | None:
+    """The quantised luminance in a JPEG's own bytes, (n, 8, 8); None where it cannot be read, or lies otherwise."""
+    if stego.source is None:
+        return None
+    try:
+        first = jpeg.read(stego.source).components[0]
+    except FileError:
+        return None
+    rows, columns = luma.grid(stego.height, stego.width)
+    if first.blocks.shape[0] < rows or first.blocks.shape[1] < columns:
+        return None
+    levels = first.blocks[:rows, :columns].reshape(-1, luma.BLOCK, luma.BLOCK)
+    # A picture that was turned as its EXIF says has other blocks.
+    decoded = libjpeg.quantised(luma.to_blocks(stego.pixels), first.steps)
+    return levels if (decoded == levels).mean() > ALIKE else None
 
 
 def _opened(data: bytes) -> Revealed:

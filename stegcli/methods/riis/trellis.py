@@ -31,6 +31,7 @@ LANE = 6144  # slots of a lane, about
 TOGETHER = 32  # lanes per array operation: they stay in the processor's cache
 FIRST_ROW = 48  # columns that the first row has more than the others
 SPARSEST = 24  # slots per coded bit: more hardly make a change cheaper
+SPARSEST_LARGE, LARGE = 8, 1 << 20  # the same in large pictures, to save time, and slots from which they are large
 LEAST, MOST = 1e-3, 25.0  # bounds of log-odds
 
 
@@ -47,7 +48,8 @@ class Code:
 
     @property
     def used(self) -> int:
-        return min(self.slots, round(self.bits / self.rate) * SPARSEST)
+        coded = round(self.bits / self.rate)
+        return min(self.slots, coded * SPARSEST, max(coded * SPARSEST_LARGE, LARGE))
 
     @property
     def lanes(self) -> int:
@@ -123,7 +125,8 @@ def columns(length: int) -> np.ndarray:
     """
     seed = hashlib.sha256(f"stegcli/riis/trellis/{HEIGHT}".encode()).digest()
     inner = Stream(seed).integers(2 * length, HEIGHT - 2).reshape(2, length) + 1
-    return (np.int64(1) << inner[0]) | (np.int64(1) << inner[1]) | np.int64(1 | STATES // 2)
+    found: np.ndarray = (np.int64(1) << inner[0]) | (np.int64(1) << inner[1]) | np.int64(1 | STATES // 2)
+    return found
 
 
 def _rows_of(length: int, rows: int) -> np.ndarray:
@@ -175,7 +178,8 @@ def _settle(cost: np.ndarray, bits: np.ndarray) -> None:
 def _masks(length: int, rows: int) -> np.ndarray:
     """(length,) the bits of a column that lie inside the lane: none below its last row."""
     left = np.minimum(rows - _rows_of(length, rows), HEIGHT)
-    return (np.int64(1) << left) - 1
+    found: np.ndarray = (np.int64(1) << left) - 1
+    return found
 
 
 def _trace(ones: np.ndarray, band: np.ndarray, row: np.ndarray, message: np.ndarray) -> np.ndarray:
