@@ -14,7 +14,7 @@ from functools import partial
 import conseal
 import numpy as np
 
-from stegcli.coding import payload, trellis
+from stegcli.coding import coset, sealing, trellis
 from stegcli.coding.payload import Plan
 from stegcli.keys.key import Key
 from stegcli.methods.lossless_inn.coset import CosetCoder, SamplePlanes
@@ -27,7 +27,7 @@ TOGETHER = 10
 """Covers per trellis. Their slots must be whole blocks: those of 128x128 are 12 each."""
 NEVER = 1e10  # a cost, conseal's
 AT_ONCE = 250  # covers in memory
-OVERHEAD = payload.HEADER_BITS + 8 * payload.TAG_BYTES
+OVERHEAD = coset.HEADER_BITS + 8 * sealing.TAG_BYTES
 
 
 def lsb_matching(covers: np.ndarray, bits: int) -> np.ndarray:
@@ -121,13 +121,13 @@ class _Carrier:
     def of(cls, method: CosetCoder, cover: np.ndarray, bits: int, index: int) -> _Carrier:
         picture = Picture(cover)
         planes = method.planes(picture)
-        high = payload._upper_bits(bits, planes.share(bits, len(planes)))
+        high = coset.upper_bits(bits, planes.share(bits, len(planes)))
         order = np.random.default_rng(index).permutation(len(planes))
         return cls(index, picture, planes, high, order, np.empty((2, len(planes)), np.uint8))
 
     def stego(self, method: CosetCoder) -> np.ndarray:
         key = Key(method.name, "detector", self.index.to_bytes(32))
-        plan = Plan(self.found, np.ones_like(self.found, bool), self.found.size)
+        plan = Plan(self.found, np.ones_like(self.found, bool), self.found.size, key)
         return method.carry(plan, self.picture, key).pixels
 
 
@@ -137,7 +137,9 @@ def _carry(group: Sequence[_Carrier], low: int, high: int) -> None:
         pairs = [c.planes.plane(index, c.found[0] if index else None) for c in group]
         x, cost = (np.concatenate([p[i][c.order] for p, c in zip(pairs, group, strict=True)]) for i in (0, 1))
         code = trellis.Code(len(x), bits * len(group))
-        message = np.random.default_rng([index, group[0].index]).integers(0, 2, code.bits, np.uint8)
+        draw = np.random.default_rng([index, group[0].index])
+        message = draw.integers(0, 2, code.bits, np.uint8)
+        x = np.where(cost == 0, draw.integers(0, 2, len(x), np.uint8), x)  # as the coset layout's coins
         found = trellis.embed(code, x, cost, message).reshape(len(group), -1)
         for carrier, y in zip(group, found, strict=True):
             carrier.found[index, carrier.order] = y
