@@ -137,7 +137,9 @@ def _carry(group: Sequence[_Carrier], low: int, high: int) -> None:
         pairs = [c.planes.plane(index, c.found[0] if index else None) for c in group]
         x, cost = (np.concatenate([p[i][c.order] for p, c in zip(pairs, group, strict=True)]) for i in (0, 1))
         code = trellis.Code(len(x), bits * len(group))
-        message = np.random.default_rng([index, group[0].index]).integers(0, 2, code.bits, np.uint8)
+        draw = np.random.default_rng([index, group[0].index])
+        message = draw.integers(0, 2, code.bits, np.uint8)
+        x = np.where(cost == 0, draw.integers(0, 2, len(x), np.uint8), x)  # as the coset layout's coins
         found = trellis.embed(code, x, cost, message).reshape(len(group), -1)
         for carrier, y in zip(group, found, strict=True):
             carrier.found[index, carrier.order] = y
