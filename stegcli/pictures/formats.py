@@ -58,7 +58,7 @@ _BRANDS = {
 def format_of(data: bytes) -> str | None:
     """The first bytes of a file -> Pillow's name of its format, or None if it is not a picture.
 
-    Formats that are not read have names too: JPEG XL, PSD and others; `READABLE` holds those that are read.
+    Formats that are not read have names too: HEIC, JPEG XL, PSD and others; `READABLE` holds those that are read.
     """
     for start, name in _STARTS:
         if data.startswith(start):
