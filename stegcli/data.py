@@ -33,7 +33,7 @@ def list_pictures(folder: Path) -> list[Path]:
 
 
 def load_pictures(folder: Path, limit: int | None, what: str, prepare: Callable[[Picture], Picture]) -> list[Picture]:
-    """The first `limit` pictures of a folder that can be read and prepared, prepared. Raises FileError if none can."""
+    """The first `limit` usable pictures of a folder, after `prepare`. Raises FileError if there are none."""
     found: list[Picture] = []
     for path in list_pictures(folder):
         if limit is not None and len(found) == limit:
@@ -48,7 +48,7 @@ def load_pictures(folder: Path, limit: int | None, what: str, prepare: Callable[
 class Pictures:
     """The pictures of a folder, decoded once and kept as uint8 while they fit into memory.
 
-    A file that cannot be read, or is smaller than the crop, is reported once and passed over for crops of that size.
+    A file that is unreadable or smaller than the crop is reported once and skipped for crops of that size.
     """
 
     def __init__(self, folder: Path):
@@ -58,7 +58,7 @@ class Pictures:
         self._room = MEMORY_BYTES
 
     def batch(self, noise: Noise, crop: int) -> Tensor:
-        """One random crop, flipped at random, per generator -> float32 (batch, 3, crop, crop) in [0, 1]."""
+        """One random crop, randomly flipped, for each generator -> float32 (batch, 3, crop, crop) in [0, 1]."""
         stacked = np.stack([self._crop(g, crop) for g in noise.generators])
         return torch.from_numpy(stacked).permute(0, 3, 1, 2).float().div_(255)
 
@@ -108,4 +108,4 @@ class Pictures:
 
     def _pass_over(self, index: int, crop: int, reason: str) -> None:
         self._bad[crop].add(index)
-        log.warning("passed over: %s", reason)
+        log.warning("skipped: %s", reason)

@@ -1,7 +1,7 @@
-"""Files and streams: bounded reads, and writes that happen whole or not at all.
+"""Files and streams: bounded reads, and complete writes or none.
 
-What is a place (a name that is free, a regular file, a symbolic link to one) gets a new file in one step. What is a way
-(standard output, /dev/stdout, a pipe, a device) is written through and never replaced.
+An output that is a free name, a regular file, or a symbolic link to one gets a new file in one step. An output that is
+a stream (standard output, /dev/stdout, a pipe, a device) is written to and never replaced.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["LIMIT", "STDIO", "Output", "check_readable", "check_writable", "is_s
 
 STDIO = "-"
 LIMIT = 1 << 30
-"""Bytes of an input for which no caller knows a closer bound."""
+"""Most bytes of an input, if the caller gives no smaller limit."""
 CHUNK = 1 << 20
 BOUNDS = "KMGTP"
 
@@ -38,8 +38,8 @@ _stopped = threading.Event()
 def read(path: str | os.PathLike[str], what: str, limit: int = LIMIT, capacity: int | None = None) -> bytes:
     """Path, or `-` for standard input, -> its bytes.
 
-    Whatever is larger than `limit` is refused without being read, or as soon as that shows. capacity: bytes that fit,
-    if that is known and less. Raises FileError naming `what` it was to be, CapacityError beyond `capacity`.
+    An input larger than `limit` is refused before reading, or as soon as its size is known. capacity: most bytes that
+    fit, if known and smaller. what: name of the input in messages. Raises FileError, or CapacityError over `capacity`.
     """
     bound = limit if capacity is None else min(limit, capacity)
     try:
@@ -53,7 +53,7 @@ def read(path: str | os.PathLike[str], what: str, limit: int = LIMIT, capacity: 
 
 
 def check_readable(path: str, what: str, limit: int = LIMIT) -> None:
-    """Fail early, before long work, as `read` would: a file that is absent, larger than `limit`, or a device."""
+    """Fail before long work as `read` would later: a missing file, one larger than `limit`, or a device."""
     if path == STDIO:
         _standard_input(what)
         return
@@ -72,7 +72,7 @@ def _is_terminal(path: str) -> bool:
 
 
 def size(path: str | os.PathLike[str]) -> int | None:
-    """Bytes of a regular file; None for whatever tells no size before it is read, or cannot be read at all."""
+    """Bytes of a regular file; None if the size is unknown before reading, or if it cannot be read."""
     try:
         found = Path(path).stat()
     except (OSError, ValueError):
@@ -87,7 +87,7 @@ def _standard_input(what: str) -> BinaryIO:
 
 
 def _read(file: BinaryIO, bound: int, name: str, capacity: int | None) -> bytes:
-    """At most one byte more than `bound`, in chunks: the size that the system tells says nothing about a pipe."""
+    """Read at most one byte more than `bound`, in chunks, since the size of a pipe is unknown."""
     told = _told_size(file, name)
     if told > bound:
         raise _too_large(name, told, bound, capacity)
@@ -104,10 +104,10 @@ def _read(file: BinaryIO, bound: int, name: str, capacity: int | None) -> bytes:
 
 
 def _told_size(file: BinaryIO, name: str) -> int:
-    """What is left of a regular file; 0 for a pipe or a terminal. Raises FileError for a device."""
+    """Bytes left in a regular file; 0 for a pipe or a terminal. Raises FileError for a device."""
     try:
         found = os.fstat(file.fileno())
-    except (OSError, AttributeError, ValueError):  # no file of the system's
+    except (OSError, AttributeError, ValueError):  # not a file of the operating system
         return 0
     if stat.S_ISREG(found.st_mode):
         return max(0, found.st_size - file.tell())
@@ -116,7 +116,7 @@ def _told_size(file: BinaryIO, name: str) -> int:
 
 
 def _check_kind(found: os.stat_result, name: str, terminal: bool) -> None:
-    """A device other than /dev/null and terminals may never end."""
+    """Raises FileError for a device other than /dev/null and terminals: reading it may never end."""
     endless = stat.S_ISCHR(found.st_mode) and not terminal and not os.path.samestat(found, Path(os.devnull).stat())
     if endless or stat.S_ISBLK(found.st_mode):
         raise FileError(f"{name} is a device, not a file")
@@ -133,17 +133,17 @@ def _rounded(count: int) -> str:
     return f"{count >> 10 * power} {BOUNDS[power - 1]}iB" if power else f"{count} bytes"
 
 
-# -- what an output is
+# -- kinds of outputs
 
 
 def ordinary(path: str) -> str:
-    """The name of an output -> `-` if it means standard output (/dev/stdout, /dev/fd/1), else itself."""
+    """The name of an output -> `-` if it is another name of standard output (/dev/stdout, /dev/fd/1), else itself."""
     return STDIO if path and descriptors.behind(path) == descriptors.STANDARD[1] else path
 
 
 def is_stream(path: str | os.PathLike[str]) -> bool:
-    """Whether an output is written through: standard output, a descriptor, a pipe, a device. Such a name needs no
-    suffix, and no key can lie beside it."""
+    """Whether an output is a stream: standard output, a descriptor, a pipe, a device. Such a name needs no suffix, and
+    no key can be written beside it."""
     if str(path) == STDIO or descriptors.behind(path) is not None:
         return True
     try:
@@ -154,16 +154,16 @@ def is_stream(path: str | os.PathLike[str]) -> bool:
 
 
 def check_writable(paths: Sequence[Path], force: bool, private: bool = False) -> None:
-    """Fail early, before long work: outputs that exist, and folders that are absent or closed to us.
+    """Fail before long work: outputs that exist, and folders that are missing or not writable.
 
-    private: whether keys are to go there.
+    private: whether the outputs are keys.
     """
     for path in paths:
         _settled(Output(path, b"", 0o600 if private else 0o666), force)
 
 
 def _settled(output: Output, force: bool) -> Output:
-    """An output -> the same where its link leads, if it is one. Raises FileError if it cannot be written."""
+    """An output -> the same with symbolic links resolved. Raises FileError if it cannot be written."""
     path = output.path
     try:
         if is_stream(path):
@@ -172,7 +172,7 @@ def _settled(output: Output, force: bool) -> Output:
         if path.is_symlink():
             output = replace(output, path=_target(path))
         _check_place(output.path, path, force)
-    except OSError as error:  # a name too long, a folder that may not be entered, links in a circle
+    except OSError as error:  # the name is too long, a folder is not accessible, or links form a circle
         raise cannot_write(path, error) from error
     return output
 
@@ -181,7 +181,7 @@ def _check_stream(output: Output) -> None:
     if str(output.path) == STDIO:
         _standard_output()
     elif output.private and descriptors.behind(output.path) is None:
-        raise FileError(f"output {output.path} is no file: a key is not written into what lies there", "give -o FILE")
+        raise FileError(f"output {output.path} is not a file, and keys are written to files only", "give -o FILE")
 
 
 def _check_place(path: Path, given: Path, force: bool) -> None:
@@ -196,10 +196,10 @@ def _check_place(path: Path, given: Path, force: bool) -> None:
 
 
 def _target(link: Path) -> Path:
-    """A symbolic link -> the file that it leads to, which is to be replaced instead of the link.
+    """A symbolic link -> its target, which will be replaced instead of the link.
 
-    One that leads nowhere is refused: it says where to write, but whoever laid it may not be the user. For the same
-    reason a stranger's link in a folder that all may write to is refused, as Linux does (fs.protected_symlinks).
+    A link without a target is refused, since another user may have placed it. For the same reason another user's link
+    in a folder that everyone may write to is refused, as by Linux (fs.protected_symlinks).
     """
     folder, laid = link.parent.stat(), link.lstat()
     open_to_all = folder.st_mode & stat.S_ISVTX and folder.st_mode & stat.S_IWOTH
@@ -209,7 +209,7 @@ def _target(link: Path) -> Path:
         return link.resolve(strict=True)
     except FileNotFoundError as error:
         raise FileError(f"output {link} is a symbolic link that leads nowhere", "remove it") from error
-    except RuntimeError as error:  # Python 3.11 says so of links in a circle
+    except RuntimeError as error:  # Python 3.11 raises this for links in a circle
         raise FileError(f"output {link} is a symbolic link that leads to itself", "remove it") from error
 
 
@@ -217,15 +217,16 @@ def _target(link: Path) -> Path:
 
 
 def write(path: str | os.PathLike[str], data: bytes, force: bool = False, mode: int = 0o666) -> None:
-    """Write one file whole or not at all, or a stream. `-` is standard output."""
+    """Write one file, completely or not at all, or a stream. `-` is standard output."""
     write_all([Output(Path(path), data, mode)], force)
 
 
 def write_all(outputs: Sequence[Output], force: bool = False) -> None:
-    """Write several outputs: all files are complete on disk before the first gets its name, and all appear, or none.
+    """Write several outputs. All files are complete on disk before the first gets its name; all appear, or none.
 
-    Streams come last; if one fails, the files go again that replaced no others. Of two processes that write the same
-    files with `force`, one wins whole. Raises FileError if a file exists and not `force`, or cannot be written.
+    Streams come last; if one fails, files that replaced no others are removed again. If two processes write the same
+    set with `force`, all files come from one of them. Raises FileError if a file exists without `force`, or cannot be
+    written.
     """
     settled = [_settled(o, force) for o in outputs]
     streams = [o for o in settled if is_stream(o.path)]
@@ -250,7 +251,7 @@ def write_all(outputs: Sequence[Output], force: bool = False) -> None:
 
 
 def write_stdout(data: bytes) -> None:
-    """Bytes -> standard output, flushed, so that a closed pipe is noticed here. Raises FileError."""
+    """Write bytes to standard output and flush, so that a closed pipe is noticed here. Raises FileError."""
     out = _standard_output()
     try:
         out.write(data)
@@ -266,7 +267,7 @@ def _standard_output() -> BinaryIO:
 
 
 def stop_writing() -> None:
-    """From now on no file of this process gets its name: it was interrupted, and its threads may still be at work."""
+    """Prevent this process from publishing any more files: it was interrupted, but its threads may still run."""
     _stopped.set()
 
 

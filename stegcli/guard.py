@@ -20,7 +20,7 @@ PATIENCE = 50  # steps far above the level, less the steps that are not: single 
 
 @dataclass
 class Guard:
-    """level, spread: the loss's running mean and its mean distance from it, both rather low. high: steps far above.
+    """level, spread: running mean of the loss and its mean distance from that, both biased low. high: steps far above.
 
     These numbers are the whole state: a checkpoint holds them, and processes that see the same losses agree.
     """

@@ -1,4 +1,4 @@
-"""How a method is trained: stages, each with a loss. The loop that runs them knows nothing of the method."""
+"""Recipes for training a method: stages, each with a loss. `training` runs them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from stegcli.method import Method
 class Noise:
     """Randomness of a training step, one generator per item of the batch.
 
-    Seeded by (seed, step, index in the whole batch), it does not depend on how many processes share the batch,
-    and a resumed run draws what the uninterrupted one would have drawn.
+    It is seeded by (seed, step, index in the whole batch). So it does not depend on the number of processes that share
+    the batch, and a resumed run draws the same numbers as an uninterrupted one.
     """
 
     generators: tuple[np.random.Generator, ...]
@@ -43,23 +43,23 @@ class Noise:
 
 @dataclass(frozen=True)
 class Step:
-    """What a loss may know about where it is called."""
+    """Information for a loss about the current step."""
 
     noise: Noise
     progress: float  # share of the stage that is done, 0 to 1
 
 
 Loss = Callable[[Method, Tensor, Step], dict[str, Tensor]]
-"""(method, images (b, 3, h, w) in [0, 1], step) -> named terms; the loss is their sum. A name that starts with
-an underscore is logged and not added."""
+"""(method, images (b, 3, h, w) in [0, 1], step) -> named terms; the loss is their sum. Terms whose name starts with an
+underscore are logged and not added."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stretch of training with one loss and one rate schedule.
+    """A part of training with one loss and one rate schedule.
 
-    steps: its length when no budget is given; under a budget, its share of it.
-    trains: only parameters whose name starts so.
+    steps: its length if no budget is given, else its share of the budget relative to the other stages.
+    trains: prefix of the names of the parameters to train.
     """
 
     name: str
@@ -77,9 +77,9 @@ class Stage:
 class Recipe:
     """The stages of one part of a method, its configuration, and how its quality is measured.
 
-    validate: (method, images) -> figures for the log; images are (n, 3, h, w) crops never trained on.
-    sample: (method, images) -> images to look at, (n, 3, h, w) in [0, 1].
-    pictures, side: how many pictures of which size these two are given.
+    validate: (method, images) -> figures for the log; images are (n, 3, h, w) crops that are not trained on.
+    sample: (method, images) -> sample images to write, (n, 3, h, w) in [0, 1].
+    pictures, side: number and size of the pictures that validate and sample get.
     """
 
     config: dict[str, object]
@@ -93,9 +93,9 @@ class Recipe:
 
 
 def seeded(build: Callable[[], Method], seed: int) -> tuple[Method, nn.Module | None]:
-    """Build a method and its networks with torch's initialisers seeded, and leave the process's generator as it was.
+    """Build a method and its networks with torch's initialisers seeded; torch's global generator is left unchanged.
 
-    Only a start for training: nothing that a sender and a receiver share is drawn here.
+    This is only the start of training: nothing that sender and receiver share is drawn here.
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)

@@ -1,14 +1,14 @@
-"""The one training loop. It runs the stages of a recipe and knows nothing of the method.
+"""The training loop of all methods. It runs the stages of a recipe and does not depend on the method.
 
     crops -> loss terms -> gradients (averaged over processes) -> clip -> Adam -> average of the weights (EMA)
 
-A budget is given in minutes or steps; the learning rate follows the share of it that is spent: a short warm-up, then
-half a cosine. A step whose loss or gradient is not finite is skipped; after several in a row, and when the loss has
-exploded though finite (`guard`), the last good state comes back at half the rate. A checkpoint holds all that decides
-what comes next, so that a resumed run and an uninterrupted one end in the same bits (given a budget in steps; minutes
-are not repeatable).
+The budget is in minutes or steps. The learning rate depends on the share of the budget that is spent: a short warm-up,
+then half a cosine. A step whose loss or gradient is not finite is skipped. After several such steps in a row, or when a
+finite loss explodes (`guard`), training returns to the last good state at half the rate. A checkpoint holds the
+complete state, so a resumed run and an uninterrupted one end with the same bits (if the budget is in steps; minutes are
+not repeatable).
 
-Devices, precision and processes are accelerate's: `accelerate launch -m stegcli train ...`.
+accelerate handles devices, precision and processes: `accelerate launch -m stegcli train ...`.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ from stegcli.nn import tensors
 from stegcli.recipe import Noise, Recipe, Stage, Step, seeded
 from stegcli.schedule import Budget, schedule, set_rate
 
-BAD_STEPS = 5  # in a row, before the last good state comes back
-KEEP_STEPS = 200  # after so many the state is kept to come back to, if the loss is calm
+BAD_STEPS = 5  # in a row, before training returns to the last good state
+KEEP_STEPS = 200  # steps after which the state is kept as the last good one, if the loss is calm
 LOG_SECONDS = 120.0
 log = logging.getLogger(__name__)
 
@@ -68,10 +68,9 @@ def train(
 ) -> Path:
     """Train one part of a method and write its averaged weights to `out`.
 
-    Beside `out` appear `.ckpt` (to resume from), `.jsonl` (the log) and `.samples/`. `start`: weights to begin
-    with; `batch`: replaces the recipe's; `config`: changes to the recipe's configuration.
-    `tick(share done, seconds left)` is called at every step. On KeyboardInterrupt the state
-    and the weights so far are saved, and it is raised again.
+    Beside `out` it writes `.ckpt` (to resume from), `.jsonl` (the log) and `.samples/`. start: weights to start from.
+    batch: replaces the recipe's batch size. config: changes to the recipe's configuration. tick(share done, seconds
+    left) is called at every step. On KeyboardInterrupt the state and the weights are saved, and it is raised again.
     """
     recipe = _recipe(name, part)
     files.check_writable([out], force=True)
@@ -89,7 +88,7 @@ def train(
             run.save()
             raise
         run.save()
-    # No process may leave while another still writes: its going would tear down the group under the other.
+    # All processes wait here: one that ends while another still writes would break up their process group.
     run.accelerator.wait_for_everyone()
     run.accelerator.end_training()
     return out
@@ -97,7 +96,7 @@ def train(
 
 @contextlib.contextmanager
 def _interrupts_wait(run: _Run) -> Iterator[None]:
-    """Ctrl-C and SIGTERM take effect between two steps, so that what is saved is never half a step."""
+    """Delay Ctrl-C and SIGTERM until the end of a step, so that the saved state is that of a complete step."""
 
     def stop(*_: object) -> None:
         run.interrupted = True
@@ -166,7 +165,7 @@ class _Run:
         self.progress = Progress()
         self.interrupted = False
         self.optimizer_state: dict[str, Tensor] = {}
-        self.good: dict[str, Tensor] = {}  # the state of this stage to come back to
+        self.good: dict[str, Tensor] = {}  # the last good state of this stage
         self._optimizer: torch.optim.Optimizer | None = None
         self._names: list[str] = []
 
@@ -193,7 +192,7 @@ class _Run:
             loss = self._mean(total)
             finite = math.isfinite(loss) and bool(torch.isfinite(cast(Tensor, norm)))
             if finite or self.accelerator.scaler is not None:
-                optimizer.step()  # fp16's scaler passes over such a step itself, and lowers its scale there
+                optimizer.step()  # fp16's scaler itself skips such a step and lowers its scale
             if finite:
                 self._update_average()
             optimizer.zero_grad(set_to_none=True)
@@ -231,12 +230,12 @@ class _Run:
         return self.progress.step / steps
 
     def _highest(self, value: float) -> float:
-        """Over all processes, which must agree on when to stop."""
+        """The maximum over all processes, which must agree on when to stop."""
         mine = torch.tensor([value], dtype=torch.float32, device=self.accelerator.device)
         return float(cast(Tensor, self.accelerator.gather(mine)).max())
 
     def _mean(self, loss: Tensor) -> float:
-        """Over all processes, which must agree on when to go back."""
+        """The mean over all processes, which must agree on when to roll back."""
         return float(cast(Tensor, self.accelerator.gather(loss.detach().float().reshape(1))).mean())
 
     def _on_any_process(self, flag: bool) -> bool:
@@ -264,7 +263,7 @@ class _Run:
             else:
                 average.copy_(value)
 
-    # -- what survives a fault
+    # -- recovery from bad steps
 
     def _snapshot(self, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
         state = {f"model.{n}": t for n, t in self.networks.state_dict().items()}
@@ -273,7 +272,7 @@ class _Run:
         return {n: t.detach().clone() for n, t in state.items()}
 
     def _keep_or_roll_back(self, loss: float, finite: bool, optimizer: torch.optim.Optimizer) -> None:
-        """After a step: is this a state to come back to, or time to come back?"""
+        """After a step: keep this state as the last good one, or roll back, or neither."""
         progress = self.progress
         progress.bad = 0 if finite else progress.bad + 1
         progress.skipped += not finite
@@ -298,7 +297,7 @@ class _Run:
         self.optimizer_state = under("adam.", state)
 
     def begin_with(self, path: Path) -> None:
-        """Start from trained weights instead of fresh ones; parts that they lack start as the method says."""
+        """Start from trained weights instead of fresh ones; the method initialises the parts that they lack."""
         trained = weights.load(self.name, path)
         loaded = trained.networks.state_dict() if trained.networks is not None else {}
         mine = self.method.config
@@ -320,11 +319,11 @@ class _Run:
         return self.part or next(iter(methods.recipes(self.name)))
 
     def _identity(self) -> str:
-        """What a resumed run must share with the one that it goes on from."""
+        """The settings that a resumed run must share with the run it continues."""
         return json.dumps([self._part, self.seed, self.method.config])
 
     def begin_log(self) -> None:
-        """A run that begins anew leaves nothing of an earlier one's log."""
+        """Start an empty log; the log of an earlier run is removed."""
         if self.accelerator.is_main_process:
             self.out.with_suffix(".jsonl").unlink(missing_ok=True)
 
@@ -336,7 +335,7 @@ class _Run:
         self.good, self.progress = under("good.", state), progress
 
     def save(self) -> None:
-        """Write the checkpoint and the averaged weights, whole or not at all."""
+        """Write the checkpoint and the averaged weights, completely or not at all."""
         if not self.accelerator.is_main_process:
             return
         state = self._snapshot(self._optimizer) if self._optimizer else {}
@@ -372,7 +371,7 @@ class _Run:
 
     @torch.no_grad()
     def _quality(self) -> dict[str, float]:
-        """Figures of the averaged weights on the validation pictures, and a picture to look at."""
+        """Figures of the averaged weights on the validation pictures; also writes a sample picture."""
         if self.validation is None:
             return {}
         current = {n: t.clone() for n, t in self.networks.state_dict().items()}

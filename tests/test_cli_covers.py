@@ -170,7 +170,7 @@ def test_a_number_that_was_used_is_refused_unless_forced() -> None:
     result = refused(
         2, "hide", "secret.txt", "--key", "toy.npy", "-o", "b.png", "--number", 3, says="number 3 was used"
     )
-    assert "hint: --number 0 was not used yet" in result.err
+    assert "hint: --number 0 is unused" in result.err
     assert hidden("--number", 3, "--force-number", "--json", output="b.png").json["number"] == 3
 
 

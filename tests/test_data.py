@@ -97,7 +97,7 @@ def test_broken_and_small_files_are_reported_once_and_passed_over(
     for step in range(8):
         crops = pictures.batch(Noise.of(0, step, range(4)), 32)
         assert crops.shape == (4, 3, 32, 32)
-    assert sorted(record.getMessage().split(":")[0] for record in caplog.records) == ["passed over"] * 2
+    assert sorted(record.getMessage().split(":")[0] for record in caplog.records) == ["skipped"] * 2
     assert "broken.png is not a picture" in caplog.text
     assert "small.png is smaller than 32x32" in caplog.text
 

@@ -151,7 +151,7 @@ def test_draws_that_are_clipped_or_not_finite_are_passed_over(tiny):
 
 def test_a_generator_that_draws_nothing_else_is_given_up(tiny, monkeypatch):
     monkeypatch.setattr(glow2, "TRIES", 1)
-    with pytest.raises(WeightsError, match="nothing but clipped pictures"):
+    with pytest.raises(WeightsError, match="only clipped pictures"):
         tiny.sample(lambda n: np.full(n, 50.0), 64, 64)
 
 
@@ -343,7 +343,7 @@ def test_the_upscaler_restores_pictures_larger_than_the_cascade(tiny):
 def test_a_picture_too_large_to_tell_the_size_of_comes_back_smaller(tiny):
     pixels = np.zeros((50, 4094, 3), np.uint8)
     made = next(drafts(tiny, [Secret(b"", Picture(pixels))], [key_of()], asked(size=SMALL, travel="cascade")))
-    assert made.notes == ("a picture of at most 2047 pixels a side comes back",)
+    assert made.notes == ("the revealed picture will have at most 2047 pixels per side",)
     assert revealed(tiny, made.picture, key_of()).picture.pixels.shape == (25, 2047, 3)
 
 

@@ -85,7 +85,7 @@ def test_of_what_is_no_file_nothing_is_known() -> None:
     for key in ("-", "missing.npy", ".", "/dev/null", f"/dev/fd/{read}"):
         assert take(3, key) == take(3, key) == 3
         used_numbers.release([key], GROUP, 3)
-        with pytest.raises(UsageError, match="is no file"):
+        with pytest.raises(UsageError, match="that is not a file"):
             take(None, key)
     os.close(read)
     os.close(write)
@@ -111,7 +111,7 @@ def laid(kind: str) -> Path:
 def test_nothing_but_a_file_is_read_or_written(kind: str) -> None:
     place = laid(kind)
     for call in (take, lambda: take(7), lambda: used_numbers.numbers(["key.npy"], GROUP)):
-        with pytest.raises(FileError, match=r"cannot note the number in .*\.used: "):
+        with pytest.raises(FileError, match=r"cannot record the number in .*\.used: "):
             call()
     assert os.path.lexists(place)
     assert not Path("absent").exists()

@@ -108,7 +108,7 @@ def test_these_get_a_profile_that_littlecms_reads(name: str) -> None:
     assert colour.is_profile(made)
     assert colour.space(made) == "RGB"
     assert not colour.says_srgb(made)
-    assert colour.name(made) == {"P3": "Display P3", "BT.2020": "BT.2020"}.get(name, "RGB of its own kind")
+    assert colour.name(made) == {"P3": "Display P3", "BT.2020": "BT.2020"}.get(name, "custom RGB")
     assert made == colour.profile_of(DESCRIBED[name])
 
 

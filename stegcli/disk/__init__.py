@@ -1,1 +1,1 @@
-"""What lies under files: descriptors, drafts, locked folders, sets that appear together."""
+"""Helpers for `files`: descriptors, drafts, locks on folders, and sets of files that are written together."""

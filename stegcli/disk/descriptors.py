@@ -1,4 +1,4 @@
-"""The descriptors of this process: closed ones, those that a path means, and what libraries write to standard error."""
+"""File descriptors: reopening closed ones, paths that name one, and silencing libraries on standard error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 STANDARD = (0, 1, 2)
-MOST_LINKS = 40  # as the kernel has it
+MOST_LINKS = 40  # the kernel's limit
 _DESCRIPTOR = r"(?:/dev/fd|/proc/(?:self|thread-self)/fd)/(\d{1,9})"
 
 _silencing = threading.Lock()
@@ -21,20 +21,20 @@ _kept: tuple[int, TextIO | None, TextIO | None] | None = None
 
 
 def reopen_closed() -> None:
-    """Put /dev/null where standard input, output or error is closed. To be called before anything else is opened.
+    """Open /dev/null where standard input, output or error is closed. Call this before anything else is opened.
 
-    Otherwise the next file that is opened gets the number 0, 1 or 2, and a library that writes to standard error writes
-    into it. `sys.stdin`, `sys.stdout` and `sys.stderr` stay None, which tells whoever uses them.
+    Otherwise the next opened file would get descriptor 0, 1 or 2, and a library that writes to standard error would
+    write into that file. `sys.stdin`, `sys.stdout` and `sys.stderr` stay None, so that callers can notice.
     """
     for fd in STANDARD:
         try:
             os.fstat(fd)
         except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # open() gives the least free number: this one
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # open() returns the least free number: this one
 
 
 def behind(path: str | os.PathLike[str]) -> int | None:
-    """/dev/stdout, /dev/fd/3, a link to one of them -> the descriptor of this process that it means, else None."""
+    """/dev/stdout, /dev/fd/3, or a link to one -> the descriptor of this process that it names, else None."""
     try:
         name = Path(path)
         for _ in range(MOST_LINKS):
@@ -42,17 +42,17 @@ def behind(path: str | os.PathLike[str]) -> int | None:
             if found:
                 return int(found[1])
             name = name.parent / name.readlink()
-    except (OSError, ValueError):  # no link, or nothing there
+    except (OSError, ValueError):  # not a link, or no such path
         pass
     return None
 
 
 @contextlib.contextmanager
 def libraries_silenced() -> Iterator[None]:
-    """Keep away what C libraries write to descriptor 2; Python's `sys.stderr` still reaches the user.
+    """Discard what C libraries write to descriptor 2; Python's `sys.stderr` still reaches the user.
 
-    Threads may be inside at the same time: the first one to come turns descriptor 2 away, the last one to leave turns
-    it back. STEGO_DEBUG lets everything through.
+    Several threads may be inside at the same time: the first to enter redirects descriptor 2, the last to leave
+    restores it. With STEGO_DEBUG everything is shown.
     """
     if os.environ.get("STEGO_DEBUG"):
         yield
@@ -72,7 +72,7 @@ def _enter_silence() -> None:
             return
         try:
             saved = os.dup(2)
-        except OSError:  # standard error is closed: nobody hears anything
+        except OSError:  # standard error is closed: there is nothing to silence
             return
         null = os.open(os.devnull, os.O_WRONLY)
         before, ours = sys.stderr, None

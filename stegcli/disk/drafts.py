@@ -1,7 +1,7 @@
-"""A file that is complete on disk before it gets its name.
+"""Drafts: output files that are complete on disk before they get their name.
 
-It is first written without a name (Linux O_TMPFILE) and then linked into its folder: even `kill -9` leaves nothing
-behind. Where the system cannot do that, it is written under a hidden name first.
+A draft is first written without a name (Linux O_TMPFILE) and then linked into its folder, so that even `kill -9` leaves
+nothing behind. Where the system cannot do that, it is first written under a hidden name.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from stegcli.errors import FileError
 _NO_NAMELESS = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 Identity = tuple[int, int, int]
-"""Inode, size, time of the last change of content: links and renames leave all three."""
+"""Inode, size, and time of the last change of content; links and renames change none of them."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """What is to be written: where (`-` is standard output), which bytes, and who may read it."""
+    """A file to write: path (`-` is standard output), content, and mode."""
 
     path: Path
     data: bytes
@@ -31,17 +31,17 @@ class Output:
 
     @property
     def private(self) -> bool:
-        """Whether nobody else may read it: a key."""
+        """Whether only its owner may read it, as for a key."""
         return self.mode & 0o077 == 0
 
 
 def hidden(path: Path, name: str, suffix: str) -> Path:
-    """A short hidden name beside `path`: one made of its own could be too long."""
+    """A short hidden name beside `path`. A name derived from its own could be too long."""
     return path.parent / f".stego-{name}{suffix}"
 
 
 def identity(path: Path | int) -> Identity | None:
-    """What tells one file from another under the same name; None if there is none."""
+    """The identity of a file, which shows if another file has taken its name; None if there is no file."""
     try:
         found = os.fstat(path) if isinstance(path, int) else path.lstat()
     except OSError:
@@ -50,14 +50,14 @@ def identity(path: Path | int) -> Identity | None:
 
 
 class Draft:
-    """One output, complete on disk but without its name yet. `path` is no symbolic link."""
+    """One output, complete on disk but without its name yet. `path` must not be a symbolic link."""
 
     def __init__(self, output: Output):
         self.path = output.path
         self.name = secrets.token_hex(6)
         self._output = output
         self._fd = -1
-        self._part: Path | None = None  # the hidden name, while it has one
+        self._part: Path | None = None  # the hidden name, if it has one
 
     @property
     def identity(self) -> Identity:
@@ -87,16 +87,16 @@ class Draft:
             try:
                 self._fd = os.open(self.path.parent, os.O_TMPFILE | os.O_RDWR, self._output.mode)
                 return
-            except OSError as error:  # ENOENT: of a file system too old for the flag, or of the folder
+            except OSError as error:  # ENOENT: the file system does not know the flag, or the folder does not exist
                 if error.errno not in _NO_NAMELESS:
                     raise
         part = hidden(self.path, self.name, ".part")
-        # Created with its mode: the system takes the umask off, which could not be asked for without changing it.
+        # Created with its mode, so that the system applies the umask. Python cannot read the umask without changing it.
         self._fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, self._output.mode)
         self._part = part
 
     def publish(self, force: bool) -> None:
-        """Give it its name, in place of the file of that name only with `force`. Both are atomic."""
+        """Give the draft its name; with `force` it replaces an existing file. Both are atomic."""
         try:
             if force and os.path.lexists(self.path):
                 self._replace()
@@ -108,7 +108,7 @@ class Draft:
             raise cannot_write(self.path, error) from error
 
     def _replace(self) -> None:
-        if self._part is None:  # link() never replaces, rename() does: give it a name for an instant
+        if self._part is None:  # link() never replaces a file, rename() does: so it needs a name first
             part = hidden(self.path, self.name, ".part")
             self._link(part)
             self._part = part
@@ -116,7 +116,7 @@ class Draft:
         self._part = None
 
     def _appear(self, force: bool) -> None:
-        """Take a name that is free; whoever takes it meanwhile keeps it unless `force`."""
+        """Take a free name. If another process takes it meanwhile, raise FileError unless `force`."""
         try:
             self._link(self.path)
         except FileExistsError:
@@ -126,14 +126,14 @@ class Draft:
         except OSError as error:
             if self._part is None or error.errno not in NO_LINKS:
                 raise
-            os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # no links here: claim the name
+            os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # no links here: reserve the name
             self._replace()
 
     def _link(self, path: Path) -> None:
         if self._part is not None:
             os.link(self._part, path)
         else:
-            # Naming a dir_fd makes Python call linkat(), the only call that can name a file that has no name.
+            # With a dir_fd Python calls linkat(), the only call that can give a name to a nameless file.
             os.link(f"/proc/self/fd/{self._fd}", path, src_dir_fd=self._fd, follow_symlinks=True)
 
     def _discard(self) -> None:

@@ -1,4 +1,4 @@
-"""Locks on folders, so that what belongs together is written by one process at a time."""
+"""Locks on folders, so that only one process at a time writes a set of files there."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 PATIENCE = 10.0
-"""Seconds to wait for a folder that another process holds. Ours hold one for milliseconds."""
+"""Seconds to wait for a folder that another process has locked. stego itself locks a folder for milliseconds."""
 PAUSE = 0.002
 
 
 @contextlib.contextmanager
 def locked(folders: Iterable[Path], patience: float = PATIENCE) -> Iterator[None]:
-    """Hold the locks of these folders. Who else asks for one of them, thread or process, waits.
+    """Hold the locks of these folders. Other threads and processes that want one of them wait.
 
     The lock is flock() on the folder itself: it leaves no file behind and ends with its process, also under `kill -9`.
-    All are taken in one order, so that two never wait for each other. A folder that may not be read, and a file system
-    without such locks, are passed over. Raises FileError if another process holds a folder for longer than `patience`.
+    Locks are always taken in the same order, which prevents deadlocks. Folders that cannot be read and file systems
+    without such locks are skipped. Raises FileError if another process holds a folder for longer than `patience`.
     """
     with contextlib.ExitStack() as held:
         for fd, folder in _in_order(folders, held):
@@ -66,7 +66,7 @@ def _lock(fd: int, folder: Path, patience: float) -> None:
 
 
 def _unlock(fd: int) -> None:
-    """By name: closing would not do if a process that was forked meanwhile still holds a copy."""
+    """Unlock explicitly: closing is not enough if a process forked meanwhile still holds a copy of the descriptor."""
     if fcntl is not None:
         with contextlib.suppress(OSError):
             fcntl.flock(fd, fcntl.LOCK_UN)

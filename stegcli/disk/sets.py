@@ -1,10 +1,10 @@
-"""Files that belong together appear together, or none of them does: a key and its stego, the keys of several receivers.
+"""Sets of files that appear together or not at all, such as a key and its stego, or the keys of several receivers.
 
-No system call names several files at once. Therefore whoever publishes a set holds the locks of its folders, and first
-writes a journal, `.stego-UID.undo`: which names it takes, which files it will put there, and under which hidden names
-the files that these replace are kept. Whatever stops it, an error, Ctrl-C or `kill -9`, the journal tells how to go
-back: the process itself does so, or the next one that reads or writes in that folder. The set counts from the moment
-at which the journal's first word turns from `open` to `done`, by a single write.
+No system call names several files at once. Therefore a process that publishes a set locks its folders and first writes
+a journal, `.stego-UID.undo`. It lists the names to take, the files to put there, and the hidden names under which
+replaced files are kept. If the process is stopped by an error, Ctrl-C or `kill -9`, the journal says how to undo its
+steps: the process itself does so, or the next one that reads or writes in that folder. The set is published at the
+moment when a single write changes the journal's first word from `open` to `done`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOST_JOURNAL_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class _Step:
-    """One name that is taken: by which file, and under which hidden name the file that had it is kept."""
+    """One name to take: the file that gets it, and the hidden name under which a replaced file is kept."""
 
     path: Path
     new: Identity
@@ -55,12 +55,12 @@ def publish(drafts: Sequence[Draft], force: bool) -> None:
                     if force:
                         _keep(step)
                     draft.publish(force)
-        except OSError as error:  # of the journal, or of what is kept
+        except OSError as error:  # while writing the journal or keeping a replaced file
             raise cannot_write(folders[0], error) from error
 
 
 def mend(folder: Path) -> None:
-    """Take back what a killed process has left half published in a folder. It is cheap where there is nothing."""
+    """Undo a set that a killed process left half published in a folder. Fast if there is none."""
     if os.path.lexists(_journal(folder)):
         with locked([folder]):
             _mend(_real(folder))
@@ -71,7 +71,7 @@ def _real(folder: Path) -> Path:
 
 
 def _journal(folder: Path) -> Path:
-    """Each user has one: nobody else can be made to go back by it."""
+    """The path of this user's journal. Each user has one, so that nobody can make another user's process undo files."""
     return folder / f".stego-{os.geteuid() if hasattr(os, 'geteuid') else 0}.undo"
 
 
@@ -96,18 +96,18 @@ def _undone_unless_done(steps: Sequence[_Step], folder: Path) -> Iterator[None]:
 
 
 def _keep(step: _Step) -> None:
-    """A second, hidden name for the file that is about to be replaced."""
+    """Give a second, hidden name to the file that is about to be replaced."""
     with contextlib.suppress(FileNotFoundError):
         try:
             os.link(step.path, step.old, follow_symlinks=False)
         except OSError as error:
             if error.errno not in NO_LINKS:
                 raise
-            step.path.rename(step.old)  # without links it is gone for an instant
+            step.path.rename(step.old)  # without links the file is missing for an instant
 
 
 def _back(step: _Step) -> None:
-    """Undo one step, if the name is still as the step left it: what others wrote there meanwhile stays."""
+    """Undo one step, if the name still holds the step's file. A file that another process put there stays."""
     now = identity(step.path)
     with contextlib.suppress(OSError):
         if os.path.lexists(step.old) and now in (None, step.new):
@@ -123,7 +123,7 @@ def _clean(steps: Sequence[_Step], journal: Path) -> None:
 
 
 def _mend(folder: Path) -> None:
-    """Under the folder's lock: whoever wrote a journal that lies there is dead."""
+    """`mend` under the lock of the folder: the process that wrote the journal has ended."""
     journal = _journal(folder)
     try:
         fd = os.open(journal, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
@@ -144,7 +144,7 @@ def _mend(folder: Path) -> None:
 
 
 def _parse(text: bytes, folder: Path) -> list[_Step]:
-    """A journal that was cut short comes from before the first step: there is nothing to undo."""
+    """Journal -> steps. A truncated journal was written before the first step, so there is nothing to undo."""
     try:
         steps = []
         for path, new, name in json.loads(text):
@@ -158,7 +158,7 @@ def _parse(text: bytes, folder: Path) -> list[_Step]:
 
 
 def undo(paths: Sequence[tuple[Path, Identity]]) -> None:
-    """Remove files that were published, if they are still those."""
+    """Remove published files, unless other files have taken their names."""
     for path, ours in paths:
         if identity(path) == ours:
             with contextlib.suppress(OSError):

@@ -1,11 +1,10 @@
 """Key files, and all randomness that sender and receiver share.
 
-A key is 32 secret bytes plus the names of the method and weights that they belong to. Everything keyed
-(masks, permutations, encryption keys) is derived from it by HKDF-SHA256 (RFC 5869) under a name, and
-expanded by the ChaCha20 keystream (RFC 8439). Covers are drawn from 16 bytes that the keys of several
-receivers may have in common. Floats and normals are made from the keystream's integers by
-formulas that use only operations IEEE 754 rounds exactly (+, -, *, /, sqrt), so that they are the same bits
-on every machine. No library generator takes part: those may change from one version to the next.
+A key is 32 secret bytes plus the names of the method and weights that they are for. All masks, permutations and
+encryption keys are derived from it by HKDF-SHA256 (RFC 5869) under a name, and expanded by the ChaCha20 keystream
+(RFC 8439). Covers are drawn from 16 bytes that the keys of several receivers may share. Floats and normals are computed
+from the keystream's integers with only those operations that IEEE 754 rounds exactly (+, -, *, /, sqrt), so they have
+the same bits on every machine. No library generator is used, since those may change from one version to the next.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from stegcli.keys.passphrase import COST_FIELDS, COSTS, KDF, SALT_BYTES, Costs, 
 from stegcli.keys.stream import Stream
 
 DERIVATION = 1
-"""Of what is derived from a key: it stands in every label. Another format of the file changes nothing in it."""
+"""Version of the derivation from a key; part of every label. It does not depend on the format of the key file."""
 SECRET_BYTES = 32
 GROUP_BYTES = 16
 MAX_FILE_BYTES = 4096
@@ -37,19 +36,19 @@ FIELDS: record.Fields = [
     ("method", "|S32"),
     ("weights", "|S64"),
     ("secret", "|u1", (SECRET_BYTES,)),
-    ("shares", "|u1"),  # 1 if covers are drawn from the group that follows, which other keys have too
+    ("shares", "|u1"),  # 1 if covers are drawn from the following group, which other keys share
     ("group", "|u1", (GROUP_BYTES,)),
-    *COST_FIELDS,  # kdf: "random", or "argon2id" with what made the secret of a passphrase
+    *COST_FIELDS,  # kdf: "random", or "argon2id" with the costs of deriving the secret from a passphrase
 ]
 RECORD = np.dtype(FIELDS)
 
 
 @dataclass(frozen=True)
 class Key:
-    """The 32 secret bytes shared by sender and receiver, and what they are for.
+    """The 32 secret bytes shared by sender and receiver, and the method and weights that they are for.
 
-    salt, costs: of the passphrase that it was made from. group: what its covers are drawn from, if that is not its own
-    secret (`beside`). A key has at most one of the two: ValueError.
+    salt, costs: of the passphrase that the key was derived from. group: the bytes that its covers are drawn from, if
+    not from its own secret (`beside`). ValueError if a key has both a salt and a group.
     """
 
     method: str
@@ -74,13 +73,13 @@ class Key:
         return Stream(self.derive(purpose, number))
 
     def message(self, nonce: bytes) -> Key:
-        """Nonce of one message -> the key that all of that message is derived from, and nothing of any other."""
+        """Nonce of one message -> the key from which everything for this message, and for no other, is derived."""
         return Key(self.method, self.weights, self.derive("message", int.from_bytes(nonce, "big")))
 
     def cover_secret(self) -> bytes:
-        """The 16 bytes that covers are drawn from: the group's, else derived from the key.
+        """The 16 bytes that covers are drawn from: the group, or else bytes derived from the key.
 
-        They may be handed to other receivers: HKDF's output tells nothing of the key, nor of any other output.
+        They may be given to other receivers: HKDF's output reveals nothing about the key or any other output.
         """
         return self.derive("covers", length=GROUP_BYTES) if self.group is None else self.group
 
@@ -89,7 +88,7 @@ class Key:
         return Stream(_expand(self.cover_secret(), self.method, purpose, number))
 
     def save(self, path: str | os.PathLike[str], force: bool = False) -> None:
-        """Write the key as one `.npy` record with mode 0600. Raises FileError if it exists and not `force`."""
+        """Write the key as one `.npy` record with mode 0600. Raises FileError if the file exists, without `force`."""
         files.write(path, self.to_bytes(), force=force, mode=0o600)
 
     def to_bytes(self) -> bytes:
@@ -121,10 +120,10 @@ def generate(method: str, weights: str) -> Key:
 
 
 def beside(key: Key) -> Key:
-    """Key -> a fresh one that draws the same covers, and reads nothing of the other's messages.
+    """Key -> a fresh key that draws the same covers but cannot read the other's messages.
 
-    It is sound because the two share `cover_secret` alone: that tells nothing of either key, and nothing that hides a
-    message is derived from it. That there is a message each of them can see: they know the cover.
+    The two keys share only `cover_secret`. It reveals nothing about either key, and nothing that hides a message is
+    derived from it. Since both receivers know the cover, each can see that the other has a message.
     """
     return Key(key.method, key.weights, secrets.token_bytes(SECRET_BYTES), group=key.cover_secret())
 
@@ -136,15 +135,15 @@ def from_passphrase(method: str, weights: str, passphrase: str, salt: bytes | No
 
 
 def load(path: str | os.PathLike[str], ask: Callable[[], str] | None = None) -> Key:
-    """Read a key file; ask: for the passphrase of a wrapped one.
+    """Read a key file. ask: asks for the passphrase of a wrapped key.
 
-    Raises FileError if it is missing, damaged, of another format, or wrapped and there is nobody to ask.
+    Raises FileError if the file is missing, damaged, of another format, or wrapped without `ask`.
     """
     return from_bytes(unwrapped(files.read(path, "key", limit=MAX_FILE_BYTES), path, ask), path)
 
 
 def unwrapped(data: bytes, path: str | os.PathLike[str], ask: Callable[[], str] | None) -> bytes:
-    """The bytes of a key file, wrapped or not -> those that hold the key."""
+    """The bytes of a key file, wrapped or not -> the bytes of the unwrapped key file."""
     if not is_wrapped(data):
         return data
     if ask is None:
@@ -153,12 +152,12 @@ def unwrapped(data: bytes, path: str | os.PathLike[str], ask: Callable[[], str] 
 
 
 def from_bytes(data: bytes, path: str | os.PathLike[str]) -> Key:
-    """The bytes of a key file -> Key. Raises FileError if they are not those of one."""
+    """The bytes of a key file -> Key. Raises FileError if they are not a key file."""
     return from_record(record.parse(data, path, FIELDS, None), path)
 
 
 def from_record(held: np.ndarray, path: str | os.PathLike[str]) -> Key:
-    """The record of a key file -> Key. Raises FileError if no `to_bytes` made it."""
+    """The record of a key file -> Key. Raises FileError if `to_bytes` cannot have made it."""
     try:
         method, weights = held["method"].item().decode(), held["weights"].item().decode()
     except UnicodeDecodeError as error:

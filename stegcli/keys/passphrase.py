@@ -1,4 +1,4 @@
-"""A passphrase -> 32 bytes, slowly; and files that open with a passphrase only."""
+"""Slow derivation of 32 bytes from a passphrase, and key files encrypted with a passphrase."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from stegcli.keys import record
 KDF = b"argon2id"
 SALT_BYTES, NONCE_BYTES = 16, 12
 MOST_KIB, MOST_PASSES, MOST_LANES = 1 << 20, 16, 16
-"""What a file may ask for: a gibibyte, some seconds."""
+"""The most that a file may demand: one gibibyte, and some seconds."""
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What one guess costs: memory in KiB, passes over it, lanes that may run side by side."""
+    """The cost of one guess: memory in KiB, passes over it, lanes that may run in parallel."""
 
     memory: int = 1 << 18
     passes: int = 3
@@ -31,13 +31,13 @@ class Costs:
 
     @property
     def bearable(self) -> bool:
-        """Whether Argon2 takes them, and this machine should."""
+        """Whether Argon2 accepts these costs, and they are within our limits."""
         memory, passes, lanes = self.memory, self.passes, self.lanes
         return 8 * lanes <= memory <= MOST_KIB and 1 <= passes <= MOST_PASSES and 1 <= lanes <= MOST_LANES
 
 
 COSTS = Costs()
-"""256 MiB and three passes: four times the memory that RFC 9106 recommends where memory is scarce."""
+"""256 MiB and three passes: four times the memory that RFC 9106 recommends for machines with little memory."""
 
 COST_FIELDS: record.Fields = [
     ("kdf", "|S16"),
@@ -47,14 +47,14 @@ COST_FIELDS: record.Fields = [
     ("salt", "|u1", (SALT_BYTES,)),
 ]
 FIELDS: record.Fields = [("version", "<u2"), *COST_FIELDS, ("nonce", "|u1", (NONCE_BYTES,))]
-"""Of a wrapped file; behind them `sealed`, as long as it is."""
+"""The fields of a wrapped file; the field `sealed`, of any length, follows them."""
 
 
 def stretch(passphrase: str, salt: bytes, costs: Costs = COSTS) -> bytes:
     """Passphrase and salt -> 32 bytes, by Argon2id (RFC 9106).
 
-    The passphrase counts as its Unicode normal form C in UTF-8: one that looks the same is the same, whichever keyboard
-    it comes from. Raises FileError where the cryptography package lacks Argon2id.
+    The passphrase is used in Unicode normal form C and UTF-8, so that the same text from different keyboards gives the
+    same bytes. Raises FileError if the cryptography package lacks Argon2id.
     """
     if len(salt) != SALT_BYTES:
         raise ValueError(f"salt has {len(salt)} bytes, not {SALT_BYTES}")
@@ -66,9 +66,9 @@ def stretch(passphrase: str, salt: bytes, costs: Costs = COSTS) -> bytes:
 
 
 def wrap(content: bytes, passphrase: str, costs: Costs = COSTS) -> bytes:
-    """The bytes of a key file -> those of a `.npy` record that opens with the passphrase only.
+    """The bytes of a key file -> the bytes of a `.npy` record that only the passphrase opens.
 
-    What lies inside, method and weights too, is sealed by ChaCha20-Poly1305; everything before it is authenticated.
+    The content, with method and weights, is encrypted by ChaCha20-Poly1305; everything before it is authenticated.
     """
     salt, nonce = secrets.token_bytes(SALT_BYTES), secrets.token_bytes(NONCE_BYTES)
     sealed_bytes = len(content) + 16
@@ -83,13 +83,13 @@ def wrap(content: bytes, passphrase: str, costs: Costs = COSTS) -> bytes:
 
 
 def is_wrapped(data: bytes) -> bool:
-    """Whether these are the bytes of a file that `wrap` made, damaged or not."""
+    """Whether these bytes are a file from `wrap`, damaged or not."""
     fields = record.fields_of(data)
     return fields is not None and fields[:-1] == FIELDS
 
 
 def unwrap(data: bytes, passphrase: str, path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a wrapped file -> those inside. Raises FileError for another passphrase, and if it is damaged."""
+    """The bytes of a wrapped file -> its content. Raises FileError for a wrong passphrase or a damaged file."""
     held = record.parse(data, path, FIELDS, ("sealed", "|u1", 1))
     costs = Costs(int(held["memory"]), int(held["passes"]), int(held["lanes"]))
     if held["kdf"].item() != KDF or not costs.bearable:

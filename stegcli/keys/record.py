@@ -1,7 +1,7 @@
-"""`.npy` files that hold one record of known fields, read without trusting a byte of them.
+"""`.npy` files with one record of known fields, read safely from untrusted bytes.
 
-numpy's own reader makes whatever type a header names before anyone can look at it. Here the header is a literal that
-must name exactly the fields that are expected, in their order and types; only then numpy is asked.
+numpy's own reader creates any type that the header names. Here the header is first parsed as a literal that must name
+exactly the expected fields, with their order and types; only then numpy reads the record.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from stegcli.errors import FileError
 
 VERSION = 2
-"""Of key files. The first field of every one, so that a stego can tell what it does not read."""
+"""Version of the format of key files. It is the first field, so that every version of stego can check it."""
 MAGIC = b"\x93NUMPY\x01\x00"
 MOST_HEADER_BYTES = 2048
 Fields = list[tuple[Any, ...]]
@@ -31,7 +31,7 @@ def to_bytes(held: np.ndarray) -> bytes:
 
 
 def fields_of(data: bytes) -> Fields | None:
-    """The bytes of a `.npy` file -> the fields of its one record; None for whatever else they are."""
+    """The bytes of a `.npy` file -> the fields of its single record; None for any other bytes."""
     found = _header(data)
     return found[0] if found else None
 
@@ -39,8 +39,8 @@ def fields_of(data: bytes) -> Fields | None:
 def parse(data: bytes, path: str | os.PathLike[str], fields: Fields, last: tuple[str, str, int] | None) -> np.ndarray:
     """The bytes of a key file -> its record.
 
-    fields: name, type and perhaps shape of each. last: one more, by name, type and number of dimensions; its shape is
-    the file's. Raises FileError if they are anything else, or of another format.
+    fields: name, type and optional shape of each. last: name, type and number of dimensions of one more field, whose
+    shape the file gives. Raises FileError if the bytes are not such a record, or have another format version.
     """
     found = _header(data)
     if found is None:
@@ -63,7 +63,7 @@ def damaged(path: str | os.PathLike[str]) -> FileError:
 
 
 def _header(data: bytes) -> tuple[Fields, int] | None:
-    """-> the fields, and where the record begins."""
+    """Returns the fields, and the offset of the record."""
     start = 10 + int.from_bytes(data[8:10], "little")
     if data[:8] != MAGIC or start > min(len(data), MOST_HEADER_BYTES):
         return None
@@ -79,7 +79,7 @@ def _header(data: bytes) -> tuple[Fields, int] | None:
 
 
 def _is_last(found: Fields, last: tuple[str, str, int] | None) -> bool:
-    """Whether what stands behind the known fields is the one more that may: of any shape, if it has an end."""
+    """Whether the field after the known ones is the allowed last one, of any shape of bounded size."""
     if last is None:
         return not found
     if len(found) != 1 or len(found[0]) != 3:

@@ -1,8 +1,8 @@
 """A seed -> numbers that are the same on every machine.
 
-The ChaCha20 keystream (RFC 8439) gives integers. Floats and normals are made from these by formulas that use only
-operations IEEE 754 rounds exactly (+, -, *, /, sqrt). No library generator takes part: those may change from one
-version to the next.
+The ChaCha20 keystream (RFC 8439) gives integers. Floats and normals are computed from these with only those operations
+that IEEE 754 rounds exactly (+, -, *, /, sqrt). No library generator is used, since those may change from one version
+to the next.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 class Stream:
     """A 32-byte seed -> an endless, platform-independent sequence of numbers.
 
-    The ChaCha20 keystream with zero nonce, read as little-endian 64-bit words. Each call goes on where the
-    one before stopped, so the order of calls is part of what sender and receiver share.
+    The ChaCha20 keystream with zero nonce, read as little-endian 64-bit words. Each call continues where the last one
+    stopped, so sender and receiver must make the same calls in the same order.
     """
 
     def __init__(self, seed: bytes):
@@ -34,7 +34,7 @@ class Stream:
         return np.unpackbits(np.frombuffer(self.bytes((n + 7) // 8), np.uint8))[:n]
 
     def integers(self, n: int, bound: int) -> np.ndarray:
-        """n exactly uniform integers in [0, bound), int64: words past the last multiple of `bound` are drawn anew."""
+        """n exactly uniform integers in [0, bound), int64. Words past the last multiple of `bound` are drawn again."""
         last = 2**64 - 2**64 % bound - 1
         accepted = np.empty(0, np.uint64)
         while len(accepted) < n:

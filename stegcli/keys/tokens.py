@@ -1,8 +1,8 @@
-"""A key file that serves one stego only: an ordinary key, and behind it z, as large as the message or the stego.
+"""Key files for one stego only: an ordinary key followed by z, an array as large as the message or the stego.
 
-z depends on the message, so this file *carries* it: whoever has it and the stego reads the message. Two uses: the
-lossless INN in its paper's form, where z is the other half of the bijection; and glow2's cascade with several
-receivers, where z is the receiver's token.
+z depends on the message, so this file carries a part of it: anyone with the file and the stego can read the message.
+There are two uses. In the paper's form of lossless-inn, z is the second output of the bijection. In glow2's cascade
+with several receivers, z is the receiver's token.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def to_bytes(key: Key, z: np.ndarray) -> bytes:
 
 
 def load(path: str | os.PathLike[str], ask: Callable[[], str] | None = None) -> tuple[Key, np.ndarray | None]:
-    """A key file, with z or without -> the key, and z. ask: for the passphrase of a wrapped one. Raises FileError."""
+    """A key file -> the key, and z or None. ask: asks for the passphrase of a wrapped key. Raises FileError."""
     data = keys.unwrapped(files.read(path, "key"), path, ask)
     found = record.fields_of(data)
     if not found or found[-1][:1] != LAST[:1]:

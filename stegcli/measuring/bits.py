@@ -1,9 +1,8 @@
-"""How good a method is on real pictures, beside plain LSB replacement at the same payload and the limit.
+"""Measures a bit method on real pictures, next to plain LSB replacement at the same payload and the PSNR limit.
 
-Every figure comes from files: the stego is encoded, decoded and revealed, as a receiver would. What only one method can
-be asked is in its own `measure` module:
-
-    parts(method, covers, seed)   name -> what measures it
+Every figure comes from files: the stego is encoded, decoded and revealed, as by a receiver. A method's own `measure`
+module may add measurements:
+    parts(method, covers, seed)   name -> function that measures it
     tables(figures)               title, columns, rows
 """
 
@@ -31,7 +30,7 @@ COLUMNS = [
     "bits right before code", "exact", "hide s", "reveal s",
 ]  # fmt: skip
 DEFAULT_PAYLOADS = (0.1, 1.0, float("inf"))
-TOLERANCE = 0.05  # dB within which two methods are called even
+TOLERANCE = 0.05  # dB; smaller differences count as equal
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,8 @@ def evaluate(
 ) -> dict[str, Any]:  # fmt: skip
     """Hide random payloads (bits per pixel; inf is the capacity) in every cover with every set of weights.
 
-    size: (width, height) of a cut from the covers' centre. options: an instance of the method's `about.evaluate`; no
-    bit method has any yet. Returns means over covers, as JSON would hold them.
+    size: (width, height) to which covers are cropped at the centre. options: an instance of `about.evaluate`; no bit
+    method has options yet. Returns means over covers, ready for JSON.
     """
     channels = [channel.parse(a) for a in attacks or []]
     pictures = load_pictures(covers, limit, "cover", lambda p: _cut(p, size))
@@ -91,7 +90,7 @@ def rows(result: dict[str, Any]) -> list[list[str]]:
 
 
 def tables(result: dict[str, Any]) -> list[tuple[str, list[str], list[list[str]]]]:
-    """Title, columns and rows of what was measured of this method alone."""
+    """Title, columns and rows of the method's own measurements."""
     found = []
     for name, figures in result["measured"].items():
         special = methods.module(result["method"], "measure")
@@ -100,7 +99,7 @@ def tables(result: dict[str, Any]) -> list[tuple[str, list[str], list[list[str]]
 
 
 def verdicts(result: dict[str, Any]) -> list[str]:
-    """One sentence a row: who wins against plain LSB replacement, and by how much."""
+    """One sentence per row: the comparison with plain LSB replacement."""
     return [_verdict(r) for r in result["rows"] if r["psnr"] is not None]
 
 
@@ -152,7 +151,7 @@ def _trial(
 
 
 def lsb_replacement(cover: np.ndarray, bits: int, rng: np.random.Generator) -> np.ndarray:
-    """The twenty-line method: random places, their lowest bits replaced by the message's."""
+    """The baseline: the lowest bits at random places are replaced by message bits."""
     stego = cover.reshape(-1).copy()
     places = rng.permutation(len(stego))[:bits]
     stego[places] = (stego[places] & 254) | rng.integers(0, 2, len(places), np.uint8)

@@ -1,10 +1,9 @@
-"""How well a method brings pictures through.
+"""Measures how well a method transmits pictures.
 
-Every figure comes from files: the stego is encoded, attacked, decoded and revealed, as on its way to a receiver. What
-only one method can be asked is in its own `measure` module:
-
-    PAPER, forms(method)                          the paper's PSNR by attack; ways in which a picture travels
-    parts(method, secrets, attacks, size, seed)   name -> what measures it
+Every figure comes from files: the stego is encoded, attacked, decoded and revealed, as on the way to a receiver. A
+method's own `measure` module adds measurements:
+    PAPER, forms(method)                          the paper's PSNR by attack; forms in which a picture travels
+    parts(method, secrets, attacks, size, seed)   name -> function that measures it
     tables(figures)                               title, columns, rows
 """
 
@@ -31,21 +30,21 @@ from stegcli.pictures.channel import Channel
 from stegcli.pictures.image import Picture
 
 SIDE = 128
-"""Of every secret, as in the paper of glow2."""
+"""Side of every secret in pixels, as in the paper of glow2."""
 ATTACKS = ("png", "jpeg:90", "jpeg:80", "jpeg:40")
 COLUMNS = [
     "weights", "attack", "form", "capacity", "sent", "came back", "PSNR", "worst", "paper", "SSIM", "worst", "hide s",
     "reveal s",
 ]  # fmt: skip
 COVER_COLUMN = "cover PSNR"
-"""Behind the others, for methods whose stegos have a cover."""
+"""The last column, for methods whose stegos have a cover."""
 Tick = Callable[[float, float], None]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One secret that came back. psnr: inf if nothing was lost. sent: bytes, None for a picture's latents. cover_psnr:
-    of the stego, None if it has no cover."""
+    """One revealed secret. psnr: inf if nothing was lost. sent: number of bytes, None for a picture's latents.
+    cover_psnr: of the stego to its cover, None without a cover."""
 
     psnr: float
     ssim: float
@@ -60,15 +59,15 @@ def evaluate(
     limit: int | None = None, size: tuple[int, int] | None = None, seed: int = 0, device: str = "auto",
     options: Any = None, tick: Tick = lambda done, left: None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Hide every secret in every form, for every attack and with every set of weights; and measure what else there is.
+    """Hide every secret in every form, for every attack, with all weights; and run the method's own measurements.
 
-    attacks: besides png. size: (width, height) of the stegos. options: an instance of the method's `about.evaluate`; no
-    such method has any yet. Returns means over secrets, as JSON would hold them.
+    attacks: in addition to png. size: (width, height) of the stegos. options: an instance of `about.evaluate`; no
+    picture method has options yet. Returns means over secrets, ready for JSON.
     """
     channels = list(dict.fromkeys(channel.parse(a) for a in (["png", *attacks] if attacks else ATTACKS)))
     loaded = {name: _picture_method(method, name, device) for name in weights or _all_weights(method)}
     for one, attack in itertools.product(loaded.values(), channels):
-        one.capacity(_request(one, attack, "auto", size))  # what is not to be had is refused before any work
+        one.capacity(_request(one, attack, "auto", size))  # impossible requests fail before any work
     pictures = load_pictures(secrets, limit, "secret", _square)
     benches = {name: _Bench(one, name, pictures, channels, size, seed) for name, one in loaded.items()}
     progress = _Progress(sum(b.steps for b in benches.values()), tick)
@@ -106,19 +105,19 @@ def _picture_method(method: str, name: str, device: str) -> Method:
 
 
 def _request(method: Method, attack: Channel, form: str, size: tuple[int, int] | None) -> Request:
-    """What is asked for in one row: how the secret travels, and what the stego must survive."""
+    """The request for one row: the form of the secret, and the channel to survive."""
     return Request(survive=(attack,), options=method.about.hide(travel=form, size=size))
 
 
 def _square(picture: Picture) -> Picture:
-    """The middle of a picture, as large as it goes, at SIDE x SIDE."""
+    """The largest square in the middle of a picture, resized to SIDE x SIDE."""
     side = min(picture.height, picture.width)
     top, left = (picture.height - side) // 2, (picture.width - side) // 2
     return Picture(image.resized(picture.pixels[top : top + side, left : left + side], SIDE, SIDE))
 
 
 class _Progress:
-    """Counts steps, and tells whoever waits."""
+    """Counts steps and reports them to `tick`."""
 
     def __init__(self, steps: int, tick: Tick):
         self.steps, self.done, self.tick, self.started = steps, 0, tick, time.monotonic()
@@ -130,7 +129,7 @@ class _Progress:
 
 
 class _Bench:
-    """One set of weights, and all that it is measured with."""
+    """One set of weights, and everything needed to measure it."""
 
     def __init__(
         self, method: Method, name: str, secrets: list[Picture], attacks: list[Channel],
@@ -148,11 +147,11 @@ class _Bench:
         return len(self.plan) * len(self.secrets) + len(self.parts)
 
     def rows(self, progress: _Progress) -> list[dict[str, Any]]:
-        """How well the secrets come back: a row for each attack and form."""
+        """The quality of the revealed secrets: one row for each attack and form."""
         return [self._figures(attack, form, progress) for attack, form in self.plan]
 
     def measured(self, progress: _Progress) -> dict[str, Any]:
-        """What the method alone can be asked."""
+        """The method's own measurements."""
         found = {}
         with inference():
             for name, part in self.parts.items():
@@ -173,7 +172,7 @@ class _Bench:
 
 
 def _trial(method: Method, secret: Picture, key: Key, request: Request, rng: np.random.Generator) -> Trial | None:
-    """None if the secret did not come back: of bytes, all of them."""
+    """Hide, attack and reveal one secret. None if it did not come back; bytes must come back completely."""
     started = time.monotonic()
     try:
         hidden = api.hide(replace(request, secrets=(Secret(image.encode(secret), secret),), keys=(key,)), method)
@@ -186,7 +185,7 @@ def _trial(method: Method, secret: Picture, key: Key, request: Request, rng: np.
     seconds = time.monotonic() - hid
     if revealed.picture is None:
         return None
-    back = image.resized(revealed.picture.pixels, secret.width, secret.height)  # it may have come back smaller
+    back = image.resized(revealed.picture.pixels, secret.width, secret.height)  # the revealed picture may be smaller
     psnr, sent = metrics.psnr(secret.pixels, back), hidden.draft.exact[0]
     if sent is not None and (revealed.data != sent or psnr != hidden.psnrs[0]):
         return None
@@ -216,7 +215,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _finite(value: Any) -> Any:
-    """Figures, however deep -> the same, those that are no numbers None: JSON has no name for them."""
+    """Nested figures -> the same with None for NaN and infinity, which JSON lacks."""
     if isinstance(value, dict):
         return {name: _finite(v) for name, v in value.items()}
     return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,14 +1,14 @@
-"""The block flow: a picture's bands as JPEG sees them, coarse to fine, each given coarser ones alone.
+"""The block flow: bands of a picture in JPEG's own basis, from coarse to fine, each conditioned on coarser bands only.
 
     x (b, 3, h, w) in [0, 1]  ->  YCbCr  ->  DCT of each 8x8 block  ->  luminance of frequencies below 4 makes a picture
-    of half the size, colours below 2 one of a quarter: these become Haar details; frequencies above lie in rings, each
-    given the coarser ones, colours all luminance too  ->  z (b, 3, h, w)
+    of half the size, colours below 2 one of a quarter: these become Haar details; higher frequencies form rings, each
+    conditioned on the coarser ones, and colours also on all luminance  ->  z (b, 3, h, w)
 
-Ring k holds the frequencies (u, v) with max(u, v) = k. Nearly every picture was a JPEG once, and its blocks are to be
-found in it for ever: frequencies that were rounded to nothing, the same ones all over it. In JPEG's own basis that is a
-matter of single numbers; Haar details would have to know it of sums over whole blocks. And what a JPEG file of a
-picture will do to a latent of a ring, it does to that latent's coefficient alone. Coarser frequencies are hardly ever
-rounded to nothing, and how they go on from block to block matters more: there Haar details are as good.
+Ring k holds the frequencies (u, v) with max(u, v) = k. Nearly every training picture was a JPEG once, and the same
+frequencies were rounded to zero in all its blocks. In JPEG's basis this concerns single numbers; in Haar details it
+would concern sums over whole blocks. Also, JPEG compression of a picture changes a latent of a ring only through that
+latent's own coefficient. Coarser frequencies are rarely rounded to zero, and their continuity from block to block
+matters more: there Haar details work as well.
 
 References: Wavelet Flow (Yu, Derpanis, Brubaker, 2020), for flows from coarse to fine. Smaller pictures from the low
 frequencies of blocks: Changing the scale of images in the DCT domain (Dugad, Ahuja, 2001).
@@ -31,17 +31,18 @@ from stegcli.nn.wavelet import COLOUR_DETAILS, Band, Pyramid, append_haar, base_
 
 BLOCK = 8
 LOW = {"y": 4, "c": 2}
-"""Frequencies below make the smaller picture, its blocks of so many samples a side."""
+"""Frequencies below this make the smaller picture, whose blocks have this side in samples."""
 PLANES = {"y": slice(0, 1), "c": slice(1, 3)}
 SPREADS = {
     "y": (1.0, 0.28, 0.19, 0.14, 0.115, 0.093, 0.073, 0.056),
     "c": (0.3, 0.061, 0.037, 0.027, 0.022, 0.019, 0.0146, 0.0107),
 }
-"""Of the coefficients of each ring in textures; first of the blocks' means. Only where scales begin."""
+"""Standard deviations of the coefficients of each ring in textures, after that of the blocks' means. Training starts
+from these scales."""
 
 
 def rings(kind: str) -> range:
-    """Of luminance (y) or colours (c), from the finest."""
+    """The rings of luminance (y) or colours (c), the finest first."""
     return range(BLOCK - 1, LOW[kind] - 1, -1)
 
 
@@ -76,8 +77,8 @@ def _from_blocks(coefficients: Tensor, basis: Tensor) -> Tensor:
 class BlockFlow(Pyramid):
     """The pyramid with rings of 8x8 blocks in place of the first octave of luminance and the first two of colours.
 
-    octaves: how many of Haar details from the third on. width, features: of the nets of the rings, and what they keep
-    of their context; coarse_width, coarse_features: the same of Haar details. base_width, base_steps: of the base.
+    octaves: number of octaves of Haar details, from the third on. width, features: of the nets of the rings, and of
+    their contexts; coarse_width, coarse_features: the same for Haar details. base_width, base_steps: of the base flow.
     heat: see `Pyramid`.
     """
 
@@ -151,7 +152,7 @@ class BlockFlow(Pyramid):
         for kind in "yc":
             for k in reversed(rings(kind)):
                 name = f"{kind}{BLOCK - k}"
-                # Rings that are not there yet are told of as zeros, and not looked at.
+                # Rings that are not decoded yet are zeros here; the context does not use them.
                 found = self.flow(name).inverse(parts[name], self._around_ring(kind, k, self._tell(coefficients)))
                 coefficients[:, PLANES[kind], ring(k)] = found.view(len(z), -1, len(ring(k)), *found.shape[2:])
         return self._mix(_from_blocks(coefficients, self.basis), self.uncolour) + 0.5
@@ -167,7 +168,7 @@ class BlockFlow(Pyramid):
         return torch.cat([seen, cues(seen)[0]], dim=1)
 
     def _tell(self, coefficients: Tensor) -> Tensor:
-        """Coefficients -> what nets are told of each: itself and its energies, (b, 3 planes, 64, 3, h/8, w/8)."""
+        """Coefficients -> inputs of the nets: each coefficient and its energies, (b, 3 planes, 64, 3, h/8, w/8)."""
         usual = [SPREADS[kind][max(divmod(i, BLOCK))] for kind in "ycc" for i in range(BLOCK * BLOCK)]
         spreads = coefficients.new_tensor(usual).view(-1, 1, 1)
         u = coefficients.flatten(1, 2) / spreads
@@ -175,7 +176,7 @@ class BlockFlow(Pyramid):
         return told.view(len(told), 3, BLOCK * BLOCK, *told.shape[2:])
 
     def _around_ring(self, kind: str, k: int, told: Tensor) -> Tensor:
-        """What ring k of luminance or colours is conditioned on."""
+        """The context of ring k of luminance or colours."""
         if kind == "y":
             return told[:, 0, coarser(k)].flatten(1, 2)
         return torch.cat([told[:, 0].flatten(1, 2), told[:, 1:, coarser(k)].flatten(1, 3)], dim=1)

@@ -1,12 +1,12 @@
-"""What coarse content says of the details that it lacks, in numbers that a small network would find hard to make.
+"""Cues: statistics of coarse content that predict the missing finer details, and that small networks learn badly.
 
-Two things carry over from one scale of a picture to the next, whatever it shows: how busy it is at a place and in which
-direction, and how its colours follow its luminance. Both are averages of products over windows. As ready numbers they
-hold for surfaces never trained on, where what a network has learnt of products does not.
+Two properties carry over from one scale of a picture to the next: the local energy in each direction, and the relation
+of colours to luminance. Both are averages of products over windows. Computed explicitly, they also hold for surfaces
+outside the training data, where products that a network has learnt to approximate do not.
 
 References: energies of coarse coefficients as the scale of fine ones: Scale mixtures of Gaussians and the statistics of
 natural images (Wainwright, Simoncelli, 2000). Colours from luminance: Predicting chroma from luma in AV1 (Trudeau,
-Egge, Barr, 2018), where the encoder tells the factor; here it is estimated from the coarser scale.
+Egge, Barr, 2018), where the encoder sends the factor; here it is estimated from the coarser scale.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 WINDOWS = (5, 15)
 """Sides of the neighbourhoods, in positions of the coarse content."""
 FLOOR = 1e-3
-"""Added to energies: the square of two grey levels of luminance. Below it, content is rounding and a mild JPEG."""
+"""Added to energies: the square of two grey levels of luminance. Smaller energies come from rounding and mild JPEG."""
 MOST = 6.0
 """Factors lie in (-MOST, MOST)."""
 SLOPES = (
@@ -37,8 +37,8 @@ PREDICTED = 6 * len(WINDOWS)
 
 
 def cues(seen: Tensor) -> tuple[Tensor, Tensor]:
-    """Luminance and two colours (b, 3, h, w), of order 1 -> cues (b, CUES, h, w), and by how much details of the
-    colours change with those of luminance in each window: (b, windows, 2, h, w)."""
+    """Luminance and two colours (b, 3, h, w), of order 1 -> cues (b, CUES, h, w), and the factors from details of
+    luminance to details of each colour in each window, (b, windows, 2, h, w)."""
     curves = _differences(seen, CURVES)
     luminance, colours = curves[:, :1], curves[:, 1:]
     told, factors = [_differences(seen, SLOPES).flatten(1, 2)], []
@@ -67,12 +67,12 @@ def _differences(x: Tensor, kernels: tuple[tuple[tuple[int, ...], ...], ...]) ->
 
 
 def _average(x: Tensor, window: int) -> Tensor:
-    """(b, c, n, h, w) -> means over the window, at the border over the part of it inside."""
+    """(b, c, n, h, w) -> means over the window; at the border, over its part inside the picture."""
     half = window // 2
     rows = F.avg_pool2d(x.flatten(1, 2), (window, 1), 1, (half, 0), count_include_pad=False)
     return F.avg_pool2d(rows, (1, window), 1, (0, half), count_include_pad=False).view_as(x)
 
 
 def _logarithm(energy: Tensor) -> Tensor:
-    """Of order 1, as contexts are."""
+    """Logarithm of an energy, scaled to order 1 as contexts are."""
     return (torch.log(energy + FLOOR) + 4) / 2

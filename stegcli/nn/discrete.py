@@ -2,12 +2,12 @@
 
     F(c) = share of the mass of [low - 1/2, high + 1/2] that lies at or below c + 1/2,   c = low, ..., high
 
-A touch of the uniform distribution keeps every number possible. Means are clipped into the interval, so that the mass
-that is cut away never leaves next to nothing.
+A small share of the uniform distribution keeps every number possible. Means are clipped into the interval, so that the
+mass inside it is never close to zero.
 
 References: PixelCNN++ (Salimans, Karpathy, Chen, Kingma, 2017), section 2.1, for discretised logistic mixtures. There
-the outermost numbers take all mass beyond them; here it is cut, since the interval is another for each number and
-nothing piles up at its ends.
+the outermost numbers take all mass beyond them; here it is cut, since each number has its own interval and no mass
+gathers at its ends.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 TOUCH = 1e-6
-"""Of the uniform distribution, beside a mass of at most 1."""
+"""Weight of the uniform distribution; the mixture's mass is at most 1."""
 LEAST_WIDTH = 1e-4
-"""Of a cell in units of the scale, below which its likelihood is not told apart."""
+"""Least width of a cell, in units of the scale, that is used for its likelihood."""
 
 
 @dataclass(frozen=True)
 class DiscreteMixture:
     """log_weights, means, log_scales: (k, ...) each; low, high: whole numbers (...), low <= high.
 
-    What is far from 0 loses float32's last digits: give everything relative to a number near by.
+    Numbers far from 0 lose the last digits of float32: give all numbers relative to a number near them.
     """
 
     log_weights: Tensor
@@ -38,7 +38,7 @@ class DiscreteMixture:
     high: Tensor
 
     def log_likelihood(self, x: Tensor) -> Tensor:
-        """Whole numbers (...) in [low, high] -> nats (...). For training: without the touch of uniform."""
+        """Whole numbers (...) in [low, high] -> nats (...). For training: without the uniform share."""
         means = self._inside(self.means)
         inverse = (-self.log_scales).exp()
         above, below = (x + 0.5 - means) * inverse, (x - 0.5 - means) * inverse
@@ -54,7 +54,7 @@ class DiscreteMixture:
         return DiscreteMixture(*(p.double() for p in parts))
 
     def cells(self, x: Tensor, before: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Whole numbers (...) -> the cell [F(x - 1), F(x)) of each. before: what stands in place of x - 1."""
+        """Whole numbers (...) -> the cell [F(x - 1), F(x)) of each. before: replaces x - 1."""
         share = self._shares()
         before = x - 1 if before is None else before
         return torch.where(before < self.low, torch.zeros_like(x), share(before)), share(x)
@@ -78,7 +78,7 @@ class DiscreteMixture:
 
 
 class _Shares:
-    """Whole numbers -> F. What does not depend on them is computed once."""
+    """Whole numbers -> F. Terms that do not depend on the numbers are computed once."""
 
     def __init__(self, weights: Tensor, means: Tensor, inverse: Tensor, low: Tensor, high: Tensor):
         self.weights, self.means, self.inverse, self.low = weights, means, inverse, low

@@ -1,7 +1,7 @@
-"""Drawing pictures from a flow, under one rule: whoever draws by it passes over the same pictures.
+"""Draws pictures from a flow and rejects unusable ones by a rule that all methods share.
 
-A stego that is a draw of a flow, or has one as its cover, can be told from innocent draws if these were chosen by
-another rule. So the rule stands here, and looks at the picture alone.
+If stegos and other pictures from the same flow were selected by different rules, an attacker could tell them apart. So
+there is one rule, and it depends on the picture only.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from torch import Tensor
 from stegcli.nn.wavelet import Pyramid
 
 MOST_CLIPPED = 0.01
-"""Share of samples beyond black and white above which a draw is not used."""
+"""Largest share of samples beyond black and white in an accepted draw."""
 
 
 def draw(
     flow: Pyramid, normals: Callable[[int], Tensor], height: int, width: int, temperature: float, tries: int
 ) -> Tensor | None:
-    """The first acceptable of so many draws, (1, 3, h, w) in [0, 1], not rounded; None if there is none.
+    """The first acceptable of `tries` draws, (1, 3, h, w) in [0, 1], not rounded; None if there is none.
 
-    flow: in float32 or float64, which is the precision of the draw. normals: how many -> standard normals, float64
-    (n,); every try takes 3 h w of them.
+    flow: in float32 or float64, which sets the precision of the draw. normals: n -> n standard normals, float64 (n,);
+    every try takes 3 h w of them.
     """
     weights = next(flow.parameters())
     for _ in range(tries):
@@ -35,10 +35,10 @@ def draw(
 
 
 def acceptable(x: Tensor) -> bool:
-    """Whether a draw may be given out: finite, and hardly clipped."""
+    """Whether a draw may be used: it is finite and hardly clipped."""
     return bool(torch.isfinite(x).all()) and clipped(x) <= MOST_CLIPPED
 
 
 def clipped(x: Tensor) -> float:
-    """Share of samples outside what 8 bits hold."""
+    """Share of samples outside the range of 8 bits."""
     return ((x < 0) | (x >= 1)).float().mean().item()

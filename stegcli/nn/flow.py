@@ -1,4 +1,4 @@
-"""What a flow is, and the steps that flows are built of."""
+"""The interface of flows, and the steps that they are built from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 BOUND = 1.5
-"""Log-scales of couplings lie in (-BOUND, BOUND): outside what it was trained on, a flow bends but does not blow up."""
+"""Log-scales of couplings lie in (-BOUND, BOUND), so that a flow stays finite on inputs unlike its training data."""
 
 
 def bounded(raw: Tensor, bound: float = BOUND) -> Tensor:
@@ -19,7 +19,7 @@ def bounded(raw: Tensor, bound: float = BOUND) -> Tensor:
 
 
 def _pair(both: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
-    """What a net tells, stacked -> its halves, in the precision of what they act on: nets may be trained in less."""
+    """Stacked output of a net -> its halves, in the precision of `like`: nets may be trained in lower precision."""
     first, second = both.to(like.dtype).chunk(2, dim=1)
     return first, second
 
@@ -92,7 +92,7 @@ class ActNorm(Flow):
     """x -> (x - shift) exp(-log_scale), one shift and scale per channel.
 
     Reference: Glow (Kingma, Dhariwal, 2018), section 3.1. There the first batch sets both; here they start at a given
-    scale and are learnt, so that several training processes start alike.
+    scale and are learnt, so that all training processes start with the same values.
     """
 
     def __init__(self, channels: int, log_scale: float = 0.0):
@@ -109,7 +109,7 @@ class ActNorm(Flow):
 
 
 class Rotation(Flow):
-    """x -> W x at each position, W = exp(A - A^T) orthogonal: it inverts by its transpose and has no log-determinant.
+    """x -> W x at each position, W = exp(A - A^T) orthogonal: its inverse is its transpose, its log-determinant 0.
 
     Reference: Glow, section 3.2, whose W is any invertible matrix.
     """
@@ -155,7 +155,7 @@ class AffineCoupling(Flow):
 
 
 class ContextAffine(Flow):
-    """x -> x exp(s) + t, s and t by `net` from c alone: what the context says of mean and spread, in one step."""
+    """x -> x exp(s) + t, where `net` computes s and t from c alone."""
 
     def __init__(self, net: nn.Module):
         super().__init__()
@@ -172,7 +172,7 @@ class ContextAffine(Flow):
 
 
 class ContextNorm(Flow):
-    """x -> (x - t) exp(-s): `net` tells log-spread s, bounded, and mean t, stacked, from c alone."""
+    """x -> (x - t) exp(-s), where `net` maps c to the bounded log-spread s and the mean t, stacked."""
 
     def __init__(self, net: nn.Module, bound: float = 3.0):
         super().__init__()

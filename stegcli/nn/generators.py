@@ -12,6 +12,6 @@ KINDS: dict[str, type[Pyramid]] = {"wavelet": WaveletFlow, "blocks": BlockFlow}
 
 
 def build(config: Mapping[str, Any]) -> Pyramid:
-    """kind: one of KINDS, the wavelet flow if it is not said; all else is that flow's own."""
+    """kind: one of KINDS, by default the wavelet flow; all other entries are arguments of that flow."""
     shape = {name: value for name, value in config.items() if name != "kind"}
     return KINDS[config.get("kind", "wavelet")](**shape)

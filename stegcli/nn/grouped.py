@@ -1,12 +1,12 @@
-"""Maps of coefficients <-> normal ones, in four groups, each number by a mixture that the groups before it tell.
+"""Maps of coefficients <-> normal latents, in four groups; earlier groups predict the mixtures of later ones.
 
-Half of the channels, each at every other place, as on a chessboard: then every number but those of the first group has
-neighbours that are known, of its own kind or of another. What nets are told besides is how large the known numbers are,
-around a place and in the whole picture: what one picture never has, it soon tells by itself.
+A group is one half of the channels at the white or black places of a chessboard. So every number outside the first
+group has known neighbours, in its own channel or in another. The nets also see the mean squares of the known numbers,
+around a place and in the whole picture: so they adapt to frequencies that a picture lacks.
 
 References: Parallel multiscale autoregressive density estimation (Reed et al., 2017), for numbers in groups, each given
 the groups before it; PixelCNN++ (Salimans, Karpathy, Chen, Kingma, 2017), for mixtures of logistic distributions. There
-whole levels of grey are told; here numbers go to normal latents and back, as in Flow++ (`mixture`).
+whole grey levels are modelled; here numbers map to normal latents and back, as in Flow++ (`mixture`).
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from stegcli.nn.nets import conv3, zeroed
 
 COMPONENTS = 3
 OFFSETS, LOG_SCALES = (-0.3, 0.0, 0.3), (-0.4, -1.6, -0.4)
-"""Where the means and scales of the components begin, in units of the usual spread."""
+"""Initial means and log-scales of the components, in units of the usual spread."""
 BOUND = 6.0
-"""Of a component's log-scale, about where it began."""
+"""Largest change of a component's log-scale from its initial value."""
 FLOOR = 0.3 / 255
-"""Energies below its square are rounding."""
+"""Energies below the square of this come from rounding."""
 LEAST_SCALE = 0.1 / 255
-"""Of a component: no sharper than what rounding to 8 bits leaves."""
+"""Least scale of a component: rounding to 8 bits leaves no sharper peaks."""
 TINY = 1e-6
 
 
 def energies(x: Tensor, floor: Tensor, known: Tensor | None = None) -> list[Tensor]:
-    """Maps (b, c, h, w), 0 where they are not known -> their mean squares over 3x3 places and over the whole map, as
-    logarithms of order 1, (b, c, h, w) each. known: 1 where they are; floor: is added to squares."""
+    """Maps (b, c, h, w), 0 where unknown -> mean squares over 3x3 places and over the whole map, as logarithms of
+    order 1, (b, c, h, w) each. known: 1 where the maps are known. floor: added to squares."""
     local, whole = _around_each(x.square()), x.square().mean((2, 3), keepdim=True)
     if known is not None:
         local = local / _around_each(known).clamp(min=TINY)
@@ -48,10 +48,10 @@ def _around_each(x: Tensor) -> Tensor:
 
 
 class GroupedFlow(Flow):
-    """Coefficients (b, n, h, w) <-> z, given maps (b, seen, h, w) of order 1.
+    """Coefficients (b, n, h, w) <-> z, conditioned on maps (b, seen, h, w) of order 1.
 
-    spread: the usual one of the coefficients. width: of the nets; features: how much they keep of what is given;
-    reach: how many places around it.
+    spread: usual standard deviation of the coefficients. width: of the nets. features: channels of the context.
+    reach: places around a position that the context covers.
     """
 
     offsets: Tensor
@@ -90,7 +90,7 @@ class GroupedFlow(Flow):
         return u * self.spread
 
     def _groups(self, like: Tensor) -> list[tuple[slice, Tensor]]:
-        """The channels of each group, and which of the coefficients it has, (1, n, h, w) of 0 and 1."""
+        """The channels of each group, and a mask of its coefficients, (1, n, h, w) of 0 and 1."""
         height, width = like.shape[2:]
         rows, columns = torch.arange(height, device=like.device), torch.arange(width, device=like.device)
         black = ((rows[:, None] + columns) % 2 == 0).to(like.dtype)
@@ -103,8 +103,7 @@ class GroupedFlow(Flow):
         return found
 
     def _mixture(self, index: int, u: Tensor, known: Tensor, told: Tensor) -> Mixture:
-        """Coefficients that are known, all others being 0, and which these are (1, n, h, w) -> what those of a group's
-        channels may be."""
+        """Known coefficients, 0 elsewhere, and their mask (1, n, h, w) -> the mixtures of a group's channels."""
         floor = u.new_tensor(self.floor)
         places = known[:, [0, -1]].expand(len(u), -1, -1, -1)
         maps = [told.to(u.dtype), torch.asinh(u), *energies(u, floor, known), places]

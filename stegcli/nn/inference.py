@@ -1,4 +1,4 @@
-"""What every network runs under when it hides or reveals."""
+"""The context in which networks hide and reveal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @contextlib.contextmanager
 def inference() -> Iterator[None]:
-    """No gradients, and float32 convolutions as such: TF32 would read other bits on another device.
+    """No gradients, and full float32 convolutions: with TF32, different devices would read different bits.
 
     Reference: PyTorch notes, "Numerical accuracy".
     """

@@ -1,4 +1,4 @@
-"""What a JPEG file tells of the picture before it: every DCT coefficient lies in a known cell.
+"""What a JPEG file reveals about the original picture: every DCT coefficient lies in a known quantisation cell.
 
 Reference: JPEG (ITU-T T.81), Annex A.3; cells with a Laplacian prior: Reininger and Gibson, "Distributions of the
 two-dimensional DCT coefficients for images" (1983).
@@ -47,8 +47,8 @@ def idct(coefficients: Tensor) -> Tensor:
 
 
 def cell_offsets(plane: Tensor, steps: Tensor, u: Tensor) -> Tensor:
-    """A decoded plane (b, h, w) in grey levels and uniform numbers (b, h/8, w/8, 8, 8) -> what the original may have
-    had besides, (b, h, w): each coefficient drawn from its cell, as a Laplacian of that frequency has it."""
+    """A decoded plane (b, h, w) in grey levels and uniform numbers (b, h/8, w/8, 8, 8) -> a possible difference of the
+    original, (b, h, w): each coefficient is drawn from its cell by the Laplacian of its frequency."""
     steps = steps.to(plane)
     index = (dct(plane) / steps).round()
     zero = (index == 0).to(plane).mean(dim=(1, 2), keepdim=True)
@@ -61,7 +61,7 @@ def cell_offsets(plane: Tensor, steps: Tensor, u: Tensor) -> Tensor:
 
 
 def _truncated(rate: Tensor, u: Tensor, half: Tensor) -> Tensor:
-    """Exponential of that rate, cut at 1 (at 1/2 where `half`), at the quantile u."""
+    """The quantile u of an exponential distribution with this rate, cut at 1 (at 1/2 where `half`)."""
     length = torch.where(half, 0.5, 1.0)
     return -torch.log1p(-u * -torch.expm1(-rate * length)) / rate
 

@@ -1,11 +1,11 @@
-"""Numbers <-> normal ones, each by the distribution function of its own mixture of logistic distributions.
+"""Numbers <-> normal numbers, by the distribution function of a mixture of logistic distributions for each number.
 
     z = Phi^-1(F(x)),   F(x) = sum_k w_k sigmoid((x - m_k) / s_k)
 
-What a coefficient may be, given all around it, has often a narrow peak and wide flanks, which no shift and scale of a
-normal number can make. log|dz/dx| = log F'(x) - log phi(z).
+The distribution of a coefficient given its surroundings often has a narrow peak and wide tails, unlike any normal
+distribution. log|dz/dx| = log F'(x) - log phi(z).
 
-Reference: Flow++ (Ho, Chen, Srinivas, Duan, Abbeel, 2019), section 3.2, whose couplings go on with an affine map.
+Reference: Flow++ (Ho, Chen, Srinivas, Duan, Abbeel, 2019), section 3.2, whose couplings also apply an affine map.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 FURTHEST = 80.0
-"""Natural logarithms of probabilities below minus this are taken for this: float32 ends a little further out."""
+"""Natural logarithms of probabilities are clipped at minus this; float32 ends a little beyond."""
 HALVINGS = {torch.float32: 30, torch.float64: 60}
 
 
@@ -39,9 +39,9 @@ class Mixture:
         return z, density + 0.5 * z.square() + 0.5 * math.log(2 * math.pi)
 
     def inverse(self, z: Tensor) -> Tensor:
-        """z (...) -> x (...), by halving the stretch in which it must lie."""
+        """z (...) -> x (...), by bisection."""
         log_p, log_q = torch.special.log_ndtr(z), torch.special.log_ndtr(-z)
-        # Each component alone would put x here; the mixture puts it between the outermost two.
+        # x for each component alone; the x of the mixture lies between the outermost two.
         alone = self.means + self.log_scales.exp() * (log_p - log_q)
         low, high = alone.amin(0), alone.amax(0)
         weights, inverse_scales = self.log_weights.exp(), (-self.log_scales).exp()
@@ -50,14 +50,14 @@ class Mixture:
             middle = (low + high) / 2
             a = (middle - self.means) * inverse_scales
             below, above = (weights * torch.sigmoid(a)).sum(0), (weights * torch.sigmoid(-a)).sum(0)
-            beyond = below * q > above * p  # both tails are told from 0, where p alone would be lost against 1
+            beyond = below * q > above * p  # uses both tails: near 1, p alone would lose precision
             low, high = torch.where(beyond, low, middle), torch.where(beyond, middle, high)
         found: Tensor = (low + high) / 2
         return found
 
 
 def _normal(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """Logarithms of p and 1 - p -> the p-quantile of N(0, 1), right in both tails."""
+    """Logarithms of p and 1 - p -> the p-quantile of N(0, 1), precise in both tails."""
     p = log_p.clamp(min=-FURTHEST).exp()
     q = log_q.clamp(min=-FURTHEST).exp()
     lower = torch.special.ndtri(torch.minimum(p, torch.full_like(p, 0.5)))

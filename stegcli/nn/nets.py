@@ -1,4 +1,4 @@
-"""Convolutional networks inside couplings, and the features they start from."""
+"""Convolutional networks for couplings, and their input features."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 class DenseBlock(nn.Module):
-    """(b, inputs, h, w) -> (b, outputs, h, w): 3x3 convolutions, each fed with all that came before it.
+    """(b, inputs, h, w) -> (b, outputs, h, w): 3x3 convolutions, each with the input and all earlier outputs as input.
 
     The last layer starts at zero, so that a coupling around it starts as the identity.
 
@@ -45,8 +45,8 @@ class DenseBlock(nn.Module):
 def periodic_features(levels: Tensor, periods: Sequence[float]) -> Tensor:
     """Picture in grey levels (b, c, h, w) -> (b, c (1 + 2 len(periods)), h, w): itself, and its phase in each period.
 
-    cos and sin of 2 pi x / P + pi/4: with them a network sees single grey levels at once, which it would otherwise
-    have to build from many piecewise linear layers. The quarter turn keeps the gradient alive on the integers.
+    cos and sin of 2 pi x / P + pi/4. They show single grey levels to a network, which would otherwise need many
+    piecewise linear layers for that. The offset pi/4 keeps the gradients nonzero at the integers.
 
     Reference: Fourier features let networks learn high frequency functions (Tancik et al., 2020).
     """
@@ -58,16 +58,16 @@ def periodic_features(levels: Tensor, periods: Sequence[float]) -> Tensor:
 
 
 def conv3(inputs: int, outputs: int, zero: bool = False) -> nn.Conv2d:
-    """A 3x3 convolution with the border repeated: the border of a picture looks like its inside, where zeros would not.
+    """A 3x3 convolution with replicate padding, which resembles the picture more than zeros do.
 
-    zero: whether weights and bias are 0 at the start, as those of a coupling's last layer.
+    zero: whether weights and bias are 0 at the start, as in a coupling's last layer.
     """
     conv = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="replicate")
     return zeroed(conv) if zero else conv
 
 
 def zeroed(conv: nn.Conv2d) -> nn.Conv2d:
-    """The same convolution, its weights and bias 0."""
+    """Set weights and bias of a convolution to 0, and return it."""
     nn.init.zeros_(conv.weight)
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)

@@ -30,7 +30,7 @@ def from_levels(levels: Tensor) -> np.ndarray:
 
 
 def quantise(image: Tensor) -> Tensor:
-    """Image -> the nearest image on the 8-bit grid. Straight-through: its gradient is the identity's.
+    """Image -> the nearest image on the 8-bit grid. Straight-through: its gradient is that of the identity.
 
     Reference: Bengio, Leonard and Courville, "Estimating or propagating gradients through stochastic
     neurons" (2013).

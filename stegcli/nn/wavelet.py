@@ -1,13 +1,12 @@
-"""The wavelet flow: a picture's bands, coarse to fine, each a conditional Glow given the coarser ones alone.
+"""The wavelet flow: bands of a picture, from coarse to fine, each with a Glow conditioned on coarser bands only.
 
     x (b, 3, h, w) in [0, 1]  ->  YCbCr  ->  Haar, `levels` times  ->  per level: Y details given the low band,
-    colour details given the low band and the Y details; at the top the base by itself  ->  z (b, 3, h, w)
-
-A coarse latent depends on coarse content alone, so that what JPEG does to fine content does not reach it.
+    colour details given the low band and the Y details; the base unconditionally  ->  z (b, 3, h, w)
+A coarse latent depends on coarse content only, so JPEG's changes to fine content do not affect it.
 
 Reference: Wavelet Flow: Fast Training of High Resolution Normalizing Flows (Yu, Derpanis, Brubaker, 2020). There
 one flow per level has all nine detail channels, and the colours stay RGB. Here luminance comes first, and it is JPEG's
-own luminance: an orthonormal one mixes in what the subsampling of colours destroys.
+own luminance: an orthonormal one would contain parts of the colours, which subsampling destroys.
 """
 
 from __future__ import annotations
@@ -32,15 +31,15 @@ COLOUR_DETAILS = 6
 BASE_CHANNELS = 12
 FEATURES = 16
 Y_SPREAD, C_SPREAD, GROWTH = 0.05, 0.01, 1.7
-"""Where the scales of the bands start: spread of the finest luminance and colour details, and its growth per level."""
+"""Initial scales of the bands: spread of the finest details of luminance and colours, and its growth per level."""
 
 
 @dataclass(frozen=True)
 class Band:
-    """A stretch of the flattened z: `channels` planes of `height` x `width`. Level 1 is the finest.
+    """A contiguous part of the flattened z: `channels` planes of `height` x `width`. Level 1 is the finest.
 
-    octave: 1 for what halving a picture loses, 2 for what halving it again does, and so on. spread: the usual one of
-    the band's content; the base is all that is left.
+    octave: 1 for the details that the first halving of a picture removes, 2 for those of the second, and so on; the
+    base is the rest. spread: usual standard deviation of the band's content.
     """
 
     name: str
@@ -78,7 +77,7 @@ def bands(height: int, width: int, levels: int) -> list[Band]:
 
 
 def append_haar(found: list[Band], height: int, width: int, octaves: range) -> None:
-    """Add to the bands of a picture those of Haar details of some octaves, and the base."""
+    """Append the bands of Haar details of these octaves, and the base."""
     start = found[-1].stretch.stop if found else 0
     levels = {kind: sum(b.name[0] == kind for b in found) for kind in "yc"}
     for octave in octaves:
@@ -143,12 +142,12 @@ def _couplings(channels: int, features: int, width: int, steps: int) -> list[Flo
 
 
 def base_flow(octaves: int, width: int, steps: int) -> Chain:
-    """The flow of what is left above so many octaves."""
+    """The flow of the base, which is left after this number of octaves."""
     return _steps(BASE_CHANNELS, 0, width, steps, math.log(0.1 * 2**octaves))
 
 
 class ConditionalGlow(Flow):
-    """A band's details <-> z, given the pictures that its context net sees (already of order 1)."""
+    """Details of a band <-> z, conditioned on maps of order 1, which its context net reads."""
 
     def __init__(self, channels: int, seen: int, width: int, steps: int, log_scale: float):
         super().__init__()
@@ -163,10 +162,10 @@ class ConditionalGlow(Flow):
 
 
 class CuedGlow(Flow):
-    """A level's details of colours <-> z, given pictures, cues and, last, PREDICTED predictions of these very details.
+    """Colour details of a level <-> z, conditioned on maps, cues and, last, PREDICTED predictions of these details.
 
-    Predictions are subtracted and the spread that the cues tell of is divided out before any coupling, so that
-    couplings work on details of one scale on whatever surface.
+    Predictions are subtracted first, and the result is divided by the spread that the cues predict, so that the
+    couplings see details of the same scale on every surface.
     """
 
     def __init__(self, seen: int, width: int, steps: int, depth: int, log_scale: float):
@@ -193,7 +192,7 @@ class CuedGlow(Flow):
 
 
 def _begin_with_predictions(moments: nn.Conv2d) -> None:
-    """The mean of each channel starts as that of its predictions, one from each window."""
+    """Initialise the mean of each channel as the mean of its predictions, one from each window."""
     with torch.no_grad():
         for channel in range(COLOUR_DETAILS):
             of_windows = moments.weight[COLOUR_DETAILS + channel, channel - PREDICTED :: COLOUR_DETAILS]
@@ -205,15 +204,14 @@ WEIGHTS = (4.0, 12.0, 12.0)
 
 
 class Pyramid(Flow, abc.ABC):
-    """Pictures (b, 3, h, w) in [0, 1] <-> z of the same shape, which holds bands one after the other.
+    """Pictures (b, 3, h, w) in [0, 1] <-> z of the same shape, which holds the bands one after the other.
 
-    Each band has a flow of its own, given coarser bands alone. From `octaves.start` on bands are Haar details, two for
-    each octave, and the base; what is finer a subclass adds. Height and width must be multiples of `side`.
-
-    flows: of all bands, by name. cued: whether the colours are given cues. finer: how many levels of luminance and of
-    colours a subclass adds. heat: a band's name, or y or c for all that have none of their own -> by how much its
-    latents are drawn warmer than others: z holds them divided by it. What `analyse` and `flow` tell, and so the
-    likelihood, knows nothing of it.
+    Each band has its own flow, conditioned on coarser bands only. From `octaves.start` on, bands are Haar details, two
+    for each octave, and the base; a subclass adds finer bands. Height and width must be multiples of `side`.
+    flows: of all bands, by name. cued: whether the flows of colours get cues. finer: number of levels of luminance and
+    of colours that a subclass adds. heat: name of a band, or y or c as the default for luminance or colours -> factor
+    of temperature of its latents; z holds them divided by it. `analyse` and `flow`, and so the likelihood, do not use
+    it.
     """
 
     colour: Tensor
@@ -241,13 +239,13 @@ class Pyramid(Flow, abc.ABC):
 
     @abc.abstractmethod
     def analyse(self, x: Tensor, only: str = "") -> Iterator[tuple[str, Tensor, Tensor | None]]:
-        """Pictures -> for each band its name, its content and what its flow is conditioned on.
+        """Pictures -> for each band its name, its content and its context.
 
-        only: bands whose name does not begin so may be left out.
+        only: bands whose name does not start with this may be left out.
         """
 
     def flow(self, name: str) -> Flow:
-        """The flow of the band of that name."""
+        """The flow of the band with this name."""
         return cast(Flow, self.flows[name])
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -264,7 +262,7 @@ class Pyramid(Flow, abc.ABC):
         return self.heat.get(name, self.heat.get(name[0], 1.0))
 
     def _parts(self, z: Tensor) -> dict[str, Tensor]:
-        """-> what each band's flow is given."""
+        """z -> the input of each band's inverse flow."""
         return {b.name: b.of(z) * self._heat(b.name) for b in self.bands(z.shape[2], z.shape[3])}
 
     def _name(self, kind: str, octave: int) -> str:
@@ -297,15 +295,15 @@ class Pyramid(Flow, abc.ABC):
         return low * low.new_tensor(WEIGHTS).view(3, 1, 1) / 2.0**octave
 
     def _around_luminance(self, seen: Tensor) -> Tensor:
-        """What the details of luminance are conditioned on."""
+        """The context of luminance details."""
         return seen
 
     def _around_colours(self, seen: Tensor, y: Tensor, octave: int) -> Tensor:
-        """What the details of colours are conditioned on: the low band, the details of luminance, and cues if any."""
+        """The context of colour details: the low band, the details of luminance, and cues if any."""
         context = [seen, y / spread("y", octave)]
         if self.cued:
             told, factors = cues(seen)
-            # Factors relate what is seen, where colours weigh more. Predictions are in units of the details' spread.
+            # Factors are for the weighted context. Predictions must be in units of the details' spread.
             unit = WEIGHTS[0] / WEIGHTS[1] / spread("c", octave)
             context += [told, predicted(y * unit, factors)]
         return torch.cat(context, dim=1)
@@ -316,10 +314,10 @@ class Pyramid(Flow, abc.ABC):
 
 
 class WaveletFlow(Pyramid):
-    """The pyramid of Haar details alone.
+    """The pyramid with Haar details only.
 
-    widths, steps: of the coupling nets, one for each level from the finest, and the base's last. cues: 3x3 layers of
-    the nets that read what the colours are conditioned on, with cues; 0: two layers, and no cues.
+    widths, steps: of the coupling nets, one for each level from the finest, with that of the base last. cues: number of
+    3x3 layers of the nets that read the context of colours, with cues; 0: two layers, and no cues.
     """
 
     def __init__(self, widths: Sequence[int], steps: Sequence[int], cues: int = 0):

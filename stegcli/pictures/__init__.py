@@ -1,1 +1,1 @@
-"""Picture files, channels and figures of quality."""
+"""Picture files, channels and quality measures."""

@@ -1,7 +1,7 @@
-"""An AVIF file's coded picture without its container, and back: 275 bytes that say nothing new.
+"""AVIF files <-> AV1 data without the container, which saves 275 bytes.
 
-At 400 bytes a picture, most of an AVIF file is its boxes. Sender and receiver both know what would stand in them but
-for the size, so only the AV1 data travels.
+In an AVIF file of 400 bytes most bytes are boxes. The receiver can rebuild these boxes from the size of the picture, so
+only the AV1 data travels.
 
 Reference: ISO/IEC 14496-12 and 23008-12 (the boxes), AV1 Codec ISO Media File Format Binding (av1C).
 """
@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 SPEED = 6
-# av1C for 8-bit pictures, by whether colours are halved: version; profile and level; flags; no delay.
+# av1C for 8-bit pictures; key: whether colours are halved. Bytes: version; profile and level; flags; no delay.
 CONFIGURATION = {True: bytes.fromhex("81000c00"), False: bytes.fromhex("81200000")}
 COLOUR = b"nclx" + bytes.fromhex("0001000d000680")  # BT.709 primaries, sRGB transfer, BT.601 matrix, full range
 
@@ -61,7 +61,7 @@ def _properties(width: int, height: int, halved: bool) -> bytes:
 
 
 def _associations(item: int) -> bytes:
-    """The item has all four properties; the codec's configuration is essential."""
+    """The ipma box: the item has all four properties, and the codec's configuration is essential."""
     return _full(b"ipma", struct.pack(">IHB", 1, item, 4), b"\x01\x02\x83\x04")
 
 

@@ -1,4 +1,4 @@
-"""Boxes of AVIF and HEIC files: brands, what they say of their colours, and how deep their samples are.
+"""Boxes of AVIF and HEIC files: brands, colour information, and bits per sample.
 
 Reference: ISO/IEC 14496-12 (boxes), 23008-12 (items and properties); AV1 Image File Format (AOMedia), section 2.
 """
@@ -9,14 +9,14 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_PROPERTIES = ((b"meta", 4), (b"iprp", 0), (b"ipco", 0))  # the way there, and the bytes before each box's children
+_PROPERTIES = ((b"meta", 4), (b"iprp", 0), (b"ipco", 0))  # path to the properties, and bytes before each box's children
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the properties say of the samples.
+    """The facts about the samples that the properties contain.
 
-    cicp: primaries, transfer, matrix and full range by ITU-T H.273, or None. depth: bits. grey: there is one channel.
+    cicp: primaries, transfer, matrix and full range by ITU-T H.273, or None. depth: bits. grey: one channel.
     """
 
     cicp: tuple[int, int, int, int] | None = None
@@ -34,7 +34,7 @@ def brands(data: bytes) -> list[bytes]:
 
 
 def facts(data: bytes) -> Facts:
-    """The bytes of an AVIF or HEIC file -> what its properties say. What is damaged says nothing."""
+    """The bytes of an AVIF or HEIC file -> facts from its properties. Damaged properties are ignored."""
     inside = data
     for name, skipped in _PROPERTIES:
         inside = next((content[skipped:] for found, content in _boxes(inside) if found == name), b"")

@@ -1,4 +1,4 @@
-"""What a library in C needs: files by path where we have bytes, and its messages kept off the user's terminal."""
+"""Helpers for libraries in C: paths for data in memory, and a catch for messages they write to standard error."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 from stegcli.disk import descriptors
 
 _STDERR = 2
-_LOCK = threading.Lock()  # the descriptor is the whole process's
+_LOCK = threading.Lock()  # the whole process shares the descriptor
 
 
 @contextlib.contextmanager
 def scratch(data: bytes = b"") -> Iterator[Path]:
-    """Bytes -> the path of a file that holds them, gone afterwards: in memory on Linux, else in a private folder."""
+    """Bytes -> path of a temporary file that holds them: in memory on Linux, else in a private folder."""
     if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
         descriptor = os.memfd_create("stego")
         try:
@@ -35,10 +35,10 @@ def scratch(data: bytes = b"") -> Iterator[Path]:
 
 @contextlib.contextmanager
 def quiet(known: tuple[str, ...]) -> Iterator[list[str]]:
-    """Standard error's descriptor is caught meanwhile -> the lines that hold one of the `known` texts, once it is over.
+    """Catch what is written to standard error's descriptor. At the end the yielded list holds the lines with a `known`
 
-    Inside `libraries_silenced`, so that no other thread turns the descriptor back before this one does. What Python
-    writes to `sys.stderr` goes its own way. Works with a closed standard error, too.
+    text. Runs inside `libraries_silenced`, so that no other thread restores the descriptor too early. Python's own
+    `sys.stderr` still works, and a closed standard error is allowed.
     """
     lines: list[str] = []
     with descriptors.libraries_silenced(), _LOCK, tempfile.TemporaryFile() as caught:

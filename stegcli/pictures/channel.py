@@ -1,6 +1,6 @@
-"""What happens to a picture on its way, through real codecs: `png`, `jpeg:Q`, `noise:S`, `resize:F`, `crop`.
+"""Channels: the changes to a picture between sender and receiver: `png`, `jpeg:Q`, `noise:S`, `resize:F`, `crop`.
 
-What a stego must survive is one channel or several: `jpeg:75..95` stands for JPEG files of these qualities.
+They use real codecs. A stego must survive one channel or several: `jpeg:75..95` means JPEG of all these qualities.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ KINDS = {"png": None, "jpeg": (1.0, 100.0), "noise": (0.0, 255.0), "resize": (0.
 LETTERS = {"jpeg": "Q", "noise": "S", "resize": "F"}
 CROP_QUALITY = 75
 CROPPED = 0.1
-"""Share of the height and width that `crop` cuts off at most, half at either side, before JPEG of CROP_QUALITY."""
+"""`crop` removes at most this share of height and width, half on each side, and then applies JPEG of CROP_QUALITY."""
 STEP = 5
-"""Between the qualities of a range that a stego is verified through."""
+"""Distance between the qualities of a range at which a stego is verified."""
 
 
 @dataclass(frozen=True)
 class Channel:
-    """kind and strength: the quality of JPEG (Pillow's 4:2:0), the noise's standard deviation in grey levels,
-    the factor by which the picture is resized and back (bicubic)."""
+    """kind and strength. The strength is the quality of JPEG (Pillow's 4:2:0), the standard deviation of noise in grey
+    levels, or the factor by which the picture is resized before it is resized back (bicubic)."""
 
     kind: str
     strength: float = 0.0
@@ -37,7 +37,7 @@ class Channel:
         return self.kind if KINDS[self.kind] is None else f"{self.kind}:{self.strength:g}"
 
     def __call__(self, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """uint8 (h, w, 3) -> what arrives, uint8 (h, w, 3)."""
+        """uint8 (h, w, 3) -> the received picture, uint8 (h, w, 3)."""
         return _APPLY[self.kind](pixels, self.strength, rng)
 
     def through(self, stego: Picture, rng: np.random.Generator) -> Picture:
@@ -45,7 +45,7 @@ class Channel:
         return image.decode(self.file(stego, rng), "stego")
 
     def file(self, stego: Picture, rng: np.random.Generator) -> bytes:
-        """Stego -> the bytes of the file that arrives: a JPEG, or what is left of the picture as PNG."""
+        """Stego -> the bytes of the received file: a JPEG, or the changed picture as PNG."""
         if self.kind == "jpeg":
             return image.encode(Picture(stego.pixels), "JPEG", round(self.strength))
         if self.kind == "crop":
@@ -54,7 +54,7 @@ class Channel:
 
     @property
     def harshness(self) -> tuple[bool, float]:
-        """A number that grows with how much is changed, to compare channels of one kind; png comes first."""
+        """A sort key for channels of one kind: it grows with the amount of change; png comes first."""
         return self.kind != "png", -self.strength if self.kind == "jpeg" else self.strength
 
 
@@ -81,20 +81,20 @@ def parse(text: str) -> Channel:
 
 
 def parse_survive(text: str) -> tuple[Channel, ...]:
-    """What `--survive` takes -> the channels a stego is verified through. Raises UsageError."""
+    """The value of `--survive` -> the channels for which a stego is verified. Raises UsageError."""
     kind, _, strength = text.partition(":")
     first, dots, last = strength.partition("..")
     if not dots:
         return (parse(text),)
     low, high = parse(f"{kind}:{first}"), parse(f"{kind}:{last}")
     if kind != "jpeg" or low.strength >= high.strength:
-        raise UsageError(f"channel {text!r} is no range", "jpeg:75..95")
+        raise UsageError(f"channel {text!r} is not a range", "jpeg:75..95")
     steps = np.arange(low.strength, high.strength, STEP)
     return tuple(Channel(kind, float(q)) for q in (*steps, high.strength))
 
 
 def pattern(channels: Sequence[Channel]) -> str:
-    """Channels -> how a method names that it survives such: png, jpeg:Q, jpeg:A..B, noise:S."""
+    """Channels -> their name in `About.survives`: png, jpeg:Q, jpeg:A..B, noise:S."""
     kind = channels[0].kind
     if kind not in LETTERS:
         return kind
@@ -102,7 +102,7 @@ def pattern(channels: Sequence[Channel]) -> str:
 
 
 def told(channels: Sequence[Channel]) -> str:
-    """Channels -> the words for the user: `jpeg:80`, or `JPEG 75 to 95`."""
+    """Channels -> text for the user: `jpeg:80`, or `JPEG 75 to 95`."""
     if len(channels) == 1:
         return str(channels[0])
     qualities = [c.strength for c in channels]
@@ -128,7 +128,7 @@ def _crop(pixels: np.ndarray, strength: float, rng: np.random.Generator) -> np.n
 
 
 def _cut(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A part of the picture, cut at any row and column."""
+    """A part of the picture, cut out at a random row and column."""
     (top, bottom), (left, right) = (rng.integers(0, max(1, round(s * CROPPED / 2)) + 1, 2) for s in pixels.shape[:2])
     return np.ascontiguousarray(pixels[top : len(pixels) - bottom, left : pixels.shape[1] - right])
 

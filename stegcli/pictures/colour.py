@@ -1,12 +1,12 @@
-"""What the numbers of pixels mean: ICC profiles, and what PNG, AVIF and HEIC files say instead of one.
+"""Colour spaces of pixels: ICC profiles, and the colour signals of PNG, AVIF and HEIC files.
 
-The rule: the meaning of pixels never changes silently. Pixels that a profile or a signal describes keep their values,
-and the description goes with them into the file that is written. Where a file's samples cannot stay (CMYK, Lab) they
-are converted to sRGB, and that is said; where a format cannot hold the description, that is said too (`image.lost_in`).
-Pixels without any description are sRGB.
+The colours of pixels never change silently. Pixels with a profile or a signal keep their values, and the output file
+gets the same profile or signal. Samples that must be converted (CMYK, Lab) become sRGB, with a note for the user. If
+the output format cannot hold the description, the user gets a note too (`image.lost_in`). Pixels without any
+description are sRGB.
 
-Signals are PNG chunks, whatever file they come from: cICP, iCCP, sRGB, gAMA and cHRM, in this order of precedence.
-Formats without such chunks get an ICC profile that says the same. HDR signals (PQ, HLG) have none.
+Signals of all formats are held as PNG chunks: cICP, iCCP, sRGB, gAMA and cHRM, in this order of precedence. Formats
+without such chunks get an equivalent ICC profile. HDR signals (PQ, HLG) have no equivalent profile.
 
 Reference: ITU-T H.273 (2024), Tables 2 and 3; ICC.1:2010 (profile version 4.3), sections 7 to 10; PNG, Third Edition,
 section 4.3.
@@ -47,7 +47,7 @@ NAMES = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
 Chromaticities = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 """g, a, b, c, d of the ICC's parametric curve of type 3: (a x + b)^g from d on, c x below."""
-# H.273, Table 3. Viewers show pictures that name BT.709's curve as sRGB, and so do we: it is the usual default.
+# H.273, Table 3. Viewers treat BT.709's curve as sRGB, since it is a common default, and so do we.
 CURVES: dict[int, tuple[float, ...]] = {
     **dict.fromkeys((1, 2, 6, 13, 14, 15), SRGB_CURVE), 4: (2.2,), 5: (2.8,), 8: (1.0,),
 }  # fmt: skip
@@ -56,7 +56,7 @@ BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.03
 
 @dataclass(frozen=True)
 class Meaning:
-    """What signals say: primaries with white point, and curve; hdr: the name of a curve that no profile has."""
+    """The meaning of signals: primaries with white point, and curve; hdr: name of a curve that no profile can hold."""
 
     primaries: Chromaticities = SRGB_PRIMARIES
     curve: tuple[float, ...] = SRGB_CURVE
@@ -69,9 +69,9 @@ class Meaning:
 
 
 def meaning(chunks: Chunks) -> Meaning | None:
-    """PNG chunks -> what they say of colours; None if they say what this stego does not know.
+    """PNG chunks -> the colours they describe; None if they have unknown values.
 
-    gAMA of 1/2.2 with sRGB's primaries counts as sRGB, as browsers have it.
+    gAMA of 1/2.2 with sRGB's primaries counts as sRGB, as in browsers.
     """
     found = dict(chunks)
     if len(cicp := found.get(b"cICP", b"")) == 4:
@@ -98,7 +98,7 @@ def meaning(chunks: Chunks) -> Meaning | None:
 
 
 def _possible(primaries: np.ndarray) -> bool:
-    """Whether four chromaticities, white first, span a space of colours."""
+    """Whether four chromaticities, white first, span a colour space."""
     if (primaries[:, 1] < 0.001).any() or (primaries > 2).any():
         return False
     xyz = np.stack([primaries[:, 0], primaries[:, 1], 1 - primaries.sum(axis=1)])
@@ -106,16 +106,16 @@ def _possible(primaries: np.ndarray) -> bool:
 
 
 def profile_of(chunks: Chunks) -> bytes | None:
-    """PNG chunks -> an ICC profile that says the same; None if that is sRGB, or cannot be said by one."""
+    """PNG chunks -> an equivalent ICC profile; None for sRGB, and if no profile is equivalent."""
     found = meaning(chunks)
     return None if found is None or found.hdr or found.is_srgb else _profile(found.primaries, found.curve)
 
 
 def signal(cicp: tuple[int, int, int, int] | None) -> Chunks:
-    """Primaries, transfer, matrix and range of an AVIF or HEIC file -> the chunk that says so of its RGB pixels."""
+    """Primaries, transfer, matrix and range of an AVIF or HEIC file -> the equivalent chunk for its RGB pixels."""
     if cicp is None:
         return ()
-    content = bytes([min(cicp[0], 255), min(cicp[1], 255), 0, 1])  # 255 is reserved: it means nothing known
+    content = bytes([min(cicp[0], 255), min(cicp[1], 255), 0, 1])  # 255 is reserved: it stands for unknown values
     found = meaning(((b"cICP", content),))
     return () if found and found.is_srgb else ((b"cICP", content),)
 
@@ -132,7 +132,7 @@ def space(profile: bytes) -> str:
 
 
 def name(profile: bytes) -> str:
-    """What a profile calls itself."""
+    """The description in a profile."""
     found = opened(profile)
     try:
         said = str(ImageCms.getProfileDescription(found)) if found else ""
@@ -142,7 +142,7 @@ def name(profile: bytes) -> str:
 
 
 def opened(profile: bytes) -> ImageCms.ImageCmsProfile | None:
-    """Bytes -> a profile that LittleCMS takes, or None."""
+    """Bytes -> a profile that LittleCMS accepts, or None."""
     try:
         return ImageCms.ImageCmsProfile(io.BytesIO(profile))
     except (ImageCms.PyCMSError, OSError):
@@ -150,7 +150,7 @@ def opened(profile: bytes) -> ImageCms.ImageCmsProfile | None:
 
 
 def to_srgb(image: Pillow.Image, profile: bytes | ImageCms.ImageCmsProfile) -> Pillow.Image | None:
-    """A picture in the profile's space -> in sRGB, by the perceptual intent; None if the profile does not do."""
+    """A picture in the profile's space -> the picture in sRGB, by perceptual intent; None for an unusable profile."""
     source = opened(profile) if isinstance(profile, bytes) else profile
     if source is None:
         return None
@@ -162,7 +162,7 @@ def to_srgb(image: Pillow.Image, profile: bytes | ImageCms.ImageCmsProfile) -> P
 
 @functools.lru_cache(maxsize=8)
 def says_srgb(profile: bytes) -> bool:
-    """Whether an RGB profile means sRGB, to a grey level, whatever it is called."""
+    """Whether an RGB profile equals sRGB to within one grey level, whatever its name is."""
     ticks = np.linspace(0, 255, 9).round().astype(np.uint8)
     grid = np.stack(np.meshgrid(ticks, ticks, ticks), axis=-1).reshape(27, 27, 3)
     converted = to_srgb(Pillow.fromarray(grid), profile)
@@ -175,7 +175,7 @@ def _srgb() -> ImageCms.ImageCmsProfile:
 
 
 def _profile(primaries: Chromaticities, curve: tuple[float, ...]) -> bytes:
-    """White, red, green, blue and a curve -> an ICC profile of version 4 that says so."""
+    """White, red, green, blue and a curve -> an ICC profile of version 4 with these."""
     columns, adaptation = _matrix(primaries)
     tone = struct.pack(">4sIHH", b"para", 0, 0 if len(curve) == 1 else 3, 0) + _fixed(curve)
     xyz = [struct.pack(">4sI", b"XYZ ", 0) + _fixed(c) for c in (D50, *columns.T)]
@@ -196,7 +196,7 @@ def _profile(primaries: Chromaticities, curve: tuple[float, ...]) -> bytes:
 
 def _called(primaries: Chromaticities) -> str:
     known = (NAMES[code] for code in NAMES if np.allclose(PRIMARIES[code], primaries, atol=0.001))
-    return next(known, "RGB of its own kind")
+    return next(known, "custom RGB")
 
 
 def _matrix(primaries: Chromaticities) -> tuple[np.ndarray, np.ndarray]:

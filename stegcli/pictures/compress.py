@@ -1,12 +1,12 @@
-"""A picture <-> so many bytes, as good as it gets.
+"""Lossy compression: a picture <-> at most a given number of bytes, at the best quality found.
 
-    0 | a picture file                                       the picture
-    1 to 4 | scale (1) | width (2) | height (2) | data       WebP; AV1 with halved colours, with full ones; JPEG 2000
+    0 | a picture file                                     the picture file itself
+    1 to 4 | scale (1) | width (2) | height (2) | data     WebP; AV1, halved colours; AV1, full colours; JPEG 2000
 
-The picture is coded at a scale of its size, one of SCALES, and enlarged again to width x height. Containers are left
-out: of 400 bytes they would be most.
+The picture is reduced by one of SCALES before coding and enlarged again to width x height. Containers are left out: in
+a file of 400 bytes they would take most of the bytes.
 
-AV1 is the best of them from a few hundred bytes to a few bits a pixel. It ends near 47 dB; JPEG 2000 goes beyond.
+AV1 is the best of them from a few hundred bytes to a few bits per pixel. It ends near 47 dB; JPEG 2000 goes beyond.
 
 Reference: WebP (RFC 9649), AVIF (AV1 Image File Format, AOMedia), JPEG 2000 (ITU-T T.800), all by Pillow.
 """
@@ -30,32 +30,32 @@ HEAD = struct.Struct(">BBHH")
 WHOLE_FILE, WEBP, AV1_HALVED, AV1_FULL, JPEG2000 = range(5)
 SCALES = (1.0, 0.75, 0.5, 0.375, 0.25, 0.1875, 0.125)
 FIRST_SIDE = 1024
-"""A larger picture is made so small first: no stego has room for more detail."""
+"""A larger picture is first reduced to this: no stego has room for more detail."""
 SMALLEST = 8
 MOST_SIDE = 65535
 TOLERANCE = 0.1  # dB
 TINY = 600  # bytes of room below which every codec for little room is tried
-LITTLE, MUCH = 0.1, 1.5  # bits per pixel: WebP can win below the one, JPEG 2000 above the other
-HALVED_MOST = 1.0  # bits per pixel up to which halved colours can win, full ones from a quarter of it on
+LITTLE, MUCH = 0.1, 1.5  # bits per pixel: WebP can be best below the first, JPEG 2000 above the second
+HALVED_MOST = 1.0  # bits per pixel: halved colours can be best up to this, full colours from a quarter of it
 
 
 @dataclass(frozen=True)
 class Packed:
-    """The bytes that travel, and how near to the picture they bring the receiver, in dB."""
+    """The bytes that travel, and the PSNR of the receiver's picture in dB."""
 
     data: bytes
     psnr: float
 
 
 def pack(secret: bytes, picture: Picture, room: int, hint: str = "use a larger --size or a milder --survive") -> Packed:
-    """A picture's file and the picture -> the best that fits into `room` bytes. Raises CapacityError with that hint."""
+    """A picture's file and its picture -> the best coding in `room` bytes. Raises CapacityError with this hint."""
     if exact := _exact(secret, picture, room):
         return exact
     best: Packed | None = None
     for scale in range(len(SCALES)):
         found = _best_at(scale, picture, room)
         if best and (found is None or found.psnr < best.psnr - TOLERANCE):
-            break  # smaller still is no better
+            break  # a smaller scale cannot be better
         best = max((p for p in (best, found) if p), key=lambda p: p.psnr, default=None)
     if best is None:
         raise CapacityError(max(0, room), _smallest(picture), hint)
@@ -101,11 +101,11 @@ def _exact(secret: bytes, picture: Picture, room: int) -> Packed | None:
     """The file itself, or its pixels without loss, if that fits."""
     if len(secret) < room and not picture.notes:
         return Packed(bytes([WHOLE_FILE]) + secret, float("inf"))
-    if picture.pixels.size > 100 * room:  # no codec comes near that
+    if picture.pixels.size > 100 * room:  # no codec can compress that much
         return None
     try:
         lossless = bytes([WHOLE_FILE]) + image.encode(replace(picture, icc_profile=None), "WEBP")
-    except FileError:  # too long a side
+    except FileError:  # a side is too long
         return None
     return Packed(lossless, float("inf")) if len(lossless) <= room else None
 
@@ -128,7 +128,7 @@ def _best_at(scale: int, picture: Picture, room: int) -> Packed | None:
 
 
 def _promising(room: int, pixels: int) -> list[int]:
-    """The codecs that may be the best for that much room. The others are not tried: coding takes long."""
+    """The codecs that can be best for this room. The others are not tried, since coding is slow."""
     if room < TINY:
         return [WEBP, AV1_HALVED, AV1_FULL]
     bits_per_pixel = 8 * room / pixels
@@ -156,7 +156,7 @@ def _largest(pixels: np.ndarray, room: int, encode: Callable[[np.ndarray, int], 
 
 
 def _smallest(picture: Picture) -> int:
-    """Bytes that even the poorest copy takes."""
+    """The size in bytes of the poorest copy."""
     small = image.resized(picture.pixels, *_scaled_size(picture.width, picture.height, len(SCALES) - 1))
     return HEAD.size + min(len(encode(small, 0)) for encode in CODERS.values())
 
@@ -181,7 +181,7 @@ def _jpeg2000(pixels: np.ndarray, quality: int) -> bytes:
 CODERS: dict[int, Callable[[np.ndarray, int], bytes]] = {
     WEBP: _webp,
     AV1_HALVED: functools.partial(avif.encode, halved=True),
-    # Where there is room, halved colours are what limits.
+    # With enough room, halved colours would limit the quality.
     AV1_FULL: functools.partial(avif.encode, halved=False),
     JPEG2000: _jpeg2000,
 }

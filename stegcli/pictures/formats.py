@@ -1,4 +1,4 @@
-"""Picture formats: which file is of which, what is read, what an output's name asks for, and what it cannot hold."""
+"""Picture formats: recognising them, choosing one by the output's name, and their limits."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ LOSSY = {".jpg": "JPEG", ".jpeg": "JPEG"}
 READABLE = ("PNG", "BMP", "TIFF", "WEBP", "JPEG", "GIF", "PPM", "AVIF")
 
 MOST_SIDE = {"WEBP": 16_383, "JPEG": 65_500, "AVIF": 65_536}
-"""Pixels of a side. JPEG: libjpeg's own bound, a little below the format's."""
+"""Most pixels per side. JPEG: libjpeg's own bound, a little below the format's."""
 MOST_PIXELS = {"BMP": (1 << 32) // 3 - (1 << 16), "TIFF": (1 << 32) // 4 - (1 << 16)}
-"""Where a file tells sizes and places in 32 bits."""
+"""Limit for formats with sizes and offsets of 32 bits."""
 WITHOUT_ALPHA = frozenset({"BMP", "JPEG"})
 
 _STARTS = (
@@ -32,7 +32,7 @@ _STARTS = (
     (b"MM\0+", "TIFF"),
     *((b"P" + digit.encode() + space, "PPM") for digit in "123456" for space in (b"\n", b" ", b"\t", b"\r", b"#")),
     (b"Pf\n", "PPM"),
-    # Known by name, so that whoever offers one learns what it is.
+    # These are not read; their names are for the error message.
     (b"PF\n", "colour PFM"),
     (b"P7\n", "PAM"),
     (b"\xff\x0a", "JPEG XL"),
@@ -56,9 +56,9 @@ _BRANDS = {
 
 
 def format_of(data: bytes) -> str | None:
-    """The first bytes of a file -> its format as Pillow names it, or None if they are none of a picture.
+    """The first bytes of a file -> Pillow's name of its format, or None if it is not a picture.
 
-    Formats that are not read have names too: HEIC, JPEG XL, PSD and others; `READABLE` holds those that are.
+    Formats that are not read have names too: HEIC, JPEG XL, PSD and others; `READABLE` holds those that are read.
     """
     for start, name in _STARTS:
         if data.startswith(start):
@@ -83,7 +83,7 @@ def output_format(path: str | os.PathLike[str], lossy: bool = False) -> str:
 
 
 def check(format: str, width: int, height: int, alpha: bool = False) -> None:
-    """Raises FileError if a picture of that size, with an alpha channel or without, cannot be such a file."""
+    """Raises FileError if the format cannot hold a picture of this size, or its alpha channel."""
     if alpha and format in WITHOUT_ALPHA:
         raise FileError(f"{format} cannot keep an alpha channel", "write .png")
     side = MOST_SIDE.get(format)
@@ -94,14 +94,14 @@ def check(format: str, width: int, height: int, alpha: bool = False) -> None:
 
 
 def without_metadata(data: bytes, format: str) -> bytes | None:
-    """A picture file -> the same without what its pixels do not need, or None for formats where that is not known."""
+    """A picture file -> the same file without metadata, or None for formats where that is not implemented."""
     if format == "PNG":
         return png.without_metadata(data)
     return _jpeg_without_metadata(data) if format == "JPEG" else None
 
 
 def _jpeg_without_metadata(data: bytes) -> bytes:
-    """Segments APP1 to APP13, APP15 and comments are left out; APP0 and APP14 say how the samples are meant."""
+    """Leave out segments APP1 to APP13, APP15 and comments. APP0 and APP14 stay: decoders need them for the colours."""
     kept, place = [data[:2]], 2
     while place + 4 <= len(data) and data[place] == 0xFF:
         marker, (size,) = data[place + 1], struct.unpack_from(">H", data, place + 2)

@@ -1,11 +1,10 @@
 """Picture files <-> 8-bit RGB arrays.
 
-Everything a picture file can be (palette, grey, 16-bit, CMYK, alpha, rotated by EXIF) becomes 8-bit RGB here,
-once, and what was done is noted for the user. What is written holds pixels, an alpha channel if the cover had
-one, and what says how the pixels look: the colour profile, and of PNG files the chunks for colours and resolution.
-No EXIF, no GPS, no text.
+Every kind of picture file (palette, grey, 16-bit, CMYK, alpha, rotated by EXIF) becomes 8-bit RGB here, with notes for
+the user on what was changed. A written file holds the pixels, the alpha channel if there is one, the colour profile,
+and in PNG files the chunks for colours and resolution. It holds no EXIF, no GPS position, no text.
+`colour` has the rules for colours, `png` those for the bytes of PNG files.
 
-The rules for colours stand in `colour`, those for the bytes of PNG files in `png`.
 """
 
 from __future__ import annotations
@@ -39,16 +38,16 @@ MAX_PIXELS = 100_000_000
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded picture: `pixels` uint8 (h, w, 3), `alpha` uint8 (h, w) or None, and what decoding did.
+    """A decoded picture: `pixels` uint8 (h, w, 3), `alpha` uint8 (h, w) or None, and facts about its file.
 
     icc_profile: as the file has it.
-    source: the bytes of its file if that is a JPEG, for those who work on its coefficients.
-    chunks: what a PNG file says of colours and resolution besides, or would say: (name, data).
-    grey: the file had one channel; it is written with one while the three are equal.
+    source: the bytes of its file if that is a JPEG, for methods that use its coefficients.
+    chunks: (name, data) of the PNG chunks for colours and resolution, also for other formats.
+    grey: the file had one channel; it is written with one channel while R, G and B are equal.
     palette: the file had a palette.
-    exact: pixels and alpha hold all that the file shows: nothing was rounded, converted or left out.
-    format: of the file, by Pillow's name.
-    style: how a PNG file was written.
+    exact: pixels and alpha hold everything in the file: nothing was rounded, converted or left out.
+    format: Pillow's name of the file's format.
+    style: the encoder settings of a PNG file.
     """
 
     pixels: np.ndarray
@@ -74,20 +73,20 @@ class Picture:
 
     @property
     def one_channel(self) -> bool:
-        """Whether it is written with one channel: the file was grey, and the pixels still are."""
+        """Whether it is written with one channel: the file was grey, and the pixels are still grey."""
         red, green, blue = (self.pixels[..., i] for i in range(3))
         return self.grey and bool((red == green).all() and (green == blue).all())
 
     @property
     def profile(self) -> bytes | None:
-        """The ICC profile that says how the pixels look: the file's own, or one made of its chunks; None for sRGB."""
+        """The ICC profile of the pixels: the file's own, or one made from its chunks; None for sRGB."""
         if self.icc_profile and b"cICP" not in dict(self.chunks):
             return self.icc_profile
         return colour.profile_of(self.chunks) or self.icc_profile
 
 
 def most_bytes(max_pixels: int = MAX_PIXELS) -> int:
-    """The size of the largest file that is read: 8 bytes a pixel (RGBA with 16 bits) and 16 MiB of metadata."""
+    """The size of the largest file that is read: 8 bytes per pixel (RGBA with 16 bits) and 16 MiB of metadata."""
     return 8 * max_pixels + 2**24
 
 
@@ -100,9 +99,9 @@ def load(path: str | os.PathLike[str], what: str = "image", max_pixels: int = MA
 def decode(data: bytes, what: str = "image", max_pixels: int = MAX_PIXELS) -> Picture:
     """The bytes of a picture file -> Picture.
 
-    Raises FileError if they are not one, of a kind that is not supported, cut short, or have more than `max_pixels`:
-    that is known before a pixel is decoded. (Pillow's own bound of 178 megapixels holds besides.)
-    Damaged metadata refuse no picture: they are ignored and noted.
+    Raises FileError if the file is not a picture, is of an unsupported kind, is cut short, or has more than
+    `max_pixels`, which is checked before decoding. (Pillow's own bound of 178 megapixels applies too.) Damaged metadata
+    are ignored, with a note.
     """
     if not data:
         raise FileError(f"{what} is empty")
@@ -118,7 +117,7 @@ def decode(data: bytes, what: str = "image", max_pixels: int = MAX_PIXELS) -> Pi
         if lean is not None and lean != data:
             try:
                 picture = _decoded(lean, what, format, max_pixels)
-            except reading.DAMAGE:  # then it is not the metadata
+            except reading.DAMAGE:  # the damage is not in the metadata
                 pass
             else:
                 notes = ("damaged metadata were ignored", *picture.notes)
@@ -129,7 +128,7 @@ def decode(data: bytes, what: str = "image", max_pixels: int = MAX_PIXELS) -> Pi
 def _decoded(data: bytes, what: str, format: str, max_pixels: int) -> Picture:
     account = Account()
     with warnings.catch_warnings(), descriptors.libraries_silenced():
-        warnings.simplefilter("ignore")  # we judge the size ourselves, and say what else is odd
+        warnings.simplefilter("ignore")  # we check the size ourselves and note other oddities
         with reading.opened(data, what, format, max_pixels) as opened:
             described = reading.described(opened, data, format, account)
             jpeg = quantisation(opened)
@@ -148,7 +147,7 @@ def _decoded(data: bytes, what: str, format: str, max_pixels: int) -> Picture:
             reading.say_frames(opened, account)
     profile, chunks = described.profile, described.chunks
     if profile and colour.space(profile) not in ("RGB", "GRAY" if found.grey else "RGB"):
-        profile = None  # it was made for samples that are gone now
+        profile = None  # it describes samples that were converted
     grey = found.grey or described.grey
     dropped = {b"" if profile else png.PROFILE, b"pHYs" if opened.size != (image.width, image.height) else b""}
     chunks = tuple(c for c in chunks if c[0] not in dropped)
@@ -160,12 +159,12 @@ def _decoded(data: bytes, what: str, format: str, max_pixels: int) -> Picture:
 
 
 def check(picture: Picture, format: str) -> None:
-    """Raises FileError if a file of that format cannot hold the picture. Cheap: for before the work."""
+    """Raises FileError if a file of this format cannot hold the picture. Fast: call it before the work."""
     formats.check(format, picture.width, picture.height, picture.alpha is not None)
 
 
 def lost_in(picture: Picture, format: str) -> tuple[str, ...]:
-    """Notes of what a file of that format does not say of the picture's colours though its own file did."""
+    """Notes on colour information in the picture that a file of this format cannot hold."""
     notes = []
     if picture.grey and not picture.one_channel:
         notes.append("grey became RGB")
@@ -183,8 +182,8 @@ def lost_in(picture: Picture, format: str) -> tuple[str, ...]:
 
 
 def _fitting_profile(picture: Picture) -> bytes | None:
-    """The profile that goes into the file: none for grey values into one with colours, and none for colours that was
-    made from chunks into one without."""
+    """The profile for the file. None if a profile for grey values would go into a file with colours, or a profile for
+    colours, made from chunks, into a grey file."""
     profile = picture.profile
     if profile is None:
         return None
@@ -194,9 +193,9 @@ def _fitting_profile(picture: Picture) -> bytes | None:
 
 
 def encode(picture: Picture, format: str = "PNG", quality: int = JPEG_QUALITY) -> bytes:
-    """Picture -> the bytes of a file of that format; all but JPEG are lossless. quality: of a JPEG, 1 to 100.
+    """Picture -> the bytes of a file of this format; all but JPEG are lossless. quality: of a JPEG, 1 to 100.
 
-    A grey picture has one channel. A picture that was a PNG is written in its style.
+    A grey picture gets one channel. A picture that was a PNG is written with the same encoder settings.
     """
     check(picture, format)
     samples = picture.pixels[..., :1] if picture.one_channel else picture.pixels
@@ -223,7 +222,7 @@ def encode(picture: Picture, format: str = "PNG", quality: int = JPEG_QUALITY) -
 
 
 def _png_chunks(picture: Picture) -> Chunks:
-    """The cover's chunks, and its profile under the name that it had there."""
+    """The cover's chunks, with its profile under its original name."""
     profile = picture.icc_profile
     if profile and colour.space(profile) == "GRAY" and not picture.one_channel:
         profile = None
@@ -234,9 +233,9 @@ def _png_chunks(picture: Picture) -> Chunks:
 
 
 def in_srgb(picture: Picture) -> Picture:
-    """Picture -> the same look in sRGB, for whoever cannot keep a profile: it has none, and no signals, afterwards.
+    """Picture -> the picture converted to sRGB, without profile and signals, for uses that cannot keep a profile.
 
-    HDR colours have no counterpart; they stay as they are, and that is noted.
+    HDR colours have no counterpart in sRGB; they are not converted, and a note says so.
     """
     rest = tuple(c for c in picture.chunks if c[0] not in (*colour.SIGNALS, png.PROFILE))
     plain = replace(picture, icc_profile=None, chunks=rest)

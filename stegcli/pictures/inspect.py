@@ -1,6 +1,6 @@
-"""What a picture file tells of itself: format, past, and the metadata that would travel with it.
+"""Facts about a picture file: format, whether it was a JPEG, and metadata that would travel with it.
 
-For a cautious sender before sending, and for whoever wonders what a file is. Results are plain dicts, as JSON has them.
+Senders use it to check a file before they send it. Results are plain dicts, ready for JSON.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PRIVATE = {
     0x8298: "copyright", 0x9003: "time taken", 0x927C: "maker note", 0x9286: "comment", 0xA430: "owner",
     0xA431: "camera serial number", 0xA435: "lens serial number", 0xC62F: "camera serial number",
 }  # fmt: skip
-"""EXIF tags that say something of a person or a device."""
+"""EXIF tags that reveal a person or a device."""
 _EXIF_SUB, _GPS, _THUMBNAIL = 0x8769, 0x8825, 1
 _DAMAGE = (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, RuntimeError, struct.error)
 
@@ -38,7 +38,7 @@ PAST = {
 
 
 def facts(data: bytes, what: str = "image") -> Facts:
-    """The bytes of a picture file -> what they tell. Raises FileError if they are no picture."""
+    """The bytes of a picture file -> facts about it. Raises FileError if it is not a picture."""
     picture = image.decode(data, what)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -70,7 +70,7 @@ def _history(picture: Picture) -> Facts:
 
 
 def _metadata(opened: Pillow.Image) -> Facts:
-    """What Pillow finds besides the pixels, in any format."""
+    """The metadata that Pillow finds, in any format."""
     exif = _exif(opened)
     sub, place, small = (_directory(exif, number) for number in (_EXIF_SUB, _GPS, _THUMBNAIL))
     tags = [*exif.keys(), *sub.keys()]
@@ -89,7 +89,7 @@ def _metadata(opened: Pillow.Image) -> Facts:
 
 
 def _exif(opened: Pillow.Image) -> Pillow.Exif:
-    """Damaged metadata count as none."""
+    """EXIF data; empty if they are damaged."""
     try:
         return opened.getexif()
     except _DAMAGE:
@@ -145,11 +145,11 @@ def _segment_facts(structure: Structure) -> Facts:
     }
 
 
-# -- beside the original
+# -- comparison with the original
 
 
 def differences(data: bytes, original: bytes) -> Facts:
-    """A file and the one it may have been made of -> what differs. Raises FileError if one is no picture."""
+    """A file and the one it may have been made from -> what differs. Raises FileError if one is not a picture."""
     first, second = image.decode(data, "image"), image.decode(original, "original")
     found: Facts = {"same_bytes": data == original, "bytes": len(data) - len(original)}
     found["same_size"] = first.pixels.shape == second.pixels.shape
@@ -187,5 +187,5 @@ def _jpeg_differences(data: bytes, original: bytes) -> Facts:
 
 
 def segments_of(structure: Structure) -> list[str]:
-    """The kinds of its segments of metadata, in order."""
+    """The kinds of the metadata segments, in order."""
     return [s.kind for s in structure.before if s.kind not in ("tables", "frame")]

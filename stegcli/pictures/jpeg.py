@@ -1,12 +1,12 @@
-"""JPEG files <-> their quantised coefficients, without decoding: what is not changed stays as it was, bit for bit.
+"""JPEG files <-> quantised coefficients, without decoding to pixels. Unchanged parts stay the same, bit for bit.
 
-The entropy coding is done by libjpeg-turbo through the package pyjpegio. It has traps that are dealt with here:
+libjpeg-turbo does the entropy coding, through the package pyjpegio. This module works around three of its problems:
 
-- The cover's Huffman tables may lack a code that changed coefficients need, and the file is then silently corrupt. If
-  the tables are what libjpeg's optimisation gives, they are optimised again; else they are kept. Everything is read
-  again after writing, and compared.
-- Segments before the scan are put back from the cover's own bytes; so are the scans' headers.
-- It reads truncated files with a warning on standard error. They are refused here.
+- The cover's Huffman tables may lack a code that changed coefficients need, and the written file is then silently
+  corrupt. If the tables are those of libjpeg's optimisation, they are optimised again; otherwise they are kept. Every
+  written file is read again and compared.
+- It rewrites the segments before the scan and the headers of scans. Here they are copied from the cover's bytes.
+- It reads truncated files and only prints a warning to standard error. Here they are refused.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from stegcli.pictures import c_library, segments
 from stegcli.pictures.segments import DHT, DQT, PROGRESSIVE, Scan, Segment, Structure
 
 LARGEST = 1023
-"""The largest absolute value of an AC coefficient of 8-bit JPEG. DC coefficients stay within it for safety."""
+"""The largest absolute value of an AC coefficient in 8-bit JPEG. DC coefficients are kept within it too, for safety."""
 ZIGZAG = np.array(
     [0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21,
      28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54,
@@ -39,7 +39,7 @@ _HARMLESS = ("extraneous bytes before marker", "unknown JFIF", "Unknown Adobe")
 
 
 class MissingLibraryError(FileError):
-    """pyjpegio is not installed, or there is none for this machine."""
+    """pyjpegio is not installed, or does not exist for this machine."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Component:
 
 @dataclass(frozen=True)
 class Jpeg:
-    """A JPEG file, taken apart. notes: what is odd about it."""
+    """A parsed JPEG file. notes: oddities of the file."""
 
     file: bytes
     structure: Structure
@@ -66,20 +66,20 @@ class Jpeg:
 
     @cached_property
     def nonzero_ac(self) -> int:
-        """Coefficients that are not zero, DC coefficients aside: what rates in steganography are measured by."""
+        """The number of nonzero AC coefficients. Rates in JPEG steganography are bits per nonzero AC coefficient."""
         return sum(int(np.count_nonzero(c.blocks) - np.count_nonzero(c.blocks[:, :, 0, 0])) for c in self.components)
 
 
 @dataclass(frozen=True)
 class Written:
-    """The bytes of a JPEG file, and what of the cover's segments does not travel, in words."""
+    """The bytes of a JPEG file, and notes on segments of the cover that were left out."""
 
     file: bytes
     notes: tuple[str, ...]
 
 
 def read(data: bytes, what: str = "image") -> Jpeg:
-    """The bytes of a JPEG file -> its coefficients. Raises FileError: no JPEG, damaged, or of a kind not read."""
+    """The bytes of a JPEG file -> its coefficients. Raises FileError if it is not a JPEG, damaged, or not supported."""
     structure = segments.parse(data, what)
     steps, frame = _steps(structure.before), structure.frame
     loaded, warned = _load(data, what)
@@ -98,10 +98,10 @@ def read(data: bytes, what: str = "image") -> Jpeg:
 
 
 def write(cover: Jpeg, blocks: Sequence[np.ndarray], keep_metadata: bool = False) -> Written:
-    """Cover, and for each component its blocks as they shall be -> a file that is otherwise as the cover.
+    """Cover, and the new blocks of each component -> a file that is otherwise equal to the cover.
 
-    Tables, sampling, restart intervals, progressive coding and the order of the segments stay. Of the metadata see
-    `segments.travelling`. Raises FileError if what was written does not read as it should.
+    Tables, sampling, restart intervals, progressive coding and the order of the segments stay. For metadata see
+    `segments.travelling`. Raises FileError if the written file does not contain the new blocks when it is read again.
     """
     kept = segments.travelling(cover.structure, keep_metadata)
     optimise = _uses_optimised_tables(cover)
@@ -125,7 +125,7 @@ def _reads_as(file: bytes, cover: Jpeg, blocks: Sequence[np.ndarray], kept: Sequ
 
 
 def _but_codes(before: Iterable[Segment]) -> list[Segment]:
-    """Segments but the Huffman tables."""
+    """All segments except the Huffman tables."""
     return [s for s in before if s.marker != DHT]
 
 
@@ -133,7 +133,7 @@ def _but_codes(before: Iterable[Segment]) -> list[Segment]:
 
 
 def _load(data: bytes, what: str) -> tuple[Any, list[str]]:
-    """-> pyjpegio's object, and the library's warnings."""
+    """JPEG file -> pyjpegio's object, and the library's warnings."""
     jpegio = _library()
     with c_library.scratch(data) as path, c_library.quiet(_WARNINGS) as warned:
         try:
@@ -144,7 +144,7 @@ def _load(data: bytes, what: str) -> tuple[Any, list[str]]:
 
 
 def _code(cover: bytes, blocks: Sequence[np.ndarray], optimise: bool) -> bytes:
-    """The library's own file of the cover with these coefficients."""
+    """The cover with these coefficients, as the library writes it."""
     jpegio = _library()
     loaded, _ = _load(cover, "cover")
     for array, wanted in zip(loaded.coef_arrays, blocks, strict=True):
@@ -165,7 +165,7 @@ def _library() -> Any:
     except ImportError as error:
         raise MissingLibraryError(
             "JPEG covers need the package pyjpegio, which is not installed",
-            "pip install pyjpegio (there is none for Linux on ARM), or take a PNG that was never a JPEG",
+            "pip install pyjpegio (not available for Linux on ARM), or use a PNG that was never a JPEG",
         ) from error
     return jpegio
 
@@ -186,7 +186,7 @@ def steps_of(structure: Structure) -> list[np.ndarray]:
 
 
 def _steps(before: Iterable[Segment]) -> dict[int, np.ndarray]:
-    """Number of each table of quantisation steps -> int32 (8, 8)."""
+    """Number of a quantisation table -> its steps, int32 (8, 8)."""
     found: dict[int, np.ndarray] = {}
     for segment in before:
         body = segment.body if segment.marker == DQT else b""
@@ -201,12 +201,12 @@ def _steps(before: Iterable[Segment]) -> dict[int, np.ndarray]:
 
 
 def _codes(before: Iterable[Segment]) -> dict[int, bytes]:
-    """Class and number of each Huffman table, as the file gives them in a byte -> lengths and symbols."""
+    """Class and number of a Huffman table, in one byte as in the file -> lengths and symbols."""
     return {table[0]: table[1:] for s in before if s.marker == DHT for table in _tables_of(s)}
 
 
 def _tables_of(segment: Segment) -> list[bytes]:
-    """A segment of Huffman tables -> one after the other."""
+    """A segment of Huffman tables -> the single tables."""
     body, found = segment.body, []
     while body:
         length = 17 + sum(body[1:17])
@@ -217,14 +217,14 @@ def _tables_of(segment: Segment) -> list[bytes]:
 
 @cache
 def _standard_codes() -> frozenset[bytes]:
-    """The tables of T.81, Annex K.3, as Pillow's plainest file has them."""
+    """The standard tables of T.81, Annex K.3, taken from a file that Pillow writes."""
     buffer = io.BytesIO()
     Pillow.new("RGB", (8, 8)).save(buffer, "JPEG")
     return frozenset(_codes(segments.parse(buffer.getvalue()).before).values())
 
 
 def _uses_optimised_tables(cover: Jpeg) -> bool:
-    """Whether the cover's Huffman tables are those that libjpeg finds for it."""
+    """Whether the cover's Huffman tables are those of libjpeg's optimisation."""
     structure = cover.structure
     if structure.frame.marker == PROGRESSIVE:
         return True
@@ -235,13 +235,13 @@ def _uses_optimised_tables(cover: Jpeg) -> bool:
     return _codes(segments.parse(own).before) == codes
 
 
-# -- putting it together
+# -- assembling the file
 
 
 def _joined(cover: Structure, kept: Sequence[Segment], coded: Structure) -> Structure:
-    """The cover's segments, the library's scans and Huffman tables.
+    """Join the cover's segments with the library's scans and Huffman tables.
 
-    If the scans are those of the cover, they are headed, and their tables grouped and numbered, as in the cover.
+    If both have the same scans, the headers of the scans and the grouping and numbers of tables follow the cover.
     """
     if [_extent(s) for s in cover.scans] != [_extent(s) for s in coded.scans]:
         return Structure(_with_codes(kept, _codes(coded.before)), coded.scans, b"")
@@ -257,7 +257,7 @@ def _joined(cover: Structure, kept: Sequence[Segment], coded: Structure) -> Stru
 
 
 def _with_codes(own: Sequence[Segment], codes: dict[int, bytes]) -> tuple[Segment, ...]:
-    """Segments with other Huffman tables: in the same places if they are as many as before, else last."""
+    """Replace Huffman tables in segments: in the same places if the number is the same, else at the end."""
     if _codes(own).keys() != codes.keys():
         added = [Segment(DHT, bytes([number]) + table) for number, table in codes.items()]
         return (*(s for s in own if s.marker != DHT), *added)
@@ -267,13 +267,13 @@ def _with_codes(own: Sequence[Segment], codes: dict[int, bytes]) -> tuple[Segmen
 
 
 def _extent(scan: Scan) -> tuple[bytes, bytes]:
-    """What a scan codes: its components, and the band and the bits of their coefficients."""
+    """The content of a scan: its components, and the range and bits of their coefficients."""
     count = scan.header[0]
     return scan.header[1 : 1 + 2 * count : 2], scan.header[1 + 2 * count :]
 
 
 def _renumbered(codes: dict[int, bytes], theirs: bytes, ours: bytes) -> dict[int, bytes]:
-    """Huffman tables by their numbers in one scan's header -> by those in another header of the same scan."""
+    """Huffman tables numbered as in one header of a scan -> numbered as in another header of the same scan."""
     count = theirs[0]
     start, end, bits = theirs[1 + 2 * count :]
     numbers: dict[int, int] = {}

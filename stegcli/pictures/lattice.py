@@ -1,12 +1,12 @@
-"""Whether a picture came out of a JPEG decoder: the lattice of colours that one can make.
+"""Detects whether a picture was decoded from a JPEG, by the lattice of colours that JPEG decoders can produce.
 
-A decoder computes R, G and B from integers Y, Cb and Cr, and only 25.4 % of all RGB triples can result. A decoded JPEG
-therefore has no pixel off this lattice, while about three in four pixels of a picture that was never compressed are off
-it. Change a few samples of a decoded JPEG, and three in four of the changed pixels leave the lattice: nobody needs the
-original, a model or the JPEG's tables to see that. Cropping keeps a picture on the lattice; resizing takes it off.
+A decoder computes R, G and B from integers Y, Cb and Cr, and only 25.4 % of all RGB triples can result. All pixels of a
+decoded JPEG lie on this lattice. About three in four pixels of a picture that was never compressed are off it. If
+samples of a decoded JPEG are changed, three in four of the changed pixels leave the lattice. An attacker can see that
+without the original, a model or the JPEG's tables. Cropping keeps a picture on the lattice; resizing does not.
 
 Reference: Steganalysis based on JPEG compatibility (Fridrich, Goljan, Du, 2001), which looks at the quantised blocks.
-Difference: we look at the colours alone, since that needs no tables and finds single pixels.
+Difference: we use only the colours, since that needs no tables and finds single pixels.
 """
 
 from __future__ import annotations
@@ -21,25 +21,24 @@ import numpy as np
 History = Literal["jpeg", "mixed", "never", "unknown"]
 
 NEVER = 0.2
-"""Share of coloured pixels off the lattice from which a picture counts as not decoded from a JPEG at this size. Photos
-never compressed have 0.68 to 0.85. JPEG photos made smaller have 0.22 to 0.74 (306 photos): where their colour hardly
-varies, resizing leaves the pixels on the lattice. See `clean_tiles` for pictures only a part of which was a JPEG."""
+"""From this share of coloured pixels off the lattice on, a picture counts as not decoded from a JPEG at this size.
+Photos that were never compressed have 0.68 to 0.85. Reduced JPEG photos have 0.22 to 0.74 (306 photos): where colour
+hardly varies, resizing leaves the pixels on the lattice. If only a part of a picture was a JPEG, see `clean_tiles`."""
 TILE = 16  # pixels a side
 LEAST_COLOURS = 32
-"""Colours that an opinion needs: of so many chosen without regard to JPEG, all lie on the lattice by a chance of
-0.25^32."""
+"""Number of different colours that a decision needs: if they were unrelated to JPEG, all would lie on the lattice with
+probability 0.25^32."""
 LOOKED_AT = 65_536  # coloured pixels among which different colours are counted
-STRIP = 1 << 20  # pixels looked up at a time
+STRIP = 1 << 20  # pixels processed at a time
 
 
 @dataclass(frozen=True)
 class Colours:
-    """What the lattice tells of a picture.
+    """The result of the lattice test.
 
-    off: share of its pixels that no JPEG decoder makes. off_coloured: share of those that are not grey (grey ones lie
-    on the lattice whatever they come from). history: "jpeg" if all its colours lie on the lattice; "mixed" if some do
-    not, but too few for a picture that was not decoded from a JPEG at this size; "never" for one that was not;
-    "unknown" if it has too few colours.
+    off: share of pixels off the lattice. off_coloured: the same among pixels that are not grey (all grey pixels lie on
+    the lattice). history: "jpeg" if all colours lie on the lattice; "never" if so many do not that the picture was not
+    decoded from a JPEG at this size; "mixed" for shares in between; "unknown" if it has too few colours.
     """
 
     off: float
@@ -48,7 +47,7 @@ class Colours:
 
 
 def examine(pixels: np.ndarray) -> Colours:
-    """uint8 (h, w, 3) -> what its colours tell of its past."""
+    """uint8 (h, w, 3) -> the result of the lattice test."""
     off = coloured = 0
     for strip in _strips(pixels):
         off += int(np.count_nonzero(off_lattice(strip)))
@@ -66,14 +65,14 @@ def _history(off: int, share: float, pixels: np.ndarray) -> History:
 
 
 def _has_colours(pixels: np.ndarray) -> bool:
-    """Whether there are LEAST_COLOURS different ones that are not grey."""
+    """Whether there are at least LEAST_COLOURS different colours that are not grey."""
     flat = pixels.reshape(-1, 3)
     flat = flat[_coloured(flat)]
     return bool(np.unique(_index(flat[:: 1 + len(flat) // LOOKED_AT])).size >= LEAST_COLOURS)
 
 
 def count_coloured(pixels: np.ndarray) -> int:
-    """uint8 (h, w, 3) -> how many different colours it has, grey ones aside."""
+    """uint8 (h, w, 3) -> the number of different colours that are not grey."""
     seen = np.zeros(1 << 24, bool)
     for strip in _strips(pixels):
         seen[_index(strip)] = True
@@ -81,7 +80,7 @@ def count_coloured(pixels: np.ndarray) -> int:
 
 
 def off_lattice(pixels: np.ndarray) -> np.ndarray:
-    """uint8 (..., 3) -> bool (...): the pixels whose colour no JPEG decoder makes."""
+    """uint8 (..., 3) -> bool (...): the pixels whose colour no JPEG decoder can produce."""
     index = _index(pixels)
     off: np.ndarray = (_table()[index >> 3] >> (index & 7).astype(np.uint8) & 1) == 0
     return off
@@ -90,7 +89,7 @@ def off_lattice(pixels: np.ndarray) -> np.ndarray:
 def clean_tiles(pixels: np.ndarray) -> np.ndarray:
     """uint8 (h, w, 3) -> bool (h, w): tiles of TILE x TILE pixels with colour, and without a pixel off the lattice.
 
-    A change there would be the first of its tile: it shows if that part of the picture came from a JPEG.
+    A change in such a tile would put its first pixel off the lattice, which shows if this part came from a JPEG.
     """
     height, width = pixels.shape[:2]
     off, coloured = (_any_of_tile(flags) for flags in (off_lattice(pixels), _coloured(pixels)))
@@ -99,14 +98,14 @@ def clean_tiles(pixels: np.ndarray) -> np.ndarray:
 
 
 def _any_of_tile(flags: np.ndarray) -> np.ndarray:
-    """bool (h, w) -> bool (rows, columns) of tiles, the last ones perhaps smaller."""
+    """bool (h, w) -> bool (rows, columns): whether any pixel of a tile is set. The last tiles may be smaller."""
     rows, columns = (np.arange(0, side, TILE) for side in flags.shape)
     found: np.ndarray = np.logical_or.reduceat(np.logical_or.reduceat(flags, rows, axis=0), columns, axis=1)
     return found
 
 
 def _strips(pixels: np.ndarray) -> Iterator[np.ndarray]:
-    """The pixels, some rows at a time: no temporary arrays as large as a large photo."""
+    """Yields some rows at a time, so that temporary arrays stay small."""
     rows = max(1, STRIP // max(1, pixels.shape[1]))
     for top in range(0, len(pixels), rows):
         yield pixels[top : top + rows]
@@ -127,7 +126,7 @@ def _index(pixels: np.ndarray) -> np.ndarray:
 
 @cache
 def _table() -> np.ndarray:
-    """-> uint8 (2^21,): bit i & 7 of byte i >> 3 says whether a decoder makes the colour of index i. Takes 0.3 s."""
+    """The lattice as uint8 (2^21,): bit i & 7 of byte i >> 3 says whether colour i lies on it. Takes 0.3 s."""
     luminance = np.arange(256, dtype=np.int32)
     to_red, to_green, to_blue = _offsets()
     makes = np.zeros(1 << 24, bool)
@@ -141,7 +140,7 @@ def _table() -> np.ndarray:
 
 
 def _offsets() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What Cr adds to R, (256,), what Cb and Cr add to G, (Cb, Cr), and what Cb adds to B, (256,).
+    """The amounts that Cr adds to R, (256,), Cb and Cr add to G, (Cb, Cr), and Cb adds to B, (256,).
 
     Reference: libjpeg's jdcolor.c, build_ycc_rgb_table: 16 fractional bits, and the constants with five digits. Its
     vector code and libjpeg-turbo's give the same integers.

@@ -1,4 +1,4 @@
-"""How good a stego is: PSNR, SSIM, and the limit that no scheme can pass."""
+"""Quality measures: PSNR, SSIM, and an upper limit of the PSNR for any scheme."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
     """Two uint8 (h, w, 3) arrays -> mean structural similarity over windows and channels, in [-1, 1].
 
     Reference: Image quality assessment: from error visibility to structural similarity (Wang, Bovik,
-    Sheikh, Simoncelli, 2004), Eq. 13, with its Gaussian window of 11x11, sigma 1.5; windows that would
+    Sheikh, Simoncelli, 2004), Eq. 13, with its Gaussian window of 11x11, sigma 1.5; windows that
     cross the border are left out.
     """
     x, y = a.astype(np.float64), b.astype(np.float64)

@@ -1,9 +1,9 @@
-"""PNG files: their chunks, and a writer whose files look like those of the most common encoder, or of the cover's.
+"""PNG files: their chunks, and a writer that imitates the cover's encoder, or else libpng.
 
-The encoder of a PNG file shows: in the level that zlib's header names, in the sizes of the IDAT chunks, in the row
-filters. A stego that comes from an unusual encoder is told from other files by that alone. So a picture that was a
-PNG is written the way its file was, and any other the way libpng writes by default: level 6, chunks of 8,192 bytes,
-row filters by the least sum of absolute differences.
+An attacker can recognise the encoder of a PNG file by the level in zlib's header, the sizes of the IDAT chunks and the
+row filters. A stego from an unusual encoder would stand out. Therefore a picture that was a PNG is written with the
+settings of its file, and any other with libpng's defaults: level 6, chunks of 8,192 bytes, and row filters chosen by
+the least sum of absolute differences.
 
 Reference: Portable Network Graphics (PNG) Specification, Third Edition (W3C, 2025), sections 5, 9, 10 and 12;
 libpng 1.6, pngwutil.c: png_write_find_filter, png_deflate_claim and optimize_cmf.
@@ -22,12 +22,12 @@ import numpy as np
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PROFILE = b"iCCP"
 KEPT = frozenset({b"cICP", b"gAMA", b"cHRM", b"sRGB", b"pHYs", PROFILE, b"mDCV", b"cLLI"})
-"""Chunks that say how the pixels look, and nothing of who made them."""
+"""Chunks that describe the look of the pixels, and nothing about the author."""
 COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # channels -> section 11.2.1
 ADAPTIVE = None
-SEEN_ROWS = 64  # of a file, from which its filters are guessed
-ROWS = 64  # filtered at a time
-SMALL = 16384  # bytes of filtered rows up to which libpng spares memory
+SEEN_ROWS = 64  # rows of a file from which its filters are guessed
+ROWS = 64  # rows filtered at a time
+SMALL = 16384  # bytes of filtered rows; up to this libpng uses a smaller window
 MOST_PROFILE = 2**24  # bytes of a profile once it is inflated
 
 Chunks = tuple[tuple[bytes, bytes], ...]
@@ -35,9 +35,9 @@ Chunks = tuple[tuple[bytes, bytes], ...]
 
 @dataclass(frozen=True)
 class Style:
-    """How a PNG file is written: zlib's level, bytes in an IDAT chunk, the filter of all rows or None for adaptive.
+    """Encoder settings: zlib's level, bytes in an IDAT chunk, the filter of all rows or None for adaptive.
 
-    narrow: zlib's header of a small picture names no larger window than that needs.
+    narrow: whether zlib's header of a small picture names the smallest sufficient window.
     """
 
     level: int = 6
@@ -51,7 +51,7 @@ LIBPNG = Style()
 
 @dataclass(frozen=True)
 class Facts:
-    """What a PNG file says of itself: style, the chunks worth keeping, bits of a sample, and names of broken chunks."""
+    """Facts about a PNG file: encoder settings, chunks to keep, bits per sample, and names of damaged chunks."""
 
     style: Style
     chunks: Chunks
@@ -73,7 +73,7 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
 
 
 def facts(data: bytes) -> Facts:
-    """The bytes of a PNG file -> what they say. Damage is passed over: whoever decodes the pixels judges that."""
+    """The bytes of a PNG file -> facts. Damage is ignored here; the decoder reports it."""
     header, kept, broken, body = b"", dict[bytes, bytes](), set[str](), list[bytes]()
     for name, content, whole in chunks(data):
         if name == b"IHDR":
@@ -91,7 +91,7 @@ def facts(data: bytes) -> Facts:
 
 
 def without_metadata(data: bytes) -> bytes:
-    """A PNG file -> the same with only the chunks that its pixels need; as it is if one of these is damaged."""
+    """A PNG file -> the same with only the chunks that its pixels need; unchanged if one of these is damaged."""
     needed = [c for c in chunks(data) if c[0] in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")]
     if not all(whole for *_, whole in needed):
         return data
@@ -99,7 +99,7 @@ def without_metadata(data: bytes) -> bytes:
 
 
 def profile_in(content: bytes) -> bytes | None:
-    """The data of an iCCP chunk -> the ICC profile, or None if they are damaged."""
+    """The data of an iCCP chunk -> the ICC profile, or None if the data are damaged."""
     _, _, packed = content.partition(b"\0")
     try:
         inflate = zlib.decompressobj()
@@ -110,14 +110,14 @@ def profile_in(content: bytes) -> bytes | None:
 
 
 def profile_chunk(profile: bytes) -> tuple[bytes, bytes]:
-    """ICC profile -> an iCCP chunk, under the name that most programs give it."""
+    """ICC profile -> an iCCP chunk, with the name that most programs use."""
     return PROFILE, b"ICC Profile\0\0" + zlib.compress(profile)
 
 
 def write(samples: np.ndarray, extra: Iterable[tuple[bytes, bytes]] = (), style: Style = LIBPNG) -> bytes:
     """uint8 (h, w, 1..4): grey, grey and alpha, RGB, RGBA -> the bytes of a PNG file.
 
-    extra: (name, data) of the chunks that stand between header and pixels, in their order.
+    extra: (name, data) of the chunks between header and pixels, in order.
     With the default style the file equals libpng's byte for byte, if zlib is the same.
     """
     height, width, channels = samples.shape
@@ -134,13 +134,13 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 
 
 def _level(body: list[bytes]) -> int:
-    """zlib names only a class of levels; of each class the one that encoders use."""
+    """zlib's header names only a class of levels; returns the level in this class that encoders use."""
     start = b"".join(body[:2])[:2]
     return (1, 5, 6, 9)[start[1] >> 6] if len(start) == 2 else LIBPNG.level
 
 
 def _narrow(body: list[bytes]) -> bool:
-    """A picture of more than 16 KiB needs the whole window: of it nothing is learnt."""
+    """Whether the header names a small window. Pictures of more than 16 KiB need the whole one and give no answer."""
     inflate, size = zlib.decompressobj(), 0
     try:
         for part in body:
@@ -153,14 +153,14 @@ def _narrow(body: list[bytes]) -> bool:
 
 
 def _chunk_size(sizes: list[int]) -> int:
-    """All chunks but the last have the size of the encoder's buffer. A lone chunk may be smaller than that."""
+    """The size of the encoder's buffer: that of all chunks but the last. A single chunk may be smaller."""
     if len(sizes) > 1:
         return max(1, Counter(sizes[:-1]).most_common(1)[0][0])
     return 2**31 - 1 if sizes and sizes[0] > 2**16 else LIBPNG.chunk
 
 
 def _filter(body: list[bytes], header: bytes) -> int | None:
-    """The filter of all of the first rows, if it is one and the same; adaptive too for what is not plain 8 bits."""
+    """The filter of the first rows if all have the same, else adaptive; adaptive also if not plain 8 bits."""
     width, _, depth, colour, *_, interlaced = struct.unpack(">IIBBBBB", header)
     channels = {0: 1, 2: 3, 4: 2, 6: 4}.get(colour)
     if channels is None or depth != 8 or interlaced:
@@ -200,7 +200,7 @@ def _deflated(rows: np.ndarray, step: int, style: Style) -> bytes:
 
 
 def _window(size: int) -> int:
-    """libpng asks for no more memory than a small picture needs: log2 of zlib's window for that many bytes."""
+    """log2 of zlib's window for this number of bytes; libpng makes it small for small pictures."""
     bits = 15
     while bits > 9 and size <= SMALL and size + 262 <= 1 << (bits - 1):
         bits -= 1
@@ -208,7 +208,7 @@ def _window(size: int) -> int:
 
 
 def _named_window(stream: bytes, size: int) -> bytes:
-    """What libpng writes into zlib's header of small pictures: the smallest window that would do."""
+    """Set the window in zlib's header as libpng does for small pictures: the smallest that suffices."""
     if size > SMALL:
         return stream
     info = stream[0] >> 4
@@ -219,14 +219,14 @@ def _named_window(stream: bytes, size: int) -> bytes:
 
 
 def _allowed(height: int, width: int) -> tuple[int, ...]:
-    """Pictures of one row or column have nothing above or on the left, as libpng sees it."""
+    """The filters that libpng tries: in pictures of one row or column, none that use the row above or the left."""
     return tuple(f for f in range(5) if f == 0 or (height > 1 if f == 2 else width > 1 and (f == 1 or height > 1)))
 
 
 def _filtered(rows: np.ndarray, above: np.ndarray, step: int, filters: tuple[int, ...]) -> np.ndarray:
-    """uint8 (n, width), the row before them, bytes of a pixel -> uint8 (n, 1 + width), each row behind its filter.
+    """uint8 (n, width), the row before them, bytes per pixel -> uint8 (n, 1 + width): filter type, then filtered row.
 
-    filters: those to choose from, for each row by the least sum of absolute differences.
+    filters: the types to choose from, for each row by the least sum of absolute differences.
     """
     up = np.concatenate([above, rows[:-1]])
     left, corner = np.zeros_like(rows), np.zeros_like(rows)
@@ -240,7 +240,7 @@ def _filtered(rows: np.ndarray, above: np.ndarray, step: int, filters: tuple[int
 
 
 def _prediction(filter: int, left: np.ndarray, up: np.ndarray, corner: np.ndarray) -> np.ndarray:
-    """Section 9.2: none, sub, up, average, Paeth."""
+    """The prediction of filter type 0 to 4: none, sub, up, average, Paeth (section 9.2)."""
     if filter < 3:
         return (np.zeros_like(left), left, up)[filter]
     a, b = left.astype(np.int16), up.astype(np.int16)

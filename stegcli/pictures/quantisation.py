@@ -1,4 +1,4 @@
-"""How JPEG files rounded: their tables of steps."""
+"""Quantisation tables of JPEG files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import JpegImagePlugin
 
 @dataclass(frozen=True)
 class Quantisation:
-    """How a JPEG file rounded: steps of luminance and colours, (8, 8) each, vertical frequency first.
+    """Quantisation of a JPEG file: steps of luminance and colours, (8, 8) each, vertical frequency first.
 
     halved: whether the colours have half the resolution, 4:2:0.
     """
@@ -32,7 +32,7 @@ class Quantisation:
 
 
 def quantisation(opened: Pillow.Image) -> Quantisation | None:
-    """An opened file -> how it rounded; None unless it is a JPEG in colour."""
+    """An opened file -> its quantisation; None unless it is a JPEG in colour."""
     if opened.format not in ("JPEG", "MPO") or opened.mode != "RGB":
         return None
     found = getattr(opened, "quantization", {})
@@ -43,7 +43,7 @@ def quantisation(opened: Pillow.Image) -> Quantisation | None:
 
 
 def quantisation_of(quality: int) -> Quantisation:
-    """Quality of libjpeg -> the tables that Pillow's files of that quality have."""
+    """Quality of libjpeg -> the tables in Pillow's files of this quality."""
     buffer = io.BytesIO()
     Pillow.new("RGB", (16, 16)).save(buffer, "JPEG", quality=quality)
     with Pillow.open(buffer) as opened:
@@ -58,7 +58,7 @@ def _mean_step(quality: int) -> float:
     return float(((_ANNEX_K * scale + 50) // 100).clip(1, 255).mean())
 
 
-# T.81, Table K.1, sorted: only the mean is asked for.
+# T.81, Table K.1, sorted, since only the mean is needed.
 _ANNEX_K = np.array(
     [10, 11, 12, 12, 13, 14, 14, 14, 16, 16, 16, 17, 18, 19, 22, 22, 24, 24, 24, 26, 29, 35, 37, 40, 40, 49, 51, 51,
      55, 55, 56, 56, 57, 58, 60, 61, 62, 64, 64, 68, 69, 72, 77, 78, 80, 81, 87, 87, 92, 92, 95, 98, 99, 100, 101, 103,

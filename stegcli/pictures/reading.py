@@ -1,4 +1,4 @@
-"""The bytes of a picture file -> an opened image, what its file says besides, or the reason why it is refused."""
+"""The bytes of a picture file -> an opened image and further facts from the file, or the reason for a refusal."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ TURNS = {
     5: Pillow.Transpose.TRANSPOSE, 6: Pillow.Transpose.ROTATE_270, 7: Pillow.Transpose.TRANSVERSE,
     8: Pillow.Transpose.ROTATE_90,
 }  # fmt: skip
-# What Pillow's parsers were seen to raise over damaged files.
+# Exceptions that Pillow's parsers were seen to raise for damaged files.
 DAMAGE = (
     OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, RuntimeError, ArithmeticError, AttributeError,
     AssertionError, struct.error,
 )  # fmt: skip
-# Words by which Pillow says that a file is in order and of a kind that it does not read.
+# Words in Pillow's messages for intact files of a kind that it does not read.
 UNSUPPORTED = (
     "unsupported",
     "not supported",
@@ -43,12 +43,12 @@ TIFF_BITS, TIFF_PHOTOMETRIC, TIFF_PLANES, TIFF_FORMAT, TIFF_COLOURS = 258, 262, 
 
 @dataclass(frozen=True)
 class Described:
-    """What a file says besides its pixels: of its samples, its colours, and of a PNG how it was written."""
+    """Facts from a file besides its pixels: samples, colours, and the encoder settings of a PNG."""
 
     source: Source
     profile: bytes | None
     chunks: Chunks
-    grey: bool = False  # though Pillow gives RGB
+    grey: bool = False  # the file is grey although Pillow gives RGB
     style: png.Style | None = None
 
 
@@ -76,7 +76,7 @@ def too_large(what: str, max_pixels: int) -> FileError:
 
 @functools.lru_cache(maxsize=1)
 def _let_pillow_log_nothing() -> None:
-    """What it logs it also raises; without a handler of its own it would reach standard error."""
+    """Silence Pillow's log, which would reach standard error. Pillow raises an exception for the same problems."""
     logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
@@ -90,9 +90,9 @@ def _let_pillow_read_heic(what: str) -> None:
 
 
 def refusal(error: Exception, data: bytes, what: str, format: str) -> FileError:
-    """What a decoder raised -> the error for the user: unsupported, or damaged."""
+    """An exception of a decoder -> the error for the user: unsupported, or damaged."""
     said = str(error)
-    if isinstance(error, UnidentifiedImageError):  # Pillow keeps the plugin's own words to itself
+    if isinstance(error, UnidentifiedImageError):  # Pillow hides the message of its plugin
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
@@ -105,7 +105,7 @@ def refusal(error: Exception, data: bytes, what: str, format: str) -> FileError:
 
 
 def described(image: Pillow.Image, data: bytes, format: str, account: Account) -> Described:
-    """An opened file, not yet decoded -> what it says besides its pixels."""
+    """An opened file, not yet decoded -> facts besides its pixels."""
     transparent = image.info.get("transparency")
     if not isinstance(transparent, int | tuple):
         transparent = None
@@ -135,7 +135,7 @@ def described(image: Pillow.Image, data: bytes, format: str, account: Account) -
 
 def _profile(image: Pillow.Image, data: bytes, format: str) -> bytes | None:
     found = image.info.get("icc_profile")
-    if format == "BMP" and data[70:74] == b"DEBM":  # version 5, profile embedded: Pillow passes over it
+    if format == "BMP" and data[70:74] == b"DEBM":  # version 5 with an embedded profile, which Pillow ignores
         start, size = struct.unpack_from("<II", data, 14 + 112) if len(data) >= 138 else (0, 0)
         found = data[14 + start : 14 + start + size]
     if format == "GIF":
@@ -144,7 +144,7 @@ def _profile(image: Pillow.Image, data: bytes, format: str) -> bytes | None:
 
 
 def _gif_profile(data: bytes) -> bytes | None:
-    """The application extension ICCRGBG1 012, which Pillow passes over: blocks of up to 255 bytes."""
+    """The profile in the application extension ICCRGBG1 012, which Pillow ignores: blocks of up to 255 bytes."""
     place = data.find(b"\x21\xff\x0bICCRGBG1012") + 14
     if place < 14:
         return None
@@ -173,7 +173,7 @@ def _tiff_source(image: Pillow.Image, profile: bytes | None, account: Account) -
 
 
 def _ppm_source(image: Pillow.Image) -> Source:
-    """Pillow stretches the samples of every PPM to 8 bits, or to 16 those of deep greys."""
+    """Pillow scales the samples of every PPM to 8 bits, or to 16 bits for deep greys."""
     if image.mode == "F":
         return Source(32, whole=False)
     deepest = max((a for t in getattr(image, "tile", ()) for a in _numbers(t[3])), default=255)
@@ -181,19 +181,19 @@ def _ppm_source(image: Pillow.Image) -> Source:
 
 
 def _numbers(arguments: object) -> list[int]:
-    """The arguments of a decoder -> those that are numbers: for PPM, the largest sample."""
+    """The arguments of a decoder -> the numbers among them: for PPM, the largest sample."""
     return [a for a in arguments if isinstance(a, int)] if isinstance(arguments, tuple) else []
 
 
 def tiff_is_turned(image: Pillow.Image) -> bool:
-    """Whether Pillow will turn this file by itself when it decodes it, after which nothing tells of it."""
+    """Whether Pillow itself will rotate this file when it decodes it; afterwards this can no longer be seen."""
     return getattr(image, "tag_v2", {}).get(ORIENTATION) in TURNS
 
 
 def orientation(image: Pillow.Image, account: Account) -> int:
-    """A decoded file -> how EXIF says that the picture is to be turned, 1 to 8.
+    """A decoded file -> its EXIF orientation, 1 to 8.
 
-    Not for one that is not decoded yet: Pillow's getexif decodes some, and damage to pixels would pass for damage to
+    Call it only after decoding: Pillow's getexif decodes some files, and damaged pixels would be reported as damaged
     metadata.
     """
     try:
@@ -205,7 +205,7 @@ def orientation(image: Pillow.Image, account: Account) -> int:
 
 
 def say_frames(image: Pillow.Image, account: Account) -> None:
-    """Says what is left out of a file of several pictures. It may move the image to another of them: the last use."""
+    """Note what is left out from a file of several pictures. Call it last: it may move the image to another picture."""
     try:
         count = int(getattr(image, "n_frames", 1))
     except DAMAGE:

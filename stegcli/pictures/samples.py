@@ -1,4 +1,4 @@
-"""Pillow's images of any mode -> 8-bit RGB and alpha, with an account of what that took."""
+"""Pillow's images of any mode -> 8-bit RGB and alpha, with an account of the conversions."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from PIL import ImageCms
 
 from stegcli.pictures import colour
 
-ROWS = 256  # at a time, where an intermediate array would be larger than the picture
+ROWS = 256  # rows at a time, where an intermediate array would be larger than the picture
 
 
 @dataclass
 class Account:
-    """What decoding did: `notes` in order, and whether the pixels still hold all that the file shows."""
+    """The conversions during decoding: `notes` in order, and whether the pixels still hold everything in the file."""
 
     notes: list[str] = field(default_factory=list)
     exact: bool = True
@@ -31,10 +31,11 @@ class Account:
 
 @dataclass(frozen=True)
 class Source:
-    """What only the opened file knows of its samples.
+    """Facts about the samples that Pillow's image does not hold.
 
-    bits: of a sample as stored. whole: they are unsigned integers. transparent: the sample or colour that is, as
-    stored, or None. profile: ICC, of whatever colour space. inverted: 0 is white. multiplied: colours are, by alpha.
+    bits: of a stored sample. whole: samples are unsigned integers. transparent: the transparent sample or colour, as
+    stored, or None. profile: ICC, of any colour space. inverted: 0 is white. multiplied: colours are multiplied by
+    alpha.
     """
 
     bits: int = 8
@@ -47,7 +48,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Samples:
-    """pixels: uint8 (h, w, 3). alpha: uint8 (h, w), None if opaque. grey, palette: what the file was."""
+    """pixels: uint8 (h, w, 3). alpha: uint8 (h, w), None if opaque. grey, palette: whether the file was."""
 
     pixels: np.ndarray
     alpha: np.ndarray | None
@@ -56,7 +57,7 @@ class Samples:
 
 
 def samples(image: Pillow.Image, source: Source, account: Account) -> Samples:
-    """A loaded image -> its samples. What changes is written into the account."""
+    """A loaded image -> its samples. Conversions are noted in the account."""
     if image.mode.startswith("I") or image.mode == "F" or (image.mode == "L" and not source.whole):
         return _deep_grey(image, source, account)
     if image.mode in ("1", "L", "LA", "La"):
@@ -100,12 +101,12 @@ def _grey(image: Pillow.Image, source: Source, account: Account) -> Samples:
     if not isinstance(source.transparent, int):
         return Samples(_as_rgb(grey), None, grey=True)
     most = 2 ** min(source.bits, 8) - 1
-    level = (source.transparent & most) * 255 // most  # files of 1, 2 and 4 bits are stretched to 0..255
+    level = (source.transparent & most) * 255 // most  # samples of 1, 2 and 4 bits are scaled to 0..255
     return Samples(_as_rgb(grey), _hidden(grey == level, account), grey=True)
 
 
 def _hidden(transparent: np.ndarray, account: Account) -> np.ndarray | None:
-    """bool (h, w) -> alpha."""
+    """Transparent pixels, bool (h, w) -> alpha."""
     if not transparent.any():
         return None
     account.say("its transparent colour became an alpha channel")
@@ -125,7 +126,7 @@ def _palette(image: Pillow.Image, account: Account) -> Samples:
 
 def _transparent_colour(image: Pillow.Image, source: Source, account: Account) -> Samples:
     pixels = np.ascontiguousarray(image)
-    if source.bits > 8:  # the lower bytes, which the colour is compared with, are gone
+    if source.bits > 8:  # the lower bytes, which the comparison needs, are lost
         account.loss("its transparent colour was ignored: the picture has 16 bits a sample")
         return Samples(pixels, None)
     return Samples(pixels, _hidden((pixels == np.array(source.transparent)).all(axis=2), account))
@@ -150,9 +151,9 @@ def _converted(image: Pillow.Image, source: Source, account: Account) -> np.ndar
 
 
 def _deep_grey(image: Pillow.Image, source: Source, account: Account) -> Samples:
-    """Greys that are not 8-bit numbers. Unsigned ones of up to 16 bits have a fixed range, others that of the file."""
+    """Greys that are not 8-bit. Unsigned ones of up to 16 bits have a fixed range, others the range of their values."""
     values = np.asarray(image)
-    if values.dtype == np.uint8:  # Pillow takes signed bytes for unsigned ones
+    if values.dtype == np.uint8:  # Pillow treats signed bytes as unsigned
         values = values.view(np.int8)
     if source.bits == 32 and source.whole and values.dtype == np.int32:
         values = values.view(np.uint32)  # Pillow's mode I is signed, whatever the file is
@@ -181,7 +182,7 @@ def _rows(values: np.ndarray) -> Iterator[slice]:
 
 
 def _range(values: np.ndarray) -> tuple[float, float]:
-    """The least and the largest finite value; 0 and 0 if there is none."""
+    """The smallest and the largest finite value; 0 and 0 if there is none."""
     low, high = np.inf, -np.inf
     for rows in _rows(values):
         finite = values[rows][np.isfinite(values[rows])]
@@ -193,7 +194,7 @@ def _range(values: np.ndarray) -> tuple[float, float]:
 def _scaled(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """Numbers -> uint8: low becomes 0, high 255, a range of one value 0."""
     numbers = np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low)
-    # Halves, so that the width of the widest range of floats is a number too.
+    # Halved, so that the width of the widest range of floats does not overflow.
     width = high / 2 - low / 2
     share = (numbers / 2 - low / 2) / width if width > 0 else np.zeros(values.shape)
     levels: np.ndarray = np.rint(share.clip(0, 1) * 255).astype(np.uint8)

@@ -1,6 +1,6 @@
-"""The segments of a JPEG file: what lies before its scans, what of that may travel with a stego.
+"""The segments of a JPEG file before its scans, and which of them go into a stego.
 
-    SOI  segments (metadata, tables, frame)  SOS scan  [tables SOS scan ...]  EOI  [what does not belong to the picture]
+    SOI  segments (metadata, tables, frame)  SOS scan  [tables SOS scan ...]  EOI  [bytes outside the picture]
 
 Reference: ITU-T T.81, Annex B; JFIF 1.02; Exif 2.32; CIPA DC-007 (multi-picture format, MPF); C2PA 2.1.
 """
@@ -28,7 +28,7 @@ _ORIENTATION_TAG = 0x0112
 
 @dataclass(frozen=True)
 class Segment:
-    """marker: its second byte. body: what follows the length."""
+    """marker: its second byte. body: the bytes after the length."""
 
     marker: int
     body: bytes
@@ -38,7 +38,7 @@ class Segment:
 
     @property
     def kind(self) -> str:
-        """What it holds: tables, frame, jfif, jfxx, exif, xmp, icc, mpf, c2pa, photoshop, adobe, comment, app."""
+        """Its content: tables, frame, jfif, jfxx, exif, xmp, icc, mpf, c2pa, photoshop, adobe, comment or app."""
         if self.marker in (DQT, DHT, DRI):
             return "tables"
         if self.marker in FRAMES:
@@ -73,8 +73,8 @@ class Scan:
 
 @dataclass(frozen=True)
 class Frame:
-    """marker: of the kind of coding. For each component: its identity, how often it is sampled across and down, and
-    the number of its table of steps."""
+    """marker: names the kind of coding. For each component: identity, sampling factors across and down, and number of
+    its quantisation table."""
 
     marker: int
     precision: int
@@ -87,7 +87,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Structure:
-    """A JPEG file taken apart. before: all segments before the first scan. after: bytes that follow EOI."""
+    """A parsed JPEG file. before: all segments before the first scan. after: bytes that follow EOI."""
 
     before: tuple[Segment, ...]
     scans: tuple[Scan, ...]
@@ -105,7 +105,7 @@ class Structure:
         )  # fmt: skip
 
     def to_bytes(self) -> bytes:
-        """The file, without what followed EOI."""
+        """The file, without the bytes after EOI."""
         parts = [b"\xff\xd8", *(s.to_bytes() for s in self.before)]
         for scan in self.scans:
             parts += [*(s.to_bytes() for s in scan.tables), Segment(SOS, scan.header).to_bytes(), scan.data]
@@ -113,7 +113,7 @@ class Structure:
 
 
 def parse(data: bytes, what: str = "image") -> Structure:
-    """JPEG file -> its structure. Raises FileError if it is none, damaged, cut short, or of a kind we do not read."""
+    """JPEG file -> its structure. Raises FileError if it is not a JPEG, damaged, cut short, or not supported."""
     if not data.startswith(b"\xff\xd8"):
         raise FileError(f"{what} is not a JPEG file")
     try:
@@ -125,7 +125,7 @@ def parse(data: bytes, what: str = "image") -> Structure:
 
 
 def _walk(data: bytes) -> Structure:
-    """Raises IndexError or struct.error where the file ends too early or is none."""
+    """Raises IndexError or struct.error if the file ends too early or is not a JPEG."""
     waiting: list[Segment] = []
     before: tuple[Segment, ...] | None = None
     scans: list[Scan] = []
@@ -153,7 +153,7 @@ def _walk(data: bytes) -> Structure:
 
 
 def _next_marker(data: bytes, at: int) -> tuple[int, int]:
-    """-> the marker at that place and the place after it; fill bytes are skipped."""
+    """Returns the marker at this offset and the offset after it; fill bytes are skipped."""
     if data[at] != 0xFF:
         raise IndexError
     while data[at] == 0xFF:
@@ -179,28 +179,28 @@ def _check(found: Structure, what: str) -> None:
         raise IndexError
 
 
-# -- what travels
+# -- segments that go into the stego
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Segments that travel with a stego, and what was left out, in words."""
+    """Segments that go into a stego, and notes on those left out."""
 
     segments: tuple[Segment, ...]
     notes: tuple[str, ...]
 
 
 def travelling(found: Structure, keep_metadata: bool = False) -> Kept:
-    """What of a cover's segments before the scan goes into the stego.
+    """The cover's segments before the scan -> those that go into the stego.
 
-    By default tables, frame, the colour profile, and of EXIF the orientation; with `keep_metadata` all, but a C2PA
-    claim, which would no longer hold, and the index of further pictures in the file, which do not travel.
+    By default tables, frame, colour profile, and the orientation from EXIF. With `keep_metadata` all except a C2PA
+    claim, which would no longer be valid, and the index of further pictures in the file, which are left out.
     """
     notes = list(_always_lost(found))
     if keep_metadata:
         kept = [s for s in found.before if s.kind not in ("c2pa", "mpf")]
         if _has_position(kept):
-            notes.append("the place where the photo was taken (GPS) stays in the stego")
+            notes.append("the GPS position of the photo stays in the stego")
         return Kept(tuple(kept), tuple(notes))
     kept = list(_plain(found.before))
     lost = {s.kind for s in found.before if s.kind not in ("tables", "frame", "jfif", "icc", "adobe", "c2pa", "mpf")}
@@ -217,7 +217,7 @@ _NAMES = {
 def _always_lost(found: Structure) -> Iterator[str]:
     kinds = {s.kind for s in found.before}
     if "c2pa" in kinds:
-        yield "the C2PA claim of origin was left out: it does not hold for a changed file"
+        yield "the C2PA claim of origin was left out: it is not valid for a changed file"
     if "mpf" in kinds:
         yield "only the first picture of a multi-picture file is kept"
     elif found.after.strip(b"\0\xff"):
@@ -261,6 +261,6 @@ def _first_directory(body: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _oriented(value: int) -> Segment:
-    """Orientation -> EXIF with nothing else, byte for byte as Pillow writes it."""
+    """Orientation -> an EXIF segment with only that, byte for byte as Pillow writes it."""
     entry = struct.pack(">HHIHxx", _ORIENTATION_TAG, 3, 1, value)
     return Segment(APP1, _EXIF_HEAD + b"MM\0*" + struct.pack(">IH", 8, 1) + entry + bytes(4))

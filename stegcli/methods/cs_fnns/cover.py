@@ -1,17 +1,16 @@
-"""Covers: drawn from the key by sender and receiver alike, the same to the last bit.
+"""Covers, which sender and receiver draw from the key, equal to the last bit.
 
     texture (h, w, 3) of a generator, within 32..223  +  s times standard normal grain  ->  rounded to whole levels
 
-Grain serves two ends. It hides the perturbation: a cover without a message has grain of a standard deviation G; one
-with a message has less, s^2 = G^2 - that of the perturbation, so that both together look like grain. And it keeps
-whoever has no key from guessing the cover by smoothing the stego. The texture keeps away from black and white so that
-grain and perturbation are never cut: where covers are cut and stegos are not, a histogram tells the two apart.
+Grain has two purposes. It hides the perturbation: a cover without a message has grain of a standard deviation G; one
+with a message has less, s^2 = G^2 - that of the perturbation, so that both together look like grain. And it prevents an
+attacker without the key from guessing the cover by smoothing the stego. The texture stays away from black and white so
+that grain and perturbation are never clipped: if covers were clipped and stegos not, a histogram would show it.
 
-A texture is drawn in float64, where machines differ by 1e-12 or so, and rounded once: a cover of which a sample lies
-within MARGIN of a rounding boundary is not used. The stego carries a hash of the cover besides.
-
-Reference: Cs-FNNS (Li et al., 2024), Eq. 8, whose covers have no grain. Why there must be some: without it a small
-network tells all stegos at 46 dB (`python benchmarks/cs_fnns_detector.py --grain 0`).
+A texture is drawn in float64, where machines differ by about 1e-12, and rounded once. A cover with a sample within
+MARGIN of a rounding boundary is not used. The stego also carries a hash of the cover.
+Reference: Cs-FNNS (Li et al., 2024), Eq. 8, whose covers have no grain. Grain is needed: without it a small network
+detects all stegos at 46 dB (`python benchmarks/cs_fnns_detector.py --grain 0`).
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from stegcli.nn.wavelet import Pyramid
 GRAIN = 6.0
 """Standard deviation of the grain in grey levels, of covers without a message."""
 DARKEST, LIGHTEST = 32, 223
-"""Of textures: more than five times GRAIN from black and white."""
+"""Range of textures in grey levels: more than five times GRAIN from black and white."""
 GRAIN_STEP = 1 / 16
 MARGIN = 1e-9
 TRIES = 100
@@ -63,7 +62,7 @@ class Textures:
 
         x = drawing.draw(self.flow, drawn, height, width, self.temperature, TRIES)
         if x is None:
-            raise WeightsError("the generator draws nothing but clipped pictures", "use other weights")
+            raise WeightsError("the generator draws only clipped pictures", "use other weights")
         levels: np.ndarray = x[0].permute(1, 2, 0).numpy() * 255
         return levels
 
@@ -93,7 +92,7 @@ class Ground:
         return Cover(np.rint(levels).astype(np.uint8), margin)
 
     def strengths(self, pixels: np.ndarray) -> list[float]:
-        """Stego uint8 (h, w, 3) -> how strong its grain may be, the likeliest first; last, that it has none."""
+        """Stego uint8 (h, w, 3) -> possible strengths of its grain, the likeliest first, and 0 last."""
         found = float(((pixels - self.texture) * self.grain).sum() / np.square(self.grain).sum())
         nearest = round(found / GRAIN_STEP)
         order = (nearest, nearest - 1, nearest + 1, nearest - 2, nearest + 2)
@@ -113,9 +112,9 @@ def within(levels: Any) -> Any:
 
 
 def strength(grain: float, psnr: float) -> float:
-    """Grain of a cover without a message, PSNR of the stego -> grain that is left for the cover, to GRAIN_STEP.
+    """Grain of a cover without a message, PSNR of the stego -> grain of the stego's cover, in steps of GRAIN_STEP.
 
-    At least half: a perturbation stronger than grain cannot be hidden by it.
+    At least half of the grain is kept: grain cannot hide a perturbation that is stronger than it.
     """
     left = max(grain**2 - deviation(psnr) ** 2, (grain / 2) ** 2)
     return round(float(np.sqrt(left)) / GRAIN_STEP) * GRAIN_STEP

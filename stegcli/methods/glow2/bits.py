@@ -2,7 +2,8 @@
 
     bytes --seal--> body --code--> coded bits --key's permutation--> stretches of latents
 
-The body is ChaCha20-Poly1305 under a key of its own for every nonce; its tag vouches for the descriptor too.
+The body is encrypted by ChaCha20-Poly1305 with a separate key for every nonce; its tag also authenticates the
+descriptor.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ FIXED_NONCE = bytes(12)
 
 
 def write(data: bytes, descriptor: int, nonce: int, key: Key, room: Sequence[Stretch]) -> tuple[np.ndarray, np.ndarray]:
-    """Data -> the places it takes and their latents."""
+    """Data -> the places it uses and their latents."""
     body = _cipher(key, nonce).encrypt(FIXED_NONCE, data, _tied(descriptor))
     bits = np.unpackbits(np.frombuffer(body, np.uint8))
     length = coded_bits(len(bits), sum(s.size for s in room))
@@ -41,7 +42,7 @@ def write(data: bytes, descriptor: int, nonce: int, key: Key, room: Sequence[Str
 def read(
     z: np.ndarray, r: np.ndarray, length: int, descriptor: int, nonce: int, key: Key, room: Sequence[Stretch]
 ) -> bytes:
-    """All latents that arrived, their correlation with what was sent, and the data's length in bytes -> the data.
+    """All received latents, their correlation with those sent, and the data's length in bytes -> the data.
 
     Raises RevealError.
     """
@@ -71,7 +72,7 @@ def _tied(descriptor: int) -> bytes:
 
 
 def _cut(room: Sequence[Stretch], length: int, key: Key, nonce: int) -> list[Stretch]:
-    """The first stretches that hold so many bits, the last of them in part; which part, the key decides."""
+    """The first stretches that hold `length` bits; the key selects the part of the last one that is used."""
     used: list[Stretch] = []
     for index, stretch in enumerate(room):
         if length <= 0:
@@ -90,7 +91,7 @@ def _dither(used: Sequence[Stretch], key: Key, nonce: int) -> list[np.ndarray]:
 
 
 def _order(n: int, key: Key, nonce: int) -> np.ndarray:
-    """Which coded bit goes where: sturdy and weak places are dealt evenly to all blocks of the code."""
+    """The order of coded bits: all blocks of the code get the same share of robust and weak places."""
     return key.stream("bits", nonce).permutation(n)
 
 

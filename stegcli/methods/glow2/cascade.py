@@ -1,12 +1,12 @@
 """A secret picture's latents under G1 <-> latents of the stego: the paper's cascade, with a pad that leaks nothing.
 
-    Z1 (3 s s,)  --copies, sturdiest places first-->  pad on the torus  -->  latents of the stego
+    Z1 (3 s s,)  --copies, most robust places first-->  pad on the torus  -->  latents of the stego
 
-What matters most of the secret, its coarse bands, takes the latents that outlive most; when each number has its place,
-those left take second copies in the same order, and so on. Every copy has a pad of its own. The receiver weighs all
-copies of a number by their likelihood and takes the mean given them, which is 0 where nothing arrived.
+The most important latents of the secret, its coarse bands, take the most robust latents of the stego. When each number
+has a place, the places left take second copies in the same order, and so on. Every copy has its own pad. The receiver
+combines all copies of a number by their likelihood and takes the posterior mean, which is 0 if nothing was received.
 
-Reference: Eq. 7, 8 and 13 of the paper. There copies are equal, the pad is added and the weighing is learnt: the
+Reference: Eq. 7, 8 and 13 of the paper. There copies are equal, the pad is added and the combination is learnt: the
 stego's latents then stay correlated with the secret's, and are not independent of each other.
 """
 
@@ -23,25 +23,25 @@ from stegcli.methods.glow2.layout import Share, Table
 from stegcli.nn.wavelet import Band
 
 CHUNK = 2**12
-"""Places that are read at a time: each has a likelihood for every candidate number, and all these fit into a cache."""
+"""Places that are read at a time, so that the likelihoods of all candidate numbers fit into the processor's cache."""
 
 Permute = Callable[[int, int], np.ndarray]
 """Index of a band in its order, and how many of its places are free -> a permutation of these."""
 
 
 def importance(bands: Sequence[Band]) -> np.ndarray:
-    """Places of the secret's latents, those that matter most first."""
+    """Places of the secret's latents, the most important first."""
     order = sorted(bands, key=lambda b: -b.spread)
     return np.concatenate([np.arange(b.start, b.start + b.size) for b in order])
 
 
 def places(bands: Sequence[Band], table: Table, share: Share, taken: np.ndarray, key: Key, nonce: int) -> np.ndarray:
-    """Places of the stego's latents, the sturdiest first; within a band the key decides."""
+    """Places of the stego's latents, the most robust band first; within a band in the key's order."""
     return arranged(bands, table, share, taken, lambda i, n: key.stream(f"copies {i}", nonce).permutation(n))
 
 
 def arranged(bands: Sequence[Band], table: Table, share: Share, taken: np.ndarray, permute: Permute) -> np.ndarray:
-    """`places`, by any permutation: training needs no key."""
+    """`places` with any permutation, since training has no key."""
     found = []
     for index, band in enumerate(table.sturdiest_first(bands)):
         free = np.setdiff1d(share.of_band(band), taken, assume_unique=True)
@@ -55,7 +55,7 @@ def pad(key: Key, nonce: int, n: int) -> np.ndarray:
 
 
 def numbers(z1: np.ndarray, ranks: np.ndarray, n: int) -> np.ndarray:
-    """Latents of the secret -> what n places carry: those of `ranks`, in turn, again and again."""
+    """Latents of the secret -> the numbers for n places: those of `ranks`, in turn and repeated."""
     carried: np.ndarray = z1[ranks[np.arange(n) % len(ranks)]]
     return carried
 
@@ -63,7 +63,7 @@ def numbers(z1: np.ndarray, ranks: np.ndarray, n: int) -> np.ndarray:
 def read(
     z: np.ndarray, r: np.ndarray, used: np.ndarray, ranks: np.ndarray, pads: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Latents of the stego that arrived, and the places used -> mean and deviation of the secret's, float32 each."""
+    """Received latents of the stego, and the places used -> mean and deviation of the secret's, float32 each."""
     together = torch.zeros(len(ranks), torus.GRID)
     for part in np.array_split(np.arange(len(used)), max(1, len(used) // CHUNK)):
         fit = torus.number_fit(z[used[part]], r[used[part]], pads[part])
@@ -77,12 +77,12 @@ def read(
 
 
 def token(z: np.ndarray, used: np.ndarray, carried: np.ndarray, filler: np.ndarray) -> np.ndarray:
-    """The stego's latents, the places used and what they are to carry -> a pad that makes it so, as large as z.
+    """The stego's latents, the places used and the numbers they must carry -> the pad that does this, as large as z.
 
-    The stego is drawn first, for no secret at all. z is as random as can be, and so each token is uniform whatever it
-    brings; those of others tell nothing of it. Places not used get `filler`, uniform numbers.
-    Reference: in place of the paper's Eq. 17, by which one of two receivers finds the other's secret.
+    The stego is drawn first, without any secret. z is random, so each token is uniform whatever it carries, and tokens
+    of other receivers reveal nothing about it. Unused places get `filler`, uniform numbers.
+    Reference: replaces the paper's Eq. 17, with which one of two receivers can find the other's secret.
     """
     pads = filler.astype(np.float32)
     pads[used] = (torus.from_normal(z[used]) - torus.on_circle(carried)) % 1.0
-    return np.where(pads < 1, pads, 0).astype(np.float32)  # rounding may have closed the circle
+    return np.where(pads < 1, pads, 0).astype(np.float32)  # rounding may give 1, which is 0 on the circle

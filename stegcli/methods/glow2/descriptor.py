@@ -1,4 +1,4 @@
-"""What a header says of its message, in 32 bits.
+"""The description of a message in its header, in 32 bits.
 
 form 2 | channel 3 | temperature 3 | a file or compressed picture: length in bytes 24
                                    | the cascade, token: log2 of copies 2, width 11, height 11 of the picture to restore
@@ -14,7 +14,7 @@ from stegcli.methods.glow2.layout import CHANNELS
 FILE, COMPRESSED, CASCADE, TOKEN = "bytes", "compressed", "cascade", "token"
 FORMS = (FILE, COMPRESSED, CASCADE, TOKEN)
 PICTURES = (CASCADE, TOKEN)
-"""Forms in which a picture's latents travel; with a token their pad is a file, for one of several receivers."""
+"""Forms in which a picture's latents travel; "token" is for several receivers, each with its pad in a file."""
 LENGTH_BITS, SIDE_BITS = 24, 11
 MOST_LENGTH: int = 2**LENGTH_BITS - 1
 MOST_RESTORED: int = 2**SIDE_BITS - 1
@@ -43,7 +43,7 @@ class Descriptor:
 
 
 def from_int(value: int) -> Descriptor:
-    """The inverse of `to_int`. Raises RevealError where nothing says so much."""
+    """The inverse of `to_int`. Raises RevealError for a value that `to_int` cannot give."""
     head, rest = value >> LENGTH_BITS, value & MOST_LENGTH
     form, channel, temperature = head >> 6, head >> 3 & 7, TEMPERATURES[head & 7]
     if FORMS[form] not in PICTURES:
@@ -55,7 +55,7 @@ def from_int(value: int) -> Descriptor:
 
 
 def checked_temperature(wanted: float, coolest: float = TEMPERATURES[0]) -> float:
-    """A temperature as a header can tell it, and not below the coolest that a flow bears. Raises UsageError."""
+    """A temperature that a header can hold, and not below the lowest that a flow allows. Raises UsageError."""
     nearest = min(TEMPERATURES, key=lambda t: abs(t - wanted))
     if nearest < coolest or not abs(nearest - wanted) <= 1e-6:
         raise UsageError(f"no temperature {wanted:g}", f"{coolest:g} to {TEMPERATURES[-1]:g} in steps of 0.05")

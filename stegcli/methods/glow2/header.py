@@ -1,12 +1,12 @@
-"""The first bits of a message, read by a receiver who knows nothing but the key.
+"""The first bits of a message, which a receiver can read with the key alone.
 
     stage 1..4   16 bits of the nonce each
     stage 5, 6   16 bits of the descriptor each
-    check        no bits: does it all fit?
+    check        no bits: confirms the other stages
 
-Each stage lies in the signs of SIGNS latents. Its 2^16 code words (`coding.words`) are drawn from the key *and all
-stages before it*, so they look like what they are, independent fair signs: no two messages share more than chance has
-it, unless they share a nonce's beginning. The magnitudes are free, so the latents stay N(0, 1).
+Each stage is written in the signs of SIGNS latents. Its 2^16 code words (`coding.words`) are drawn from the key and all
+stages before it, so they are independent fair signs: two messages share signs only by chance, unless their nonces start
+with the same stages. The magnitudes are not changed, so the latents stay N(0, 1).
 
 From the nonce on, all randomness is fresh for each message, and one key serves any number of them.
 """
@@ -29,11 +29,11 @@ NONCE_STAGES, DESCRIPTOR_STAGES = 4, 2
 STAGES = NONCE_STAGES + DESCRIPTOR_STAGES
 SLOTS = SIGNS * (STAGES + 1)
 EVIDENCE = 16.0
-"""Nats by which all stages and the check together must favour "there is something", after what choosing the best of
-2^16 words gives for nothing. Each word's likelihood ratio has mean 1 by chance, so that chance gets there less than
-once in e^16 = 9 million."""
+"""Nats by which all stages and the check together must favour "there is a message", after subtracting the gain of
+choosing the best of 2^16 words. Without a message each word's likelihood ratio has mean 1, so false alarms occur less
+than once in e^16 = 9 million."""
 CHECK = 6.0
-"""Nats that the check alone must give: it tells a header of which one stage was read wrongly."""
+"""Nats that the check alone must give: it rejects a header with one stage read wrongly."""
 
 
 def write(nonce: int, descriptor: int, key: Key) -> np.ndarray:
@@ -45,7 +45,7 @@ def write(nonce: int, descriptor: int, key: Key) -> np.ndarray:
 
 
 def read(odds: np.ndarray, key: Key) -> tuple[int, int]:
-    """Log-odds that each of SLOTS latents is positive -> nonce and descriptor. Raises RevealError if none is there."""
+    """Log-odds that each of SLOTS latents is positive -> nonce and descriptor. Raises RevealError without a header."""
     stages = odds.clip(-code_words.MOST_ODDS, code_words.MOST_ODDS).reshape(STAGES + 1, SIGNS)
     words: list[int] = []
     evidence = 0.0
@@ -79,5 +79,5 @@ def _stream(key: Key, purpose: str, before: list[int]) -> Stream:
 
 
 def shares(most: int) -> Iterator[tuple[int, int]]:
-    """All (share, of how many) that a receiver may have: alone, one of two, ..."""
+    """All (index, number of receivers) that a receiver may have: (0, 1), (0, 2), (1, 2), ..."""
     yield from ((i, n) for n in range(1, most + 1) for i in range(n))

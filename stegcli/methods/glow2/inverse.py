@@ -1,8 +1,8 @@
-"""The robust inverse: what a JPEG file still tells of the latents of the picture before it.
+"""The robust inverse: a network that estimates the latents of a picture from its JPEG file.
 
 Reference: the paper, section IV-C, Eq. 6 and Fig. 4 (its G2_(2)^-1). There an INN branch takes the quality factor (QF)
-as a condition, as in RIIS, and a U-Net branch stands beside it. Here the U-Net comes first and the flow, which has
-G2's own shape and so begins with its weights, reads what it has restored: the QF enters through the U-Net alone.
+as a condition, as in RIIS, in parallel with a U-Net branch. Here the U-Net restores the picture first, and the flow
+then reads it. The flow has G2's shape and starts from its weights. Only the U-Net gets the QF.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from stegcli.nn.nets import conv3
 from stegcli.nn.wavelet import Pyramid, squeeze
 
 CONTRAST = 4.0
-"""Brings pictures around 0, in [-1/2, 1/2], to order 1."""
+"""Factor that scales pictures in [-1/2, 1/2] to order 1."""
 
 
 class QualityBlock(nn.Module):
-    """(b, inputs, h, w) and the normalised QF (b, 1) -> (b, outputs, h, w): 3x3, scaled and shifted as the QF says.
+    """(b, inputs, h, w) and the normalised QF (b, 1) -> (b, outputs, h, w): 3x3 conv, scaled and shifted by the QF.
 
     Reference: FiLM: Visual Reasoning with a General Conditioning Layer (Perez et al., 2018), section 2.
     """
@@ -40,7 +40,7 @@ class QualityBlock(nn.Module):
 
 
 class UNet(nn.Module):
-    """Pictures (b, 3, h, w) in [0, 1], QF (b,) in [1, 100] -> what to add to them (b, 3, h, w), at the start zero.
+    """Pictures (b, 3, h, w) in [0, 1], QF (b,) in [1, 100] -> corrections to add (b, 3, h, w), initially zero.
 
     widths: channels at 1/2, 1/4, 1/8 ... of the resolution; h and w are multiples of the last. With three of them the
     deepest map has one position for each 8x8 block of a JPEG file.
@@ -67,10 +67,10 @@ class UNet(nn.Module):
 
 
 class RobustInverse(nn.Module):
-    """What arrived (b, 3, h, w), as the flow's own input in (0, 1), QF (b,) in [1, 100] -> latents (b, 3, h, w).
+    """Received pictures (b, 3, h, w) in (0, 1), as the flow's input, QF (b,) in [1, 100] -> latents (b, 3, h, w).
 
     flow: G2's own configuration, so that its weights fit (`adopt`); features: the widths of the U-Net.
-    Until it is trained it reads what G2 reads, to the bit.
+    Before training, its output equals that of G2, bit for bit.
     """
 
     def __init__(self, flow: Mapping[str, Any], features: Sequence[int] = (24, 32, 48)):
@@ -79,7 +79,7 @@ class RobustInverse(nn.Module):
         self.restore = UNet(features)
 
     def adopt(self, g2: Pyramid) -> None:
-        """Begin as G2's inverse. Algorithm 1, line 3."""
+        """Start as G2's inverse. Algorithm 1, line 3."""
         self.flow.load_state_dict(g2.state_dict())
 
     def forward(self, received: Tensor, qf: Tensor) -> Tensor:

@@ -1,10 +1,9 @@
-"""Which latents carry what, for each channel that a stego may have to outlive.
+"""The use of each latent, for each channel that a stego must survive.
 
-A channel's table says how many bits a latent of each band holds, and which share of these bits is message: the rest is
-the code's. Bands are filled from the sturdiest on, so that a short message lies where nothing reaches it. Sender and
-receiver know the channel from the header, whose own latents lie in bands that outlive everything.
-
-Tables are part of the format: a message hidden under one is read under the same. Weights may bring their own.
+A channel's table gives the bits per latent of each band, and the share of these bits that is message; the rest is the
+redundancy of the code. Bands are filled from the most robust on, so that a short message lies in the safest latents.
+The header names the channel, and lies in bands that survive every channel.
+Tables are part of the format: a message must be read with the table it was hidden with. Weights may have their own.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from stegcli.nn.wavelet import Band
 from stegcli.pictures.channel import Channel, parse
 
 CHANNELS = ("png", "jpeg:95", "jpeg:90", "jpeg:80", "jpeg:70", "jpeg:60", "jpeg:50", "jpeg:40")
-"""From the mildest to the harshest. A header tells a channel by its index."""
+"""Channels from the mildest to the harshest. A header holds the index of its channel."""
 LOWEST_RATE = 0.2
 TAG_BYTES = 16
 MOST_RECEIVERS = 4
@@ -27,10 +26,10 @@ MOST_RECEIVERS = 4
 
 @dataclass(frozen=True)
 class Table:
-    """y, c: bits of a latent of luminance and of colours, by level from the finest; the last stands for all deeper.
+    """y, c: bits per latent of luminance and colours, by level from the finest; the last also counts for deeper levels.
 
-    base: of the base's latents. rate: message bits per coded bit that the channel lets through. order: names of all
-    bands, the sturdiest first, as measured; without it those that hold more bits are taken for sturdier.
+    base: bits per latent of the base. rate: message bits per coded bit in this channel. order: names of all bands, the
+    most robust first, as measured; without it bands with more bits per latent come first.
     """
 
     y: Sequence[int]
@@ -51,7 +50,7 @@ class Table:
         return sorted(bands, key=lambda b: (-self.bits(b), -b.level))
 
 
-# For weights that bring no tables: cautious, as nobody has measured them (`python benchmarks/glow2_latents.py`).
+# For weights without tables: cautious values, since those weights were not measured (benchmarks/glow2_latents.py).
 DEFAULT = {
     "png": Table((6, 7, 7), (2, 3, 4, 5), 7, 0.45),
     "jpeg:95": Table((3, 5, 6), (0, 0, 2, 3), 5, 0.40),
@@ -65,12 +64,12 @@ DEFAULT = {
 
 
 def tables(own: Mapping[str, Mapping[str, object]] | None) -> dict[str, Table]:
-    """The tables of the weights' configuration, the default ones where it has none."""
+    """The tables in the weights' configuration, completed by the default ones."""
     return DEFAULT | {n: Table(**t) for n, t in (own or {}).items()}  # type: ignore[arg-type]
 
 
 def channel_for(wanted: Channel) -> str:
-    """What a stego must outlive -> the mildest of CHANNELS that is as harsh. Raises UsageError."""
+    """A channel to survive -> the mildest of CHANNELS that is at least as harsh. Raises UsageError."""
     if wanted.kind == "png":
         return "png"
     if wanted.kind != "jpeg":
@@ -92,7 +91,7 @@ class Share:
 
 
 def header_pool(bands: Sequence[Band], share: Share) -> list[np.ndarray]:
-    """The latents from which a header's are taken, band by band: all channels let them through; least sturdy first."""
+    """Candidate latents for a header, band by band: robust in all channels, the least robust of these first."""
     sturdy = [b for b in bands if b.name == "base" or (b.name[0] == "y" and b.octave > 1)]
     return [share.of_band(b) for b in sturdy]
 
@@ -110,16 +109,16 @@ class Stretch:
 
 
 def stretches(bands: Sequence[Band], table: Table, share: Share, taken: np.ndarray) -> list[Stretch]:
-    """All latents that carry a message's body, band by band, the sturdiest first. taken: the header's."""
+    """All latents that carry a message's body, band by band, the most robust first. taken: latents of the header."""
     used = table.sturdiest_first([b for b in bands if table.bits(b) > 0])
     return [Stretch(np.setdiff1d(share.of_band(b), taken, assume_unique=True), table.bits(b)) for b in used]
 
 
 def coded_bits(body_bits: int, available: int) -> int:
-    """Bits of the body -> how long its coded form is: all there is, but never beyond the strongest code."""
+    """Bits of the body -> length of its coded form: all available bits, up to the length of the strongest code."""
     return min(available, int(body_bits / LOWEST_RATE))
 
 
 def capacity(available: int, rate: float) -> int:
-    """Coded bits that there is room for -> the most bytes of a message; negative where not even nothing fits."""
+    """Available coded bits -> the most bytes of a message; negative if not even an empty message fits."""
     return int(available * rate) // 8 - TAG_BYTES

@@ -1,13 +1,12 @@
-"""What `stego evaluate glow2` measures besides how well secrets come back.
+"""Further measurements of `stego evaluate glow2`, besides the quality of revealed secrets.
 
-bands     correlation of the latents that arrive with those sent
-keys      what a wrong key and a perturbed one make of the cascade
-secrecy   whether stegos are draws of G2 like any other, and what they tell of their secrets without the key
-inverse   the robust inverse beside the plain one
-refiner   the cascade without the refiner and with it
-glow, udm the paper's generator and its up-and-down sampling beside ours
-
-Each is measured where the weights hold the parts that it needs.
+bands     correlation of received latents with those sent
+keys      the cascade revealed with a wrong key and with a perturbed one
+secrecy   whether stegos are distributed like other draws of G2, and what they leak about secrets without the key
+inverse   the robust inverse and the plain one
+refiner   the cascade with and without the refiner
+glow, udm the paper's generator and its up-and-down sampling, compared with ours
+Each is measured if the weights hold the parts that it needs.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ def forms(method: Glow2) -> list[str]:
 def parts(
     method: Glow2, secrets: Sequence[Picture], attacks: Sequence[Channel], size: tuple[int, int] | None, seed: int
 ) -> dict[str, Callable[[], dict[str, Any]]]:
-    """-> name -> what measures it. size: width and height of the stegos."""
+    """Name -> function that measures it. size: width and height of the stegos."""
     width, height = size or (method.side, method.side)
     sample = Sample(secrets, attacks, height, width, seed)
     found: dict[str, Callable[[], dict[str, Any]]] = {
@@ -56,7 +55,7 @@ def parts(
 
 
 def tables(figures: dict[str, Any]) -> list[Table]:
-    """The figures of all parts that were measured, for people."""
+    """The figures of all measured parts, as tables."""
     drawn = {
         "bands": _bands, "inverse": _inverse, "keys": _keys, "secrecy": _secrecy, "refiner": _refiner, "glow": _glow,
         "udm": _udm,
@@ -69,7 +68,7 @@ def _number(value: float | None, digits: int = 2) -> str:
 
 
 def _grid(corner: str, figures: dict[str, dict[str, float | None]], digits: int) -> tuple[list[str], list[list[str]]]:
-    """Rows of named figures, not all of which have every column -> columns and rows."""
+    """Rows of named figures, some without every column -> columns and rows."""
     columns = list(dict.fromkeys(name for row in figures.values() for name in row))
     rows = [[name, *(_number(row.get(c), digits) for c in columns)] for name, row in figures.items()]
     return [corner, *columns], rows

@@ -1,7 +1,7 @@
-"""What another key makes of the cascade.
+"""The cascade revealed with other keys.
 
-Reference: the paper, section V-F, Eq. 16: its key K becomes K + d (N - K), where N is drawn anew. The pad here lies on
-a circle, and so what is added to it goes around.
+Reference: the paper, section V-F, Eq. 16: its key K becomes K + d (N - K), with fresh noise N. Our pad lies on a
+circle, so the noise is added modulo 1.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from stegcli.pictures.channel import Channel
 from stegcli.pictures.image import Picture
 
 SIGMAS = (0.0, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-"""Standard deviations of what is added to the pad, whose numbers are uniform in (0, 1)."""
+"""Standard deviations of the noise added to the pad, whose numbers are uniform in (0, 1)."""
 WRONG = "wrong key"
 MOST_SECRETS = 8
 Change = Callable[[np.ndarray], np.ndarray]
@@ -35,7 +35,7 @@ Change = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class PadKey(Key):
-    """A key that finds header and places, but whose pad is another: `change` makes it of the right one."""
+    """A key with the right header and places but another pad: `change` maps the right pad to it."""
 
     change: Change = field(default=np.array, repr=False)
 
@@ -55,20 +55,20 @@ class _ChangedStream(Stream):
 
 
 def perturbed(pad: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """The pad with normal noise added, around the circle."""
+    """The pad with normal noise added, modulo 1."""
     moved: np.ndarray = (pad + sigma * rng.standard_normal(len(pad))) % 1.0
     return moved
 
 
 def other(pad: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A pad that has nothing to do with this one."""
+    """A pad that is independent of this one."""
     return rng.random(len(pad))
 
 
 def measure(method: Glow2, sample: Sample) -> dict[str, dict[str, float | None]]:
-    """-> attack -> change of the key -> PSNR of what comes of the cascade, the mean over secrets.
+    """Attack -> change of the key -> PSNR of the revealed secret, the mean over secrets.
 
-    The whole curve is measured on the first attack only. None where a header did not come through.
+    The whole curve is measured for the first attack only. None where a header could not be read.
     """
     found: dict[str, dict[str, list[float]]] = {}
     for index, secret in enumerate(sample.secrets[:MOST_SECRETS]):
@@ -83,7 +83,7 @@ def measure(method: Glow2, sample: Sample) -> dict[str, dict[str, float | None]]
 def _psnrs(
     method: Glow2, secret: Picture, attack: Channel, sample: Sample, rng: np.random.Generator
 ) -> dict[str, list[float]]:
-    """-> change of the key -> one PSNR, or none if the header did not come through."""
+    """Change of the key -> a list of one PSNR, empty if the header could not be read."""
     key = Key(method.name, "", rng.bytes(32))
     options = HideOptions("cascade", (sample.width, sample.height))
     request = Request((Secret(b"", secret),), (key,), survive=(attack,), options=options)
@@ -98,7 +98,7 @@ def _changed(key: Key, change: Change) -> PadKey:
 
 
 def _revealed(method: Glow2, stego: Picture, secret: Picture, keys: Mapping[str, Key]) -> dict[str, list[float]]:
-    """The stego is read once, as `reveal` does, and its header by the first key; they differ in the pad alone."""
+    """Read the stego once, as `reveal` does, and its header with the first key: the keys differ only in the pad."""
     heard = noise.read(method.generator(), stego.pixels, stego.jpeg)
     right, share = next(iter(keys.values())), Share()
     bands = method.bands(stego.height, stego.width)

@@ -1,4 +1,4 @@
-"""What arrives of the latents of generated pictures, through real files."""
+"""Measures how well latents of generated pictures survive real files."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from stegcli.pictures.channel import Channel
 from stegcli.pictures.image import Picture
 
 DRAWS = 3
-"""Pictures that are drawn to measure what arrives."""
+"""Number of pictures drawn to measure received latents."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What is measured on: secrets, what happens to the stegos, the stegos' size, and the seed of what is drawn."""
+    """The setting of a measurement: secrets, attacks on the stegos, size of the stegos, and seed."""
 
     secrets: Sequence[Picture]
     attacks: Sequence[Channel]
@@ -42,7 +42,7 @@ class Sample:
 def drawn(
     flow: Pyramid | Glow, height: int, width: int, temperature: float, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """-> latents (1, 3, h, w), and the picture that a sender would make of them."""
+    """Draw latents (1, 3, h, w), and the picture that a sender would make from them."""
     device = next(flow.parameters()).device
     for _ in range(TRIES):
         z = torch.from_numpy(rng.standard_normal((1, 3, height, width))).float().to(device)
@@ -53,12 +53,12 @@ def drawn(
 
 
 def read(flow: Pyramid | Glow, picture: Picture) -> Tensor:
-    """A picture that arrived -> its latents by the plain inverse, (1, 3, h, w), at temperature 1."""
+    """A received picture -> its latents by the plain inverse, (1, 3, h, w), at temperature 1."""
     return cast(Tensor, flow(_middle(flow, picture))[0])
 
 
 def robustly_read(inverse: RobustInverse, picture: Picture) -> Tensor:
-    """A picture that arrived as a JPEG -> its latents by the robust inverse."""
+    """A picture received as JPEG -> its latents by the robust inverse."""
     assert picture.jpeg is not None
     x = _middle(inverse, picture)
     return cast(Tensor, inverse(x, x.new_tensor([picture.jpeg.quality])))
@@ -69,13 +69,13 @@ def _middle(part: torch.nn.Module, picture: Picture) -> Tensor:
 
 
 def correlation(a: Tensor, b: Tensor) -> float:
-    """Pearson's, over all elements; 0 where one of them does not vary."""
+    """Pearson's correlation over all elements; 0 if one of the two is constant."""
     a, b = (i.flatten().double() - i.double().mean() for i in (a, b))
     return float(((a * b).sum() / (a.square().sum() * b.square().sum()).sqrt()).nan_to_num())
 
 
 def bands(flow: Pyramid | Glow, sample: Sample, temperature: float) -> dict[str, dict[str, float]]:
-    """-> attack -> band -> correlation of the latents that arrive with those sent, the mean of a few draws."""
+    """Attack -> band -> correlation of received latents with those sent, the mean of a few draws."""
     stretches = flow.bands(sample.height, sample.width)
     found: dict[str, dict[str, list[float]]] = {str(a): {b.name: [] for b in stretches} for a in sample.attacks}
     for index in range(DRAWS):
@@ -89,7 +89,7 @@ def bands(flow: Pyramid | Glow, sample: Sample, temperature: float) -> dict[str,
 
 
 def inverses(method: Glow2, sample: Sample) -> dict[str, dict[str, float]]:
-    """-> JPEG attack -> bytes that latents bring by their correlation: the plain inverse's and the robust one's."""
+    """JPEG attack -> capacity in bytes by the correlation of latents, for the plain inverse and the robust one."""
     flow, inverse = method.generator(), cast(RobustInverse, method.inverse)
     stretches = flow.bands(sample.height, sample.width)
     jpegs = [a for a in sample.attacks if a.kind == "jpeg"]

@@ -1,4 +1,4 @@
-"""Where weights hold them: the paper's own parts beside those that took their place, and what the refiner gains."""
+"""Measures the paper's own parts against ours, and the gain of the refiner, if the weights hold these parts."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from stegcli.pictures.image import Picture
 MOST_SECRETS = 8
 MOST_REFINED = 16
 BEYOND = 6.0
-"""Latents are cut there before the network sees them: a few wild ones would spoil their neighbours."""
+"""Latents are clipped to this range before the network sees them: a few outliers would spoil their neighbours."""
 
 
 # -- the refiner
 
 
 def refiner(method: Glow2, sample: Sample) -> dict[str, dict[str, float | None]]:
-    """-> attack -> PSNR of the cascade without the refiner and with it, of the same stegos; None if none came back."""
+    """Attack -> PSNR of the cascade without the refiner and with it, for the same stegos; None if none was revealed."""
     return {str(a): _refined(method, sample, a) for a in sample.attacks}
 
 
@@ -51,7 +51,7 @@ def _refined(method: Glow2, sample: Sample, attack: Channel) -> dict[str, float 
         key = Key(method.name, "", rng.bytes(32))
         request = Request((Secret(b"", secret),), (key,), survive=(attack,), options=options)
         stego = attack.through(next(method.drafts(request)).picture, rng)
-        with contextlib.suppress(RevealError):  # then neither finds the header
+        with contextlib.suppress(RevealError):  # without a header neither can reveal
             refined = _psnr(method, secret, stego, key)
             with _without_refiner(method):
                 psnrs["without"].append(_psnr(method, secret, stego, key))
@@ -77,9 +77,9 @@ def _without_refiner(method: Glow2) -> Iterator[None]:
 
 
 def glow(method: Glow2, sample: Sample) -> dict[str, object]:
-    """-> bits per dimension that the plain Glow and G2 need for the secrets, and the latents that arrive of the Glow.
+    """Bits per dimension of the secrets under the plain Glow and G2, and correlation of the Glow's received latents.
 
-    Its draws have the side it was trained on: larger ones fall apart.
+    Its draws have the side it was trained on; larger draws show artefacts.
     """
     plain, flow = cast(Glow, method.glow), method.generator()
     height, width = sample.secrets[0].pixels.shape[:2]
@@ -107,7 +107,7 @@ def _dequantised(picture: Picture, uniform: np.ndarray) -> Tensor:
 
 @dataclass(frozen=True)
 class Sent:
-    """Latents of a secret (1, 3, h, w), the key (1, 3, 2h, 2w), what it made of them, and the stego."""
+    """Latents of a secret (1, 3, h, w), the key (1, 3, 2h, 2w), the stego's latents, and the stego."""
 
     secret: Picture
     z1: Tensor
@@ -117,7 +117,7 @@ class Sent:
 
 
 def udm(method: Glow2, sample: Sample) -> dict[str, object]:
-    """-> PSNR of the paper's cascade for each attack, and what its stegos tell without the key."""
+    """PSNR of the paper's cascade for each attack, and the leak of its stegos without the key."""
     module = cast(PaperUDM, method.udm)
     square = replace(sample, height=2 * inner_side(sample), width=2 * inner_side(sample))
     psnrs: dict[str, list[float]] = {str(a): [] for a in sample.attacks}
@@ -155,7 +155,7 @@ def _nb(rng: np.random.Generator, half: int) -> Tensor:
 
 
 def _revealed(method: Glow2, sample: Sample, sent: Sent, attack: Channel, rng: np.random.Generator) -> Picture:
-    """By the robust inverse where there is one, as in the paper."""
+    """The revealed secret, by the robust inverse if there is one, as in the paper."""
     picture = attack.through(Picture(sent.pixels), rng)
     if method.inverse is not None and picture.jpeg is not None:
         z2 = measure_latents.robustly_read(method.inverse, picture)
@@ -167,7 +167,7 @@ def _revealed(method: Glow2, sample: Sample, sent: Sent, attack: Channel, rng: n
 
 
 def _case(module: PaperUDM, sent: Sent) -> Case:
-    """The attacker takes the matrix back, which is part of the weights: the key is then mere noise."""
+    """The attacker's view: they invert the matrix, which is part of the weights; then the key is additive noise."""
     matrix = module._normalised_matrix().cpu()
     of_sample = matrix.view(MIXED, COPIES, CHANNELS).sum(1)
     view = torch.einsum("ij,bjhw->bihw", torch.linalg.pinv(of_sample), math.sqrt(2) * squeeze(sent.z2))

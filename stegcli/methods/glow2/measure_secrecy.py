@@ -1,10 +1,10 @@
-"""What can be seen without the key: whether stegos are draws like any other, and what they tell of their secrets.
+"""Secrecy without the key: whether stegos are distributed like other draws, and what they leak about their secrets.
 
-The attacker of the linear attack has the weights, and for half of the stegos the secrets too. He looks for what is the
-same whatever the key: a weight for each way in which the secret's latents may lie in the stego's (`by place`), and a
-map from a few random projections of a stego to its secret (`as a whole`). The key arranges the places within each band
-and pads what lies there, and either alone would hide a lot. So the attack is made twice: as anybody can, and with the
-places told, against the pad alone.
+The linear attacker has the weights, and the secrets of half of the stegos. The attack looks for relations that do not
+depend on the key: a weight for each arrangement of the secret's latents in the stego's (`by place`), and a linear map
+from a few random projections of a stego to its secret (`as a whole`). The key permutes the places within each band and
+pads the numbers there, and each of the two alone would hide much. So the attack is made twice: without any part of the
+key, and with known places, against the pad alone.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from stegcli.pictures.image import Picture
 
 MOST_STEGOS = 20
 COPIES: Literal[4] = 4
-"""Of the cascade, as in the paper: with more copies there is more to be seen."""
+"""Copies in the cascade, as in the paper; more copies give an attacker more data."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A stego as the attacker has it: `views` (f, n), numbers that may tell of each of the secret's n latents; all of
-    its own latents; and the secret."""
+    """A stego in the attacker's hands: `views` (f, n), f numbers that may depend on each of the secret's n latents; all
+    latents of the stego; and the secret."""
 
     views: np.ndarray
     stego: np.ndarray
@@ -44,12 +44,12 @@ class Case:
 
 
 TOLD = "cascade, places told"
-"""The form, attacked by somebody who knows which latents hold which numbers, and lacks the pad alone."""
+"""The form under an attacker who knows which latents hold which numbers, and lacks only the pad."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """A secret, the latents of its stego as G2 got them, and the places of these that hold the secret's, in order."""
+    """A secret, the latents of its stego before G2, and the places that hold the secret's latents, in order."""
 
     secret: Picture
     z: np.ndarray
@@ -63,7 +63,7 @@ Guess = Callable[[Case], np.ndarray]
 
 
 def measure(method: Glow2, sample: Sample) -> dict[str, dict[str, float | None]]:
-    """-> form -> figures of its stegos. Bytes are the most that fit the first attack, all zero."""
+    """Form -> figures of its stegos. For bytes the secret is all zeros, as long as fits the first attack."""
     size = (sample.width, sample.height)
     found: dict[str, dict[str, float | None]] = {}
     request = Request(survive=(sample.attacks[0],), options=HideOptions("bytes", size))
@@ -80,7 +80,7 @@ def measure(method: Glow2, sample: Sample) -> dict[str, dict[str, float | None]]
 
 
 def restorer(method: Glow2, sample: Sample) -> Restore:
-    """-> what makes pictures, of the size of the secrets, of their latents at half the stego's side."""
+    """Returns the function from a secret's latents, at half the stego's side, to a picture of the secrets' size."""
     assert method.g1 is not None
     g1, side = method.g1, inner_side(sample)
     height, width = sample.secrets[0].pixels.shape[:2]
@@ -96,7 +96,7 @@ def inner_side(sample: Sample) -> int:
 
 
 def _written(method: Glow2, sample: Sample, request: Request, same: Secret | None = None) -> Iterator[Written]:
-    """-> each secret, or one and the same, in a stego of its own."""
+    """Yields each secret, or always the same one, hidden in its own stego."""
     for index, picture in enumerate(sample.secrets[:MOST_STEGOS]):
         key = Key(method.name, "", sample.rng("secrecy", index).bytes(32))
         sender = Sender(method, replace(request, secrets=(same or Secret(b"", picture),), keys=(key,)))
@@ -105,7 +105,7 @@ def _written(method: Glow2, sample: Sample, request: Request, same: Secret | Non
 
 
 def _distribution(latents: Sequence[np.ndarray]) -> dict[str, float | None]:
-    """Each stego against N(0, 1), and whether their p-values are as uniform as those of N(0, 1) would be."""
+    """KS tests of each stego's latents against N(0, 1), and of their p-values against the uniform distribution."""
     p = [float(kstest(z, "norm").pvalue) for z in latents]
     return {
         "stegos": len(p),
@@ -114,11 +114,11 @@ def _distribution(latents: Sequence[np.ndarray]) -> dict[str, float | None]:
     }
 
 
-# -- what they tell
+# -- leaks
 
 
 def case_of(method: Glow2, sample: Sample, request: Request, written: Written, told: bool) -> Case:
-    """told: whether the attacker knows the places, and not only the order in which bands are filled."""
+    """told: whether the attacker knows the places, or else only the order in which bands are filled."""
     assert method.g1 is not None
     side, z = inner_side(sample), written.z
     latents = pictures.to_latents(method.g1, written.secret, side)
@@ -131,8 +131,8 @@ def case_of(method: Glow2, sample: Sample, request: Request, written: Written, t
 def views(z: np.ndarray, in_order: np.ndarray, ranks: np.ndarray) -> np.ndarray:
     """Latents of a stego, the same as they are filled, and the order in which they take the secret's -> (f, n).
 
-    Copies lie one after the other, in the order of the latents or in that in which the sender fills them. The header's
-    places may be missing there, and so the end of the last copy, which is then 0: it tells nothing.
+    Copies follow each other, in the order of the latents or in the sender's order. Without the header's places, the end
+    of the last copy may be missing; it is then 0 and carries no information.
     """
     n = len(ranks)
     copies = min(COPIES, len(z) // n)
@@ -152,7 +152,7 @@ def leak(cases: Sequence[Case], restore: Restore, sample: Sample) -> dict[str, f
 
 
 def _linear_attack(cases: Sequence[Case], restore: Restore, sample: Sample) -> dict[str, float | None]:
-    """Learn from half of the stegos, guess the secrets of the others."""
+    """Learn from half of the stegos, and guess the secrets of the others."""
     known, unknown = cases[: len(cases) // 2], cases[len(cases) // 2 :]
     if not known:
         return {"mean_psnr": None, "by_place_gain": None, "as_whole_gain": None}
@@ -176,13 +176,13 @@ def _mean(cases: Sequence[Case]) -> np.ndarray:
 
 
 def _means_of_others(known: Sequence[Case]) -> list[np.ndarray]:
-    """For each case what the others alone say, (1, n): its own secret must not help to guess itself."""
+    """For each case the mean of the other cases only, (1, n): a secret must not help to guess itself."""
     total, others = len(known) * _mean(known), max(1, len(known) - 1)
     return [(total - c.latents)[None] / others for c in known]
 
 
 def _weight(seen: Sequence[np.ndarray], known: Sequence[Case]) -> np.ndarray:
-    """What is seen of each case, (f, n) -> the weights (f,) that give its latents best, the same at all places."""
+    """Views of each case, (f, n) -> the weights (f,) that predict its latents best, the same at all places."""
     wanted = np.concatenate([c.latents for c in known])
     weights: np.ndarray = np.linalg.lstsq(np.concatenate(seen, axis=1).T, wanted, rcond=None)[0]
     return weights

@@ -3,8 +3,8 @@
     secret  --bits or the cascade-->  latents z, exactly N(0, 1)  --G2 at a temperature-->  stego
     stego   --G2 inverse-->  latents and how far each may have moved  -->  header  -->  secret
 
-No cover is modified: the stego is a sample of G2 like any other. `sample` draws such pictures for whoever needs them,
-under the very same rule.
+No cover is modified: the stego is a sample of G2 like any other. `sample` draws pictures without a message by the same
+rule.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from stegcli.pictures.image import Picture
 
 MOST_SIDE = 512
 Normals = Callable[[int], np.ndarray]
-"""How many -> standard normal numbers, float64: `Stream.normal` or a generator's `standard_normal`."""
+"""n -> n standard normal numbers, float64: `Stream.normal` or a generator's `standard_normal`."""
 BUILDERS: Mapping[str, Callable[..., nn.Module]] = {
     "g1": lambda **c: generators.build(c),
     "g2": lambda **c: generators.build(c),
@@ -47,14 +47,14 @@ BUILDERS: Mapping[str, Callable[..., nn.Module]] = {
     "udm": PaperUDM,
     "glow": Glow,
 }
-"""Part -> what its configuration builds."""
+"""Name of a part -> function that builds it from its configuration."""
 
 
 class Glow2(Method):
-    """g1, g2, sr, refiner, inverse, udm, glow: the configuration of each part that is there.
+    """g1, g2, sr, refiner, inverse, udm, glow: the configuration of each part, None for a missing one.
 
-    side: of a stego when no size is asked for. temperature: the default. coolest: below it draws come apart, for nets
-    are then told of neighbours such as no picture has. tables: see `layout.tables`.
+    side: default size of a stego. temperature: the default. coolest: the lowest temperature; below it draws show
+    artefacts, since the nets get contexts unlike those of any picture. tables: see `layout.tables`.
     """
 
     about: ClassVar[About] = ABOUT
@@ -79,7 +79,7 @@ class Glow2(Method):
         super().__init__(self._shapes | rest | {"side": side, "temperature": temperature})
         self.side, self.temperature, self.coolest = side, temperature, coolest or TEMPERATURES[0]
         self.tables = layout.tables(tables)
-        self.refines = True  # whether the refiner is used, where there is one
+        self.refines = True  # whether to use the refiner, if there is one
 
     def build_networks(self) -> nn.Module:
         return nn.ModuleDict({name: BUILDERS[name](**shape) for name, shape in self._shapes.items()})
@@ -144,17 +144,17 @@ class Glow2(Method):
     ) -> Tensor:
         """Normal numbers -> a picture drawn from G2, (1, 3, h, w) in [0, 1], not rounded; float64 if `double`.
 
-        Draws that are not finite or too much clipped are passed over, as they are for stegos: the rule
-        looks at the picture alone.
+        Draws that are not finite or clipped too much are rejected, by the same rule as for stegos, which depends on the
+        picture only.
         """
         flow, heat = self.generator(double), temperature or self.temperature
         x = drawing.draw(flow, lambda n: torch.from_numpy(normals(n)), height, width, heat, 100 * TRIES)
         if x is None:
-            raise WeightsError("the generator draws nothing but clipped pictures", "use other weights")
+            raise WeightsError("the generator draws only clipped pictures", "use other weights")
         return x
 
     def draw(self, z: Tensor, height: int, width: int, temperature: float) -> Tensor:
-        """Latents (3 h w,) -> the picture (1, 3, h, w) that G2 makes of them."""
+        """Latents (3 h w,) -> the picture (1, 3, h, w) that G2 makes from them."""
         flow = self.generator()
         return flow.inverse(z.to(flow.colour.device, torch.float32).view(1, 3, height, width) * temperature)
 
@@ -174,19 +174,19 @@ class Glow2(Method):
         return height, width
 
     def has_size(self, height: int, width: int) -> bool:
-        """Whether a stego may be so large."""
+        """Whether a stego may have this size."""
         return all(s % self._step == 0 and self.about.min_side <= s <= MOST_SIDE for s in (height, width))
 
     @property
     def _step(self) -> int:
-        """Sides of a stego are multiples of this: for the flow, and for the blocks of a JPEG with halved colours."""
+        """Sides of a stego are multiples of this number, for the flow and for JPEG blocks of halved colours."""
         return max(16, self.generator().side)
 
     def bands(self, height: int, width: int) -> list[Band]:
         return self.generator().bands(height, width)
 
     def room(self, height: int, width: int, channel: str, share: Share) -> int:
-        """The most bytes that one receiver's share of a stego carries through a channel; 0 or less if none."""
+        """The most bytes that one receiver's share of a stego can carry for a channel; 0 or less if none."""
         table, bands = self.tables[channel], self.bands(height, width)
         pool = np.concatenate(layout.header_pool(bands, share))[: header.SLOTS]
         if len(pool) < header.SLOTS:

@@ -1,4 +1,4 @@
-"""How far each latent may have moved: the receiver tries what the file leaves open.
+"""Estimates how reliable each received latent is, by sampling what the file leaves open.
 
 A file fixes every sample (PNG) or every DCT coefficient (JPEG) up to a cell. Pictures drawn from the cells around what
 arrived go through the flow, and the spread v of their latents tells how much each latent is still worth: its
@@ -22,7 +22,7 @@ from stegcli.pictures.image import Quantisation
 LEVELS = 256
 PROBES = 6
 CLIPPED = 6.0
-"""Mean in grey levels of what a sample at 0 or 255 may have had beyond."""
+"""Mean amount, in grey levels, by which a clipped sample (0 or 255) was beyond the range."""
 DECAY = 0.65
 """r = exp(-DECAY v), measured on textures (`python benchmarks/glow2_latents.py` prints both sides). What arrives has
 unit variance all the same, so that z' = r z + sqrt(1 - r^2) n."""
@@ -32,14 +32,14 @@ UNKNOWN = 10.0
 
 @dataclass(frozen=True)
 class Arrived:
-    """Latents of a picture that arrived, and the spread of what its file leaves open, float32 (3 h w,), of G2's own
-    scale: temperature 1."""
+    """Latents of a received picture, and their spread over the cells of its file, float32 (3 h w,), at G2's own scale:
+    temperature 1."""
 
     z: np.ndarray
     spread: np.ndarray
 
     def at(self, temperature: float) -> tuple[np.ndarray, np.ndarray]:
-        """-> latents as N(0, 1) ones, and the correlation of each with the one that was sent."""
+        """Latents scaled to N(0, 1), and the correlation of each with the one that was sent."""
         r = np.exp(-DECAY * self.spread / temperature**2)
         return self.z / temperature, np.minimum(r, MOST_CORRELATED)
 
@@ -57,7 +57,7 @@ def to_pixels(x: Tensor) -> np.ndarray:
 
 
 def read(flow: Pyramid, pixels: np.ndarray, quantisation: Quantisation | None) -> Arrived:
-    """A picture that arrived, and its file's quantisation if it is a JPEG -> its latents."""
+    """A received picture, and its file's quantisation if it is a JPEG -> its latents."""
     device = next(flow.parameters()).device
     middle = from_pixels(pixels)
     rng = np.random.default_rng(0)
@@ -70,15 +70,15 @@ def read(flow: Pyramid, pixels: np.ndarray, quantisation: Quantisation | None) -
 
 
 def _smooth(square: Tensor, band: Band, halved: bool) -> Tensor:
-    """One square is a poor estimate of a variance: it is averaged with its neighbours'. Halved colours have no finest
-    details at all."""
+    """Average squares with those of neighbours, since one square is a poor estimate of a variance. Halved colours have
+    no finest details."""
     if halved and band.name[0] == "c" and band.octave == 1:
         return torch.full_like(band.of(square), UNKNOWN)
     return F.avg_pool2d(band.of(square), 3, 1, 1, count_include_pad=False)
 
 
 def _offsets(pixels: np.ndarray, quantisation: Quantisation | None, rng: np.random.Generator) -> list[Tensor]:
-    """Draws of what the original may have had besides the middle of its cell, (1, 3, h, w) each."""
+    """Random offsets of the original from the middle of its cell, (1, 3, h, w) each."""
     draw = _in_cells if quantisation is None else _in_coefficients
     return [(draw(pixels, quantisation, rng) + _beyond(pixels, rng)) / LEVELS for _ in range(PROBES)]
 
@@ -105,7 +105,7 @@ def _in_coefficients(pixels: np.ndarray, quantisation: Quantisation | None, rng:
 
 
 def _plane_offset(plane: Tensor, table: np.ndarray, halved: bool, rng: np.random.Generator) -> Tensor:
-    """A plane in grey levels -> a draw of what it may have had besides. Finer colours than the file has are left."""
+    """A plane in grey levels -> a random offset of the original. Colours finer than the file's are not changed."""
     if halved:
         small = _plane_offset(jpeg.halve(plane[None])[0], table, False, rng)
         return jpeg.double(small[None])[0]

@@ -20,7 +20,7 @@ Restore = Callable[[Tensor], Tensor]
 
 
 def to_latents(g1: Pyramid, picture: Picture, side: int) -> np.ndarray:
-    """A picture, made side x side by Lanczos, which the upscaler learnt to undo -> latents (3 side side,), float32."""
+    """A picture, resized to side x side by Lanczos as the upscaler expects -> latents (3 side side,), float32."""
     x = noise.from_pixels(image.resized(picture.pixels, side, side))
     z, _ = g1(x.to(_device(g1)))
     latents: np.ndarray = z.flatten().cpu().numpy()
@@ -31,9 +31,9 @@ def to_picture(
     g1: Pyramid, upscaler: nn.Module | None, z: np.ndarray, side: int, width: int, height: int,
     restore: Restore | None = None,
 ) -> Picture:  # fmt: skip
-    """The inverse of `to_latents`, brought to width x height; if that is larger, through the upscaler first.
+    """The inverse of `to_latents`, resized to width x height; to a larger size with the upscaler first.
 
-    restore: what makes the picture of latents in place of G1 alone.
+    restore: replaces G1 as the function from latents to a picture.
     """
     latents = torch.from_numpy(z).view(1, 3, side, side).to(_device(g1))
     x = inverse(g1, latents) if restore is None else restore(latents)
@@ -43,7 +43,7 @@ def to_picture(
 
 
 def inverse(g1: Pyramid, z: Tensor) -> Tensor:
-    """Latents -> pictures (b, 3, h, w) in [0, 1], whatever became of the latents on their way."""
+    """Latents, possibly damaged -> pictures (b, 3, h, w) in [0, 1]."""
     return g1.inverse(z).nan_to_num(0.5).clamp(0, 1)
 
 

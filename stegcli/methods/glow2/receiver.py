@@ -1,4 +1,4 @@
-"""A picture that arrived -> what it holds for one key."""
+"""A received picture -> its secret for one key."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Receiver:
-    """One stego, one key. Raises RevealError for a size that no stego has."""
+    """Reads one stego with one key. Raises RevealError for a size that no stego has."""
 
     def __init__(self, method: Glow2, stego: Picture, asked: Asked):
         if asked.key is None or not method.has_size(stego.height, stego.width):
@@ -44,7 +44,7 @@ class Receiver:
         raise RevealError
 
     def _readings(self) -> Iterator[Arrived]:
-        """The latents as the file has them; and if that is no JPEG, as if it had been a poor one on its way."""
+        """The latents of the file; if it is not a JPEG, also as if it had been a low-quality JPEG before."""
         flow, stego = self.method.generator(), self.stego
         yield noise.read(flow, stego.pixels, stego.jpeg)
         if stego.jpeg is None:
@@ -55,12 +55,12 @@ class Receiver:
         """Latents and their correlations -> nonce, descriptor and the receiver's share, or None."""
         for index, of in header.shares(self.method.about.most_secrets):
             share = Share(index, of)
-            with contextlib.suppress(RevealError, UsageError):  # nothing for that share, or no room for so many
+            with contextlib.suppress(RevealError, UsageError):  # no header in this share, or no room for it
                 return *read_header(*latents, self.bands, self.key, share), share
         return None
 
     def read(self, arrived: Arrived, nonce: int, described: int, share: Share) -> Revealed:
-        """The latents that arrived, and what the header says of them -> the secret."""
+        """The received latents, and the header's nonce and description -> the secret."""
         descriptor = from_int(described)
         if descriptor.form in PICTURES:
             return Revealed(None, self._read_picture(arrived, nonce, descriptor, share))
@@ -71,7 +71,7 @@ class Receiver:
             quality = round(parse(descriptor.channel).strength)
             if self.stego.jpeg is not None or not quality:
                 raise
-            # Perhaps it was a JPEG on its way: try what such a file would have left open.
+            # The stego may have been a JPEG on its way: try the cells of such a file.
             data = read(noise.read(self.method.generator(), self.stego.pixels, image.quantisation_of(quality)))
         return Revealed(data, compress.unpack(data) if descriptor.form == COMPRESSED else None)
 

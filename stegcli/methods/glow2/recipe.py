@@ -1,11 +1,11 @@
-"""All that can be trained: `stego train glow2 --part NAME`.
+"""The parts of glow2 that can be trained: `stego train glow2 --part NAME`.
 
 g1, g2, g2-landscapes   the flows; g2/y1 and so on: one band of one
 inverse                 the robust inverse of G2 (needs --start WEIGHTS with a trained G2)
-refiner                 of what the cascade brings (needs --start WEIGHTS with trained G1 and G2)
+refiner                 refines secrets from the cascade (needs --start WEIGHTS with trained G1 and G2)
 sr                      the upscaler of revealed pictures
-sr-swin2sr              the same with attention, to be measured against
-udm, glow               the paper's own module and generator, to be measured against
+sr-swin2sr              the same with attention, for comparison
+udm, glow               the paper's own module and generator, for comparison
 """
 
 from typing import Any
@@ -23,4 +23,4 @@ RECIPES = recipe_flow.RECIPES | {
 }
 
 TINY: list[dict[str, Any]] = [{"g2": {"widths": [4, 4, 4], "steps": [1, 1, 1]}}]
-"""Configurations that build and run in milliseconds, for the contract tests."""
+"""Configurations that build and run in milliseconds, for tests of the interface."""

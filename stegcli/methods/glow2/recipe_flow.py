@@ -1,7 +1,7 @@
-"""How the flows are trained: by likelihood alone, each band by itself.
+"""Training of the flows: by likelihood, each band separately.
 
-The bands share no parameters, so their losses simply add. A fine band has many positions in a picture and a coarse
-one few; a random window of the fine bands is enough, and most of the time goes where it teaches most.
+The bands share no parameters, so their losses simply add. A fine band has many positions in a picture, a coarse one
+few. A random window of the fine bands is enough, so that more time is left for coarse bands.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from stegcli.pictures.channel import Channel
 from stegcli.recipe import Noise, Recipe, Stage, Step
 
 WINDOW = 32
-"""Positions to each side of the window of a band that a training picture shows."""
+"""Side, in positions, of the window of a band in training."""
 TEMPERATURE = 1.0
-"""Of what is drawn to validate: that of textures."""
+"""Temperature of pictures drawn for validation: that of textures."""
 DRAWS = 8
-"""Pictures drawn to validate."""
+"""Number of pictures drawn for validation."""
 
 
 def dequantise(images: Tensor, noise: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ def dequantise(images: Tensor, noise: Tensor) -> Tensor:
 
 
 def _window(noise: Noise, *maps: Tensor | None) -> list[Tensor | None]:
-    """The same window of each picture in all of its maps, another for each picture."""
+    """Cut a random window from each picture, the same in all maps of a picture."""
     height, width = cast(Tensor, maps[0]).shape[2:]
     rows = [int(g.integers(max(1, height - WINDOW + 1))) for g in noise.generators]
     columns = [int(g.integers(max(1, width - WINDOW + 1))) for g in noise.generators]
@@ -51,8 +51,8 @@ def _window(noise: Noise, *maps: Tensor | None) -> list[Tensor | None]:
 
 
 def nll(flow: Pyramid, x: Tensor, noise: Noise | None = None, only: str = "") -> dict[str, Tensor]:
-    """Pictures with a density -> for each band whose name begins with `only`, nats per dimension; of windows, if there
-    is noise to choose them by."""
+    """Pictures with a density -> nats per dimension of each band whose name starts with `only`. With `noise`, of random
+    windows only."""
     found = {}
     for name, content, context in flow.analyse(x, only):
         if not name.startswith(only):
@@ -74,7 +74,7 @@ def bits_per_dimension(flow: Pyramid, losses: dict[str, Tensor], height: int, wi
 
 
 def turn(x: Tensor, noise: Noise) -> Tensor:
-    """Each picture turned by a random number of quarter turns: a surface has no upside."""
+    """Rotate each picture by a random number of quarter turns: surfaces look alike in all orientations."""
     return torch.stack([i.rot90(int(g.integers(4)), (1, 2)) for i, g in zip(x, noise.generators, strict=True)])
 
 
@@ -89,7 +89,7 @@ def flow_loss(part: str, turned: bool, only: str) -> Callable[[Method, Tensor, S
 
 
 def capacity(bands: Sequence[Band], z: Tensor, found: Tensor) -> float:
-    """Latents and what was found of them -> bytes in a picture: 1/2 log2 1/(1 - r^2) summed, r per band and item."""
+    """Latents sent and received -> capacity in bytes: 1/2 log2 1/(1 - r^2) summed, with r per band and item."""
     bits = 0.0
     for band in bands:
         a, b = (i - i.mean(1, keepdim=True) for i in (band.of(z).flatten(1), band.of(found).flatten(1)))
@@ -99,14 +99,14 @@ def capacity(bands: Sequence[Band], z: Tensor, found: Tensor) -> float:
 
 
 def through(pictures: Tensor, qualities: Sequence[int | None], noise: Noise) -> Tensor:
-    """Pictures (b, 3, h, w) in [0, 1) -> what arrives of each in a real file, in (0, 1): PNG or JPEG 4:2:0."""
+    """Pictures (b, 3, h, w) in [0, 1) -> the same after a real file, PNG or JPEG 4:2:0, in (0, 1)."""
     ways = [Channel("png") if q is None else Channel("jpeg", q) for q in qualities]
     items = zip(pictures, ways, noise.generators, strict=True)
     return torch.cat([from_pixels(way(to_pixels(p[None]), g)) for p, way, g in items]).to(pictures)
 
 
 def _carried(flow: Pyramid, side: int, quality: int | None) -> float:
-    """Mean bytes that the latents of a few draws carry past a file."""
+    """Mean capacity in bytes of the latents of a few draws, after a file of this quality."""
     noise = Noise.of(2, 0, range(DRAWS))
     z = noise.normal(3, side, side, device=flow.colour.device)
     received = through(flow.inverse(TEMPERATURE * z), [quality] * DRAWS, noise)
@@ -142,7 +142,7 @@ def _sample(part: str, side: int) -> Callable[[Method, Tensor], Tensor]:
 class Subject:
     """A flow to be trained: the method's part, its shape, the side of its pictures, and whether they may be turned.
 
-    more: besides, what the method's configuration is to hold.
+    more: further entries of the method's configuration.
     """
 
     part: str
@@ -152,7 +152,7 @@ class Subject:
     more: dict[str, object] = field(default_factory=dict)
 
     def recipe(self, only: str = "") -> Recipe:
-        """only: how the names of the bands begin, if these alone are to be trained."""
+        """only: prefix of the names of the bands to train; empty for all."""
         part, side = self.part, self.side
         stage = Stage(
             "likelihood", flow_loss(part, self.turned, only), 20_000, lr=3e-3, batch=6, crop=side, clip=50.0,

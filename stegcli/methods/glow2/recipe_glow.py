@@ -1,5 +1,5 @@
-"""How the plain Glow is trained: by likelihood, on the pictures that the wavelet flow learns from. It is the paper's
-generator and here the baseline: what the wavelet flow gains is measured against it."""
+"""Training of the plain Glow: by likelihood, on the same pictures as the wavelet flow. It is the paper's generator, and
+the baseline against which the wavelet flow is measured."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def validate(method: Method, images: Tensor) -> dict[str, float]:
 
 @torch.no_grad()
 def sample(method: Method, images: Tensor) -> Tensor:
-    """-> pictures drawn at the method's temperature. Of the images only the size is used."""
+    """Pictures drawn at the method's temperature. Only the size of the images is used."""
     z = Noise.of(5, 0, range(DRAWS)).normal(*images.shape[1:], device=images.device)
     return cast(Glow, cast(Glow2, method).glow).inverse(recipe_flow.TEMPERATURE * z).clamp(0, 1)
 

@@ -1,9 +1,9 @@
-"""How the robust inverse is trained: on G2's own pictures, after real JPEG files.
+"""Training of the robust inverse: on G2's own pictures, after real JPEG files.
 
 Reference: the paper, Algorithm 1, lines 3 to 8, and Eq. 6. There the two branches are trained one after the other, by
-likelihood, on photos; Eq. 6 is an absolute error over all latents. Here both learn together from the latents that
-were drawn, with squared errors, since a Gaussian channel's capacity is what they set; the colours count little, for
-most of theirs are gone from the file and would only add noise.
+likelihood, on photos; Eq. 6 is an absolute error over all latents. Here both learn together from the drawn latents,
+with squared errors, since these determine the capacity of a Gaussian channel. Colours have low weights, since the file
+has lost most of their latents, which would only add noise.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ QUALITIES = (95, 90, 80, 70, 60, 50, 40)
 VALIDATED = (90, 80, 40)
 COLOUR_WEIGHT = 0.1
 DRAWS = 4
-"""Pictures that are drawn to validate."""
+"""Number of pictures drawn for validation."""
 
 
 @torch.no_grad()
@@ -34,7 +34,7 @@ def generate(g2: Pyramid, z: Tensor) -> Tensor:
 
 
 def inverse_loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
-    """-> for each band the mean squared error of its latents, weighted. Of the images only the size is used."""
+    """The weighted mean squared error of each band's latents. Only the size of the images is used."""
     inverse = cast(RobustInverse, cast(Glow2, method).inverse)
     z = _latents(step.noise, images)
     qualities = [int(g.choice(QUALITIES)) for g in step.noise.generators]
@@ -54,7 +54,7 @@ def _weight(band: Band) -> float:
 
 @torch.no_grad()
 def validate(method: Method, images: Tensor) -> dict[str, float]:
-    """-> bytes at each QF by the plain inverse and by the robust one, of the same few pictures each time."""
+    """Capacity in bytes at each QF for the plain inverse and the robust one, always for the same few pictures."""
     g2, inverse = cast(Pyramid, cast(Glow2, method).g2), cast(RobustInverse, cast(Glow2, method).inverse)
     noise = Noise.of(3, 0, range(DRAWS))
     z = _latents(noise, images)
@@ -69,7 +69,7 @@ def validate(method: Method, images: Tensor) -> dict[str, float]:
 
 @torch.no_grad()
 def sample(method: Method, images: Tensor) -> Tensor:
-    """-> rows of a stego, what JPEG 40 leaves of it, and ten times what the U-Net adds to that."""
+    """Rows of a stego, the stego after JPEG 40, and the U-Net's correction times ten."""
     noise = Noise.of(3, 0, range(DRAWS))
     z = _latents(noise, images)
     stego = generate(cast(Pyramid, cast(Glow2, method).g2), z).clamp(0, 1)
@@ -85,4 +85,4 @@ RECIPE = Recipe(
     sample=sample,
     pictures=1,
 )
-"""Starts from weights that hold a trained G2; G2 itself stays as it is."""
+"""Training starts from weights with a trained G2, which is not changed."""

@@ -1,6 +1,6 @@
-"""How the super-resolution module is trained: on photos made half as large, as secrets are, and half of them noisy.
+"""Training of the super-resolution module: on photos halved in size like secrets, half of them with added noise.
 
-A recovered secret holds what the channel did to it. A module that knew clean pictures alone would sharpen those errors.
+A recovered secret contains errors from the channel. A module trained on clean pictures only would sharpen them.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def random_sigmas(noise: Noise) -> Tensor:
 
 
 def sr_loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
-    """Photos (b, 3, 2h, 2w) -> mean absolute difference to what the module makes of them, halved and noisy."""
+    """Photos (b, 3, 2h, 2w) -> mean absolute difference to the module's output for the halved, noisy photos."""
     sr = cast(nn.Module, cast(Glow2, method).sr)
     small = add_noise(halve(images), random_sigmas(step.noise), step.noise)
     return {"l1": F.l1_loss(sr(small), images)}
@@ -108,4 +108,4 @@ SWIN2SR = replace(
     config={"sr": {"kind": "swin2sr", "groups": 4, "blocks": 2, "width": 64, "heads": 4}},
     stages=(Stage("l1", sr_loss, 20_000, lr=1e-3, batch=4, crop=64, trains="sr"),),
 )
-"""The same with the other network; half the batch and a higher rate, for its steps take three times as long."""
+"""The same with the other network; half the batch and a higher rate, since its steps take three times as long."""

@@ -1,8 +1,8 @@
-"""How the paper's UDM is trained: on normal latents, with errors as large as those from PNG to JPEG 40.
+"""Training of the paper's UDM: on normal latents, with errors as large as those from PNG to JPEG 40.
 
 Reference: the paper, Algorithm 2 and Eq. 14. There Z2 goes through G2, a JPEG file and G2's inverse, and the error is
-absolute. Here white noise of a random size stands for all three: a step takes a hundredth of the time, and what has
-learnt to judge the size of an error needs no picture to learn from. The error is squared, as Gaussian latents suggest.
+absolute. Here white noise of a random size replaces all three: a step takes a hundredth of the time, and the module
+needs no picture to learn the size of errors. The error is squared, as Gaussian latents suggest.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from stegcli.methods.glow2.rivals.udm import CHANNELS, MIXED, PaperUDM
 from stegcli.recipe import Noise, Recipe, Stage, Step
 
 LEAST, MOST = 0.02, 0.7
-"""Standard deviation of the error of a latent that arrived: of a PNG, and of fine latents after JPEG 40."""
+"""Standard deviation of the error of a received latent: after PNG, and of fine latents after JPEG 40."""
 VALIDATED = (0.05, 0.2, 0.7)
 
 
@@ -34,7 +34,7 @@ def through(udm: PaperUDM, noise: Noise, side: int, sigma: Tensor) -> tuple[Tens
 
 
 def udm_loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
-    """-> mean squared error of Z1. Of the images only the size is used."""
+    """Mean squared error of Z1. Only the size of the images is used."""
     share = step.noise.uniform(device=images.device)
     sigma = torch.exp(math.log(LEAST) + share * math.log(MOST / LEAST))
     z1, found = through(cast(PaperUDM, cast(Glow2, method).udm), step.noise, images.shape[-1], sigma)
@@ -43,7 +43,7 @@ def udm_loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def validate(method: Method, images: Tensor) -> dict[str, float]:
-    """-> root mean squared error of Z1, of which 1 is as good as nothing, for errors of Z2 of three sizes."""
+    """Root mean squared error of Z1 for errors of Z2 of three sizes; 1 means that nothing is recovered."""
     figures = {}
     for size in VALIDATED:
         noise, sigma = Noise.of(4, 0, range(len(images))), images.new_full((len(images),), size)
@@ -54,7 +54,7 @@ def validate(method: Method, images: Tensor) -> dict[str, float]:
 
 @torch.no_grad()
 def sample(method: Method, images: Tensor) -> Tensor:
-    """-> rows of Z1 as drawn, recovered, and what is between them; grey is 0, black and white are 3 away."""
+    """Rows of Z1 as drawn, Z1 as recovered, and their difference; grey is 0, black and white are 3 away."""
     noise, count = Noise.of(4, 0, range(len(VALIDATED))), len(VALIDATED)
     sigma = images.new_tensor(VALIDATED)
     z1, found = through(cast(PaperUDM, cast(Glow2, method).udm), noise, images.shape[-1], sigma)

@@ -1,6 +1,6 @@
-"""Secrets -> drafts of a stego: fresh latents, some of which then hold the messages.
+"""Secrets -> drafts of a stego: fresh latents, some of which are replaced to hold the messages.
 
-secret -> Message (what the header says, and bytes or latents under G1) -> its places in z -> G2 -> a picture
+secret -> Message (the header's description, and bytes or latents under G1) -> its places in z -> G2 -> a picture
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ TRIES = 8
 
 @dataclass(frozen=True)
 class Message:
-    """A secret ready to travel: what the header says of it, and its bytes or its latents under G1."""
+    """A secret ready to hide: the header's description, and its bytes or its latents under G1."""
 
     descriptor: Descriptor
     data: bytes | None = None
@@ -56,10 +56,10 @@ class Message:
 
 
 class Sender:
-    """One request, on its way into a picture.
+    """The hiding of one request.
 
-    z: the latents of the last draft. used: for each message, the places of z that hold its bytes or numbers; the
-    measures of secrecy look at these.
+    z: the latents of the last draft. used: for each message, the places of z that hold its bytes or numbers, for the
+    measures of secrecy.
     """
 
     def __init__(self, method: Glow2, request: Request):
@@ -105,7 +105,7 @@ class Sender:
         data = secret.data if travel == FILE else compress.pack(secret.data, picture_of(secret), room).data
         if len(data) > room:
             raise CapacityError(max(0, room), len(data), "use a larger --size or a milder --survive")
-        # What fits a harsher channel goes that way: it costs nothing.
+        # If the data fit a harsher channel, use that: it costs nothing.
         harshest = next(c for c in reversed(CHANNELS) if len(data) <= self._room(c, share))
         return Message(Descriptor(travel, harshest, temperature, len(data)), data)
 
@@ -117,12 +117,12 @@ class Sender:
         picture = picture_of(secret)
         scale = min(1.0, MOST_RESTORED / max(picture.width, picture.height))
         width, height = (max(1, round(s * scale)) for s in (picture.width, picture.height))
-        note = f"a picture of at most {MOST_RESTORED} pixels a side comes back" if scale < 1 else None
+        note = f"the revealed picture will have at most {MOST_RESTORED} pixels per side" if scale < 1 else None
         latents = pictures.to_latents(flow, picture, inner_side(side, copies))
         return Message(replace(descriptor, copies=copies, width=width, height=height), None, latents, note)
 
     def _write(self, z: np.ndarray, message: Message, key: Key, share: Share) -> int:
-        """Put a message into its receiver's latents; all others stay as they were drawn. Returns its nonce."""
+        """Write a message into its receiver's latents; other latents do not change. Returns its nonce."""
         nonce, described = os_random.randbits(64), message.descriptor.to_int()
         taken = header_places(self.bands, key, share)
         z[taken] = np.abs(z[taken]) * header.write(nonce, described, key)
@@ -148,7 +148,7 @@ class Sender:
 def cascade_places(
     method: Glow2, bands: Sequence[Band], descriptor: Descriptor, taken: np.ndarray, key: Key, nonce: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """-> places of the stego's latents, and the secret's latents that take them in turn."""
+    """Returns places of the stego's latents, and the order of the secret's latents that take them in turn."""
     inner = inner_side(min(_sides(bands)), descriptor.copies)
     ranks = cascade.importance(method.secrets_flow().bands(inner, inner))
     free = cascade.places(bands, method.tables[descriptor.channel], Share(), taken, key, nonce)
@@ -156,7 +156,7 @@ def cascade_places(
 
 
 def header_places(bands: Sequence[Band], key: Key, share: Share) -> np.ndarray:
-    """The latents that hold the header, in its order: the key takes them from the least sturdy that will do."""
+    """The latents that hold the header, in its order: chosen by the key from the least robust that suffice."""
     found: list[np.ndarray] = []
     need = header.SLOTS
     for index, places in enumerate(layout.header_pool(bands, share)):
@@ -171,7 +171,7 @@ def header_places(bands: Sequence[Band], key: Key, share: Share) -> np.ndarray:
 def _warnings(request: Request) -> tuple[str, ...]:
     harshest, asked = parse(CHANNELS[-1]), request.harshest
     if asked.kind == "jpeg" and asked.strength < harshest.strength:
-        return (f"{asked} is below {harshest}, the harshest measured: tried, and verified all the same",)
+        return (f"{asked} is harsher than {harshest}, the harshest measured; the stego is verified for it",)
     return ()
 
 
@@ -182,7 +182,7 @@ def _sides(bands: Sequence[Band]) -> tuple[int, int]:
 
 
 def inner_side(side: int, copies: int) -> int:
-    """Side of the stego -> side of the secret whose latents go into it: the same, or with copies half of it."""
+    """Side of the stego -> side of the secret whose latents go into it: the same, or half of it with copies."""
     return side if copies == 1 else side // 2
 
 

@@ -1,6 +1,6 @@
-"""The super-resolution module: a recovered secret at twice its size.
+"""The super-resolution module, which doubles the size of a recovered secret.
 
-`Upscaler` is EDSR, which ships; `swin2sr` holds the other network that the configuration may name.
+`Upscaler` is EDSR, used in the bundled weights; `rivals.swin2sr` has another network for comparison.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Upscaler(nn.Module):
     The network adds to the bicubic enlargement, and its last layer starts at zero: it starts as bicubic.
 
     Reference: Enhanced Deep Residual Networks for Single Image Super-Resolution (Lim et al., 2017), Fig. 3. There
-    the network makes the whole picture, not what bicubic leaves out, and the blocks are 16 or more of width 64 or more.
+    the network makes the whole picture, not a correction of bicubic, and has 16 or more blocks of width 64 or more.
     """
 
     def __init__(self, blocks: int = 8, width: int = 48):
@@ -55,9 +55,9 @@ class Upscaler(nn.Module):
 
 
 def build_upscaler(config: Mapping[str, Any]) -> nn.Module:
-    """The part's configuration -> an untrained network. kind: edsr, as where there is none, or swin2sr.
+    """The part's configuration -> an untrained network. kind: edsr (the default) or swin2sr.
 
-    The rest is the network's own. Raises ValueError for another kind.
+    The other entries are arguments of the network. Raises ValueError for another kind.
     """
     from stegcli.methods.glow2.rivals.swin2sr import Swin2SR  # not above: it takes `bicubic` and `conv` from here
 

@@ -5,12 +5,11 @@ A latent z has u = Phi(z), uniform in (0, 1). With k uniform from the key's stre
     bits       u = (s / M + k) mod 1      s one of M symbols, Gray-mapped to log2 M bits
     a number   u = (p + k) mod 1          p = g + (1 - 2 g) Phi(x / tau)
 
-Since k is uniform and secret, u is uniform and independent of s or p: nothing is spent on shaping, and without the key
-nothing can be learnt. The guard band g keeps a number's ends apart on the circle; it costs no secrecy.
+Since k is uniform and secret, u is uniform and independent of s or p. So shaping costs no capacity, and nothing can be
+learnt without the key. The guard band g keeps the ends of the range apart on the circle; it costs no secrecy.
 
-The receiver knows k, and so for every candidate the exact latent z that it would have had. What arrived is
-z' = r z + sqrt(1 - r^2) n, r known for each latent; n is taken as Student's t, as some are hit harder than their
-neighbours tell.
+The receiver knows k, and so the exact latent z for every candidate. The received latent is z' = r z + sqrt(1 - r^2) n,
+with r known for each latent. n is modelled by Student's t, since some errors are larger than those of neighbours.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from stegcli.coding import gray
 from stegcli.keys.stream import inverse_normal
 
 GUARD, TAU, MOST = 0.02, 1.6, 4.0
-"""Guard band, spread and clip of a number's way onto the circle."""
+"""Guard band g, spread tau and clip of the map from numbers to the circle."""
 TAILS = 10.0  # degrees of freedom of the noise
 GRID = 97  # candidates for a number, evenly spaced in [-MOST, MOST]
 EDGE = 2.0**-53
@@ -50,7 +49,7 @@ def write_bits(bits: np.ndarray, dither: np.ndarray) -> np.ndarray:
 
 
 def read_bits(z: np.ndarray, r: np.ndarray, dither: np.ndarray, m: int) -> np.ndarray:
-    """Latents that arrived (n,), their correlation with what was sent, the dither -> log-odds ln P(1)/P(0), (n, m)."""
+    """Received latents (n,), their correlation with those sent, the dither -> log-odds ln P(1)/P(0), (n, m)."""
     points = (torch.arange(2**m) / 2**m + torch.from_numpy(dither)[:, None]) % 1.0
     fit = _log_likelihood(z, r, points)
     ones = torch.from_numpy(gray.ones(m))
@@ -60,7 +59,7 @@ def read_bits(z: np.ndarray, r: np.ndarray, dither: np.ndarray, m: int) -> np.nd
 
 
 def _log_likelihood(z: np.ndarray, r: np.ndarray, points: Tensor) -> Tensor:
-    """Of each candidate point (n, c), up to a constant: float32 (n, c)."""
+    """Log-likelihood of each candidate point (n, c), up to a constant: float32 (n, c)."""
     latents = torch.special.ndtri(points.clamp(1e-7, 1 - 1e-7).float())
     known = torch.from_numpy(r)[:, None].float()
     distance = (torch.from_numpy(z)[:, None].float() - known * latents).square() / (1 - known.square())
@@ -76,14 +75,14 @@ def write_numbers(x: np.ndarray, dither: np.ndarray) -> np.ndarray:
 
 
 def number_fit(z: np.ndarray, r: np.ndarray, dither: np.ndarray) -> Tensor:
-    """Latents that arrived (n,) -> log-likelihood of each candidate number, (n, GRID). Copies simply add up."""
+    """Received latents (n,) -> log-likelihood of each candidate number, (n, GRID). Those of copies add up."""
     points = (torch.from_numpy(on_circle(grid().numpy())) + torch.from_numpy(dither)[:, None]) % 1.0
     return _log_likelihood(z, r, points)
 
 
 def read_numbers(fit: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Log-likelihoods (n, GRID), of all copies together -> mean and standard deviation of the numbers given them and
-    N(0, 1), float32 (n,) each. The deviation is 1 where nothing arrived."""
+    """Log-likelihoods (n, GRID), summed over copies -> posterior mean and standard deviation of the numbers under the
+    prior N(0, 1), float32 (n,) each. The deviation is 1 where nothing was received."""
     weight = torch.softmax(fit - 0.5 * grid().float().square(), dim=1)
     mean = weight @ grid().float()
     variance = (weight @ grid().float().square() - mean.square()).clamp(min=0)
