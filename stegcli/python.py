@@ -72,7 +72,7 @@ def hide(
 ) -> Stego:  # fmt: skip
     several = list(secret) if isinstance(secret, Sequence) and not isinstance(secret, str | bytes) else [secret]
     held = _keys(key)
-    about = methods.about(_chosen(held, method, cover))
+    about = methods.about(_chosen(held, method, cover, survive))
     own = _own_options(about, "hide", options)
     loaded = _load(about, held, named, device)
     if not held and about.keyed:
@@ -125,12 +125,12 @@ def _keys(key: KeySource | Sequence[KeySource] | None) -> tuple[Key, ...]:
     return tuple(k if isinstance(k, Key) else keys.load(k) for k in several)
 
 
-def _chosen(held: tuple[Key, ...], method: str | None, cover: Source | None) -> str:
+def _chosen(held: tuple[Key, ...], method: str | None, cover: Source | None, survive: str) -> str:
     if held:
         if method not in (None, held[0].method):
             raise UsageError(f"the key is for {held[0].method}, not for {method}")
         return held[0].method
-    return method or (methods.DEFAULT if cover is None else methods.DEFAULT_WITH_COVER)
+    return method or methods.default(cover is not None, survive)
 
 
 def _load(about: About, held: tuple[Key, ...], named: str | None, device: str) -> Method:

@@ -635,6 +635,7 @@ def test_out_of_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 HIDE = ("hide", "secret.txt", "--cover", "cover.png")
+INN = ("--method", "lossless-inn")
 
 
 @pytest.mark.parametrize(
@@ -646,7 +647,7 @@ HIDE = ("hide", "secret.txt", "--cover", "cover.png")
         ((*HIDE, "-o"), "requires an argument"),
         ((*HIDE, "-o", "out.png", "--jobs", "0"), "--jobs"),
         ((*HIDE, "-o", "out.png", "--method", "glow7"), "no method 'glow7'"),
-        ((*HIDE, "-o", "out.png", "--survive", "jpeg:90"), "lossless-inn does not survive jpeg:90"),
+        ((*HIDE, *INN, "-o", "out.png", "--survive", "jpeg:90"), "lossless-inn does not survive jpeg:90"),
         ((*HIDE, "-o", "out.png", "--device", "tpu"), "no device 'tpu'"),
         ((*HIDE, "-o", "out.png", "--key", "key.npy", "--key", "key.npy"), "several keys"),
         ((*HIDE, "-o", "out.png", "--key", "key.npy", "--method", "glow2"), "the key is for lossless-inn"),
@@ -682,8 +683,16 @@ def test_wrong_usage(argv: tuple[str, ...], says: str) -> None:
     refused(2, *argv, says=says)
 
 
+def test_what_must_survive_more_goes_by_the_method_that_can(here: Path) -> None:
+    save("large.png", photo(256, 256))
+    result = ok("hide", "secret.txt", "--cover", "large.png", "-o", "out.png", "--survive", "jpeg:80", "--json")
+    assert result.json["method"] == keys.load("out.key.npy").method == "riis"
+    Image.open("out.png").save("sent.jpg", quality=80)
+    assert ok("reveal", "sent.jpg", "--key", "out.key.npy").out == SECRET
+
+
 def test_surviving_names_what_is_survived() -> None:
-    result = refused(2, *HIDE, "-o", "out.png", "--survive", "jpeg:90")
+    result = refused(2, *HIDE, *INN, "-o", "out.png", "--survive", "jpeg:90")
     assert "stego: hint: it survives png" in result.err
 
 

@@ -372,7 +372,7 @@ def test_options_mean_nothing_to_other_methods(option: str) -> None:
 
 def test_switches_mean_nothing_to_other_methods() -> None:
     refused(2, "hide", "secret.txt", "-o", "out.png", "--evade", says="--evade means nothing to glow2")
-    argv = ("hide", "secret.txt", "--cover", "cover.png", "-o", "out.png", "--robust")
+    argv = ("hide", "secret.txt", "--cover", "cover.png", "--method", "lossless-inn", "-o", "out.png", "--robust")
     refused(2, *argv, says="lossless-inn does not survive jpeg:75")
 
 

@@ -47,7 +47,8 @@ def planned(
     inputs.check_stdin(*(secret or []), *(receivers or []), cover, *given)
     passphrases = inputs.Passphrases()
     held = tuple(keys.load(g, passphrases.of(g)) for g in given)
-    chosen = inputs.chosen_method(held, method, cover)
+    channel = survive_text(survive, robust)
+    chosen = inputs.chosen_method(held, method, cover, channel)
     about = methods.about(chosen)
     opts = parsed("hide", chosen, asked)
     check_facets(chosen, facets)
@@ -55,7 +56,7 @@ def planned(
     if held:
         inputs.check_held(held, facets)
     plan = Plan(about, names, held, named if held else weights.by_facets(chosen, facets, named), opts)
-    plan.survive_text = survive_text(survive, robust)
+    plan.survive_text = channel
     plan.survive = parse_survive(plan.survive_text)
     api.check_survives(plan.survive, about)
     inputs.check_quality(quality, names.outputs, about)

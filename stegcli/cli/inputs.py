@@ -144,15 +144,15 @@ def key_of_environment() -> list[str]:
     return [os.environ["STEGO_KEY"]] if os.environ.get("STEGO_KEY") else []
 
 
-def chosen_method(held: tuple[Key, ...], method: str | None, cover: str | None) -> str:
-    """The key's method, else the named one, else the default with or without a cover. Raises UsageError."""
+def chosen_method(held: tuple[Key, ...], method: str | None, cover: str | None, survive: str) -> str:
+    """The key's method, else the named one, else the default for that cover and channel. Raises UsageError."""
     if method is not None:
         methods.about(method)
     if held:
         for key in held:
             check_key(key, method)
         return held[0].method
-    return method or (methods.DEFAULT_WITH_COVER if cover else methods.DEFAULT)
+    return method or methods.default(bool(cover), survive)
 
 
 def check_key(key: Key, wanted: str | None) -> None:

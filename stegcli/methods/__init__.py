@@ -33,6 +33,8 @@ GROUP = "stegcli.methods"
 DEFAULT = "glow2"
 """The default method without a cover."""
 DEFAULT_WITH_COVER = "lossless-inn"
+DEFAULT_SURVIVING = "riis"
+"""The method with a cover whose stego must survive more than the file as it is."""
 Command = Literal["hide", "reveal", "evaluate"]
 COMMANDS: tuple[Command, ...] = ("hide", "reveal", "evaluate")
 
@@ -95,6 +97,13 @@ def _check_option(option: Declared, command: Command, others: dict[str, About]) 
 def names() -> list[str]:
     """The names of all methods, sorted."""
     return list(registry().abouts)
+
+
+def default(cover: bool, survive: str = "png") -> str:
+    """The method for which nobody asked: by whether there is a cover, and what the stego must survive."""
+    if not cover:
+        return DEFAULT
+    return DEFAULT_WITH_COVER if survive == "png" else DEFAULT_SURVIVING
 
 
 def about(name: str) -> About:

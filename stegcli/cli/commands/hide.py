@@ -23,6 +23,7 @@ from stegcli.cli.options import (
     SurviveOption,
     WeightsOption,
     parsed,
+    survive_text,
     takes_options_of_methods,
 )
 from stegcli.options import JPEG_QUALITY
@@ -93,7 +94,7 @@ def hide(
     if not key and method is not None:  # report a wrong option before anything is loaded
         parsed("hide", method, asked)
     elif not key and not os.environ.get("STEGO_KEY"):
-        parsed("hide", methods.DEFAULT_WITH_COVER if cover else methods.DEFAULT, asked)
+        parsed("hide", methods.default(bool(cover), survive_text(survive, robust)), asked)
     from stegcli.cli import hiding
 
     plan = hiding.planned(secret, receivers, key, cover, output, method, asked, facets, named, survive, robust, quality)
