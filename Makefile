@@ -8,7 +8,7 @@ demo: $(BIN)/stego
 	$(BIN)/python examples/demo.py
 
 test: $(BIN)/stego
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: $(BIN)/stego
 	$(BIN)/ruff check .

@@ -50,8 +50,8 @@ def hide(
     secret: a path, bytes or a PIL image; a list of these for several secrets or receivers of one stego.
     cover: the picture to hide in, for methods that take one.
     key: one key, or one for each secret; by default fresh keys are made (`Stego.keys`).
-    method: by default the key's; without a key glow2 if there is no cover, else lossless-inn, or riis if it must survive
-    more than the file as it is.
+    method: by default the key's; without a key glow2 if there is no cover, else lossless-inn, or riis if the stego
+    must survive more than a lossless file.
     survive: png, jpeg:Q, jpeg:A..B or noise:S. format, quality: of the stego's file; Pillow's names.
     options: the method's own options, named as on the command line with `_` for `-`.
     Raises UsageError, FileError, CapacityError, WeightsError.

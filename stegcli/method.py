@@ -112,10 +112,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class Revealed:
-    """One revealed secret: bytes, or a picture if it travelled as one; and notes for the user."""
+    """One revealed secret: bytes, or a picture if it travelled as one; and notes for the user.
+
+    file: the picture's own file, if that is what travelled.
+    """
 
     data: bytes | None = None
     picture: Picture | None = None
+    file: bytes | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -98,7 +98,7 @@ def test_the_file_and_what_the_channel_makes_of_it_are_both_revealed(
     assert (image.decode(found.file).jpeg is not None) == (format == "JPEG")
 
 
-def test_what_does_not_outlive_the_channel_is_not_made() -> None:
+def test_what_does_not_survive_the_channel_is_not_made() -> None:
     with pytest.raises(CapacityError, match="no stego came through jpeg:80"):
         made(Toy(needs_quality=81), "jpeg:80")
     made(Toy(needs_quality=80), "jpeg:80")

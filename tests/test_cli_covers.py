@@ -85,7 +85,7 @@ class Toy(Method):
 
 
 def blocks(key: Key, number: int) -> np.ndarray:
-    """A cover: flat in blocks of 8x8, so that it outlives JPEG."""
+    """A cover: flat in blocks of 8x8, so that it survives JPEG."""
     drawn = key.cover_stream("blocks", number).integers((SIDE // 8) ** 2, 200).reshape(SIDE // 8, SIDE // 8, 1)
     return np.repeat(np.kron(drawn, np.ones((8, 8, 1))), 3, axis=2).astype(np.uint8)
 

@@ -132,6 +132,10 @@ def test_a_small_picture_file_comes_back_without_loss() -> None:
     assert (pixels_of("out.png").shape, figures["form"]) == ((64, 64, 3), "compressed")
     ok("reveal", "out.png", "--key", "glow.npy", "-o", "back.png")
     assert (pixels_of("back.png") == pixels).all()
+    assert Path("back.png").read_bytes() == Path("flat.png").read_bytes()  # the file itself, metadata included
+    ok("reveal", "out.png", "--key", "glow.npy", "-o", "back.bmp")  # another format is encoded anew
+    assert Path("back.bmp").read_bytes()[:2] == b"BM"
+    assert (pixels_of("back.bmp") == pixels).all()
 
 
 def test_a_picture_as_bytes_is_the_file_itself() -> None:

@@ -1,4 +1,4 @@
-"""The descriptor: what it says, who can read it, and what it outlives."""
+"""The descriptor: what it says, who can read it, and what it survives."""
 
 import dataclasses
 
@@ -66,7 +66,7 @@ def test_a_nudge_changes_little():
     assert marks.nudge(before, bits, 2.5).square().mean() < 0.003 * before.square().mean()
 
 
-def test_rounding_is_outlived():
+def test_rounding_is_survived():
     marks, bits, before = marks_of(), signs(TOLD, key_of()), noise(2.0)
     assert (marks.read((before + marks.nudge(before, bits, 2.5)).round()) * bits > 0).all()
 

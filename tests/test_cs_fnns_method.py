@@ -180,7 +180,7 @@ def test_another_generator_is_noticed(method, stego):
     assert "not the sender's" in str(caught.value.hint)
 
 
-def test_jpeg_is_outlived_if_asked_for(method):
+def test_jpeg_is_survived_if_asked_for(method):
     small = Secret(b"", Picture(image.resized(samples.coffee(), 32, 32)))
     made = hidden([small], [KEY], method, survive="jpeg:85", size=SMALL, steps=60)
     arrived = image.decode(image.encode(made.picture, "JPEG", 85))

@@ -174,7 +174,7 @@ def test_where_nothing_arrives_the_mean_is_found():
 
 
 def test_harsher_noise_costs_the_least_important_first():
-    """Noise as it is: the less a latent outlives, the fewer bits the table trusts it with."""
+    """Noise as it is: the less a latent survives, the fewer bits the table trusts it with."""
     z1, r = secret(4), np.empty(3 * SIDE * SIDE)
     for band in OUTER:
         r[band.stretch] = (0.1, 0.5, 0.9, 0.98, 0.99)[DEFAULT["jpeg:40"].bits(band)]

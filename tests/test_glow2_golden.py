@@ -24,7 +24,7 @@ def test_golden_stegos_reveal(name):
 
 
 @pytest.mark.parametrize("name", REVISIONS)
-def test_golden_stegos_outlive_jpeg_80(name):
+def test_golden_stegos_survive_jpeg_80(name):
     key = keys.load(GOLDEN / f"{name}.key.npy")
     method = weights.load(key.method, key.weights)
     assert isinstance(method, Method)

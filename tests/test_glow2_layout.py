@@ -120,7 +120,7 @@ def test_shares_are_disjoint_and_together_all(size, of):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_header_lies_in_bands_that_outlive_everything(size):
+def test_header_lies_in_bands_that_survive_everything(size):
     found = bands(*size, LEVELS)
     share = Share(1, 2)
     pool = layout.header_pool(found, share)

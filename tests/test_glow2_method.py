@@ -300,7 +300,7 @@ def test_files_come_back_from_stegos_of_any_size(trained, size):
 
 
 @pytest.mark.parametrize("quality", [95, 80, 60, 40])
-def test_a_short_file_outlives_jpeg(trained, quality):
+def test_a_short_file_survives_jpeg(trained, quality):
     tries = drafts(trained, [Secret(b"hello")], [key_of()], asked(f"jpeg:{quality}", size=LARGE))
     back = first_that(tries, lambda d: read_or_none(trained, as_jpeg(d.picture.pixels, quality)))
     assert back.data == b"hello"

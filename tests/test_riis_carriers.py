@@ -132,7 +132,7 @@ def test_a_range_is_read_at_each_of_its_qualities() -> None:
 
 
 @pytest.mark.parametrize(("top", "left"), [(0, 0), (3, 5), (17, 8)])
-def test_tiles_outlive_crops(top: int, left: int) -> None:
+def test_tiles_survive_crops(top: int, left: int) -> None:
     carrier, cover = Tiles(), photo(256)
     data = payload(64)
     assert carrier.room(cover, 1) >= 64

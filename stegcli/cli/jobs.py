@@ -22,7 +22,7 @@ from stegcli.files import STDIO, Output
 from stegcli.keys import tokens, used_numbers
 from stegcli.keys.key import Key
 from stegcli.method import Asked, Method, Request, Revealed, Secret
-from stegcli.pictures import image
+from stegcli.pictures import formats, image
 from stegcli.pictures.channel import Channel
 
 REVEALED_QUALITY = 95
@@ -281,12 +281,18 @@ def _possible_names(output: str, named: bool) -> list[str]:
 
 
 def _as_file(revealed: Revealed, output: str) -> bytes:
-    """A revealed secret -> the bytes to write; a picture is encoded in the format that the output's name asks for."""
+    """A revealed secret -> the bytes to write.
+
+    A picture is encoded in the format that the output's name asks for. If its own file travelled and has that format,
+    that file is given back.
+    """
     if revealed.picture is None:
         assert revealed.data is not None
         return revealed.data
     suffix = Path(output).suffix.lower()
     format = (image.LOSSLESS | image.LOSSY).get(suffix, "PNG")
+    if revealed.file is not None and formats.format_of(revealed.file) == format:
+        return revealed.file
     alpha = revealed.picture.alpha if format not in ("BMP", "JPEG") else None
     return image.encode(replace(revealed.picture, alpha=alpha), format, REVEALED_QUALITY)
 

@@ -65,8 +65,8 @@ def pack(secret: bytes, picture: Picture, room: int, hint: str = "use a larger -
 def unpack(data: bytes) -> Picture:
     """The inverse of `pack`. Raises RevealError."""
     try:
-        if data[:1] == bytes([WHOLE_FILE]):
-            return image.decode(data[1:])
+        if (file := whole_file(data)) is not None:
+            return image.decode(file)
         kind, scale, width, height = HEAD.unpack(data[: HEAD.size])
         if kind not in CODERS or not 0 < width * height <= image.MAX_PIXELS:
             raise RevealError
@@ -75,6 +75,11 @@ def unpack(data: bytes) -> Picture:
     except (struct.error, IndexError, StegoError) as error:
         raise RevealError from error
     return Picture(image.resized(pixels, width, height))
+
+
+def whole_file(data: bytes) -> bytes | None:
+    """What `pack` gave -> the picture's file, if that is what travels."""
+    return data[1:] if data[:1] == bytes([WHOLE_FILE]) else None
 
 
 def _decoded(kind: int, data: bytes, width: int, height: int) -> np.ndarray:

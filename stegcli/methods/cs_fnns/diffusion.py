@@ -7,7 +7,7 @@ which some pipelines pack. Only what is random and not normal (scrambled tokens,
 from a generator, with a seed of the same stream: Stable Diffusion, Flux and their kin draw normals alone.
 
 All is computed in float64, whatever the weights are stored in: then threads and vector instructions make no difference
-that outlives rounding. In float32 2 of 100,000 samples of a tiny pipeline differed, by one grey level, and the cover's
+that survives rounding. In float32 2 of 100,000 samples of a tiny pipeline differed, by one grey level, and the cover's
 hash with them. Without @REVISION a repository's covers change when it does.
 
 Reference: Cs-FNNS (Li et al., 2024), Eq. 8: Stable Diffusion on Gaussian noise drawn by a seed that is shared.

@@ -48,7 +48,7 @@ USUAL_SIDES = (256, 512)
 PSNRS = {1: 46.0, 2: 40.2, 3: 37.6, 4: 34.5}
 """dB that the stego keeps to its cover, by the number of receivers. The first is what grain hides well."""
 ROBUST_PSNR = 30.0
-"""The same if it must outlive JPEG. The paper has 24.8."""
+"""The same if it must survive JPEG. The paper has 24.8."""
 STEPS, ROBUST_STEPS, PAPER_STEPS = 200, 120, 1500
 TRIES = 3
 NUMBERS_TRIED = 8
@@ -220,7 +220,7 @@ class CsFnns(Method):
             for found in _readings(stego, key, number, ground):
                 if found.told.cover == found.cover.hash:
                     return found
-                nearly = nearly or found  # descriptors outlive a grain, or a cover, that is a little wrong
+                nearly = nearly or found  # descriptors survive a grain, or a cover, that is a little wrong
             if nearly:
                 return nearly
         raise RevealError
@@ -252,7 +252,7 @@ def _check(request: Request) -> None:
     if is_robust(request) and options.decoder == "paper":
         raise UsageError("the paper's decoder is searched for in the paper's way", "leave out --survive and --robust")
     if is_robust(request) and options.grain:
-        raise UsageError("covers of stegos that outlive JPEG have no grain", "leave out --grain")
+        raise UsageError("covers of stegos that survive JPEG have no grain", "leave out --grain")
     if len({k.cover_secret() for k in request.keys}) > 1:
         raise UsageError("the keys draw different covers", "make the others with stego keygen --with FIRST.npy")
 

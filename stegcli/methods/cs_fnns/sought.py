@@ -104,7 +104,7 @@ def read(found: Opened, key: Key, notes: tuple[str, ...]) -> Revealed:
         data = payload.read(goals.to_log_odds(numbers, told.depth), key, "direct")
         return Revealed(data, notes=notes)
     pixels = to_pixels(decoded(told, found.perturbation, key, number).clamp(0, 1))
-    return Revealed(None, Picture(image.resized(pixels, told.width, told.height)), notes)
+    return Revealed(None, Picture(image.resized(pixels, told.width, told.height)), notes=notes)
 
 
 def decoded(told: Descriptor, perturbation: Tensor, key: Key, number: int) -> Tensor:
@@ -118,7 +118,7 @@ def decoded(told: Descriptor, perturbation: Tensor, key: Key, number: int) -> Te
 
 
 def is_robust(request: Request) -> bool:
-    """Whether the stego must outlive JPEG."""
+    """Whether the stego must survive JPEG."""
     return any(c.kind == "jpeg" for c in request.survive)
 
 

@@ -73,7 +73,9 @@ class Receiver:
                 raise
             # The stego may have been a JPEG on its way: try the cells of such a file.
             data = read(noise.read(self.method.generator(), self.stego.pixels, image.quantisation_of(quality)))
-        return Revealed(data, compress.unpack(data) if descriptor.form == COMPRESSED else None)
+        if descriptor.form != COMPRESSED:
+            return Revealed(data)
+        return Revealed(data, compress.unpack(data), compress.whole_file(data))
 
     def _read_data(self, nonce: int, described: int, share: Share, arrived: Arrived) -> bytes:
         descriptor = from_int(described)

@@ -106,7 +106,7 @@ def _candidates(carriers: list[Carrier], request: Request) -> Iterator[tuple[Car
 
 
 def _survive(request: Request) -> tuple[Channel, ...]:
-    """What the stego must outlive: a JPEG that is written comes first, if nothing harsher was asked for."""
+    """What the stego must survive: a JPEG that is written comes first, if nothing harsher was asked for."""
     if request.format == "JPEG" and channel.pattern(request.survive) in ("png", "jpeg:Q"):
         return (Channel("jpeg", float(request.quality)),)
     return request.survive
@@ -178,4 +178,4 @@ def _opened(data: bytes) -> Revealed:
         return Revealed(data[1:])
     if data[:1] != PACKED:
         raise RevealError
-    return Revealed(None, compress.unpack(data[1:]))
+    return Revealed(None, compress.unpack(data[1:]), compress.whole_file(data[1:]))
