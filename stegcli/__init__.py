@@ -106,7 +106,7 @@ def capacity(
 ) -> list[Room]:
     """How many bytes a cover, or a generated stego of a given size, can carry, for each method and channel.
 
-    >>> [(room.method, room.capacity) for room in stegcli.capacity(photo)]
+    >>> [(room.method, room.capacity) for room in stegcli.capacity(photo, method="lossless-inn")]
     [('lossless-inn', 3407)]
     """
     from stegcli import python

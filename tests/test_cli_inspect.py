@@ -99,7 +99,7 @@ def test_a_dry_run_writes_nothing_and_tells_what_would_fit() -> None:
     assert record["payload_bytes"] == 100
     assert not Path("out.png").exists()
     assert not Path("out.key.npy").exists()
-    assert b"100 bytes" in ok(*argv).out
+    assert b"100 of" in ok(*argv).out
     save("small.png", photo(64, 64))
     Path("big.bin").write_bytes(bytes(50_000))
     told = ok("hide", "big.bin", "--cover", "small.png", "-o", "out.png", "--dry-run", "--json").json

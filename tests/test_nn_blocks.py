@@ -130,7 +130,7 @@ def test_single_precision_is_enough():
 def test_log_determinant_is_the_jacobians():
     model, x = flow(), photo(16, 16)
     _, ladj = model(x)
-    jacobian = torch.autograd.functional.jacobian(lambda v: model(v)[0], x).reshape(x.numel(), -1)
+    jacobian = torch.autograd.functional.jacobian(lambda v: model(v)[0], x, vectorize=True).reshape(x.numel(), -1)
     assert torch.allclose(ladj[0], torch.linalg.slogdet(jacobian).logabsdet, atol=1e-7)
 
 

@@ -17,6 +17,9 @@ from typing import Any, NoReturn
 from stegcli import files
 from stegcli.errors import FileError, StegoError, UsageError
 
+SIGNALLED = 128
+"""Exit statuses from here on say that a signal ended us."""
+
 
 def say(message: str) -> None:
     """Write one line to standard error. A closed standard error is not an error."""
@@ -101,7 +104,7 @@ def leave(status: int) -> NoReturn:
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = status or FileError.exit_code
-    if files.stopped():
+    if status >= SIGNALLED or files.stopped():
         os._exit(status)
     sys.exit(status)
 

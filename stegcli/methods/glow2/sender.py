@@ -37,7 +37,10 @@ from stegcli.pictures.image import Picture
 if TYPE_CHECKING:
     from stegcli.methods.glow2.method import Glow2
 
-TRIES = 8
+TRIES = 4
+"""Drafts for each size of what travels."""
+LESS = (1.0, 0.9, 0.75)
+"""The part of its room that a compressed picture may fill: less, once no draft came through."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,13 @@ class Sender:
 
     def drafts(self) -> Iterator[Draft]:
         """Stegos to try, each with fresh latents around the same messages. Raises CapacityError, FileError."""
+        for less in LESS:
+            yield from self._alike(less)
+
+    def _alike(self, less: float) -> Iterator[Draft]:
+        """Drafts around one choice of messages. less: the part of its room that a compressed picture may fill."""
         request = self.request
-        messages = [self._message(s, p) for s, p in zip(request.secrets, self.shares, strict=True)]
+        messages = [self._message(s, p, less) for s, p in zip(request.secrets, self.shares, strict=True)]
         exact = tuple(m.data for m in messages)
         forms = tuple(m.descriptor.form for m in messages)
         notes = tuple(dict.fromkeys(m.note for m in messages if m.note)) + _warnings(request)
@@ -93,7 +101,7 @@ class Sender:
     def _room(self, channel: str, share: Share) -> int:
         return self.method.room(self.height, self.width, channel, share)
 
-    def _message(self, secret: Secret, share: Share) -> Message:
+    def _message(self, secret: Secret, share: Share, less: float = 1.0) -> Message:
         asked = self.options.temperature
         temperature = checked_temperature(self.method.temperature if asked is None else asked, self.method.coolest)
         channel = layout.channel_for(self.request.harshest)
@@ -102,7 +110,7 @@ class Sender:
         if travel == CASCADE:
             form = CASCADE if share.of == 1 else TOKEN
             return self._cascaded(secret, Descriptor(form, channel, temperature))
-        data = secret.data if travel == FILE else compress.pack(secret.data, picture_of(secret), room).data
+        data = secret.data if travel == FILE else compress.pack(secret.data, picture_of(secret), int(room * less)).data
         if len(data) > room:
             raise CapacityError(max(0, room), len(data), "use a larger --size or a milder --survive")
         # If the data fit a harsher channel, use that: it costs nothing.
