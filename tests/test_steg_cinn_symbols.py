@@ -3,6 +3,7 @@ import pytest
 from scipy import stats
 from scipy.special import ndtri
 
+from stegcli.coding import gray
 from stegcli.methods.steg_cinn import symbols
 
 
@@ -48,8 +49,8 @@ def test_latents_are_normal_whatever_the_bits(rng, m):
 
 def test_neighbours_on_the_circle_differ_in_one_bit():
     every = np.array([[s >> 2 & 1, s >> 1 & 1, s & 1] for s in range(8)], np.uint8)
-    ring = every[np.argsort(symbols.positions(every))]
-    assert np.array_equal(np.sort(symbols.positions(every)), np.arange(8))
+    ring = every[np.argsort(gray.positions(every))]
+    assert np.array_equal(np.sort(gray.positions(every)), np.arange(8))
     assert (np.abs(np.diff(np.concatenate([ring, ring[:1]]).astype(int), axis=0)).sum(1) == 1).all()
 
 
@@ -67,7 +68,7 @@ def test_expected_information_is_what_comes_across(rng):
         bits = rng.integers(0, 2, (40_000, m), np.uint8)
         u = low + rng.random(40_000) * (high - low)
         # The dither that makes these bits land on u.
-        dither = (u - symbols.positions(bits) / 2**m) % 1.0
+        dither = (u - gray.positions(bits) / 2**m) % 1.0
         odds = symbols.log_odds(low, high, dither, m)
         expected = symbols.expected_information(low, high, m, u).sum()
         assert symbols.information(odds, bits) == pytest.approx(expected, rel=0.02)

@@ -17,6 +17,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr
 
+from stegcli.coding import gray
+
 EDGE = 3e-5
 """Cells are taken to be so much wider: another machine's last bits move their edges by about 1e-5."""
 OUTSIDE = 1e-5
@@ -35,7 +37,7 @@ def points(dither: np.ndarray, m: int, gap: float = 0.0) -> np.ndarray:
 
 def write(bits: np.ndarray, dither: np.ndarray, m: int, gap: float = 0.0) -> np.ndarray:
     """Bits uint8 (n, m) and the key's uniform numbers (n,) -> u, float64 (n,)."""
-    symbol = positions(bits)
+    symbol = gray.positions(bits)
     if gap:
         at = points(dither, m, gap)
         return np.where(symbol == 1, at[:, 1], at[:, 0])
@@ -43,19 +45,9 @@ def write(bits: np.ndarray, dither: np.ndarray, m: int, gap: float = 0.0) -> np.
     return found
 
 
-def positions(bits: np.ndarray) -> np.ndarray:
-    """Bits (n, m) -> positions on the circle, int64; neighbours differ in one bit."""
-    position = np.zeros(len(bits), np.int64)
-    previous = np.zeros(len(bits), np.int64)
-    for column in bits.T.astype(np.int64):
-        previous = previous ^ column
-        position = 2 * position + previous
-    return position
-
-
 def log_odds(low: np.ndarray, high: np.ndarray, dither: np.ndarray, m: int, gap: float = 0.0) -> np.ndarray:
     """Cells (n,) and the key's uniform numbers (n,) -> ln P(1)/P(0) of each bit, float32 (n, m)."""
-    ones = _gray(m)
+    ones = _ones(m)
     found = np.empty((len(low), m), np.float32)
     for start in range(0, len(low), CHUNK):
         part = slice(start, start + CHUNK)
@@ -66,11 +58,9 @@ def log_odds(low: np.ndarray, high: np.ndarray, dither: np.ndarray, m: int, gap:
     return found
 
 
-def _gray(m: int) -> np.ndarray:
+def _ones(m: int) -> np.ndarray:
     """Which positions have a one in each bit, float64 (2^m, m), the highest bit first."""
-    code = np.arange(2**m) ^ (np.arange(2**m) >> 1)
-    found: np.ndarray = ((code[:, None] >> np.arange(m - 1, -1, -1)) & 1).astype(np.float64)
-    return found
+    return np.ascontiguousarray(gray.ones(m).T, np.float64)
 
 
 def information(odds: np.ndarray, bits: np.ndarray) -> float:
@@ -86,12 +76,12 @@ def expected_information(low: np.ndarray, high: np.ndarray, m: int, u: np.ndarra
     the symbol, which bits they differ in does.
     """
     size = 2**m
-    gray = _gray(m)
+    ones = _ones(m)
     inside = np.stack([_inside(low, high, (u + j / size) % 1.0) for j in range(size)], axis=1)
     total = np.zeros(len(low))
     for symbol in range(size):
         likely = inside[:, (np.arange(size) - symbol) % size]
-        right = np.where(gray[symbol] == 1, likely @ gray, likely @ (1 - gray))
+        right = np.where(ones[symbol] == 1, likely @ ones, likely @ (1 - ones))
         total += (1 + np.log2(right / likely.sum(1, keepdims=True))).sum(1) / size
     return total
 
