@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 import unicodedata
 from dataclasses import dataclass
 
@@ -49,6 +50,9 @@ COST_FIELDS: record.Fields = [
 FIELDS: record.Fields = [("version", "<u2"), *COST_FIELDS, ("nonce", "|u1", (NONCE_BYTES,))]
 """The fields of a wrapped file; the field `sealed`, of any length, follows them."""
 
+_ONE = threading.Lock()
+"""OpenSSL has one pool of threads for the lanes: of two derivations at once, one fails."""
+
 
 def stretch(passphrase: str, salt: bytes, costs: Costs = COSTS) -> bytes:
     """Passphrase and salt -> 32 bytes, by Argon2id (RFC 9106).
@@ -62,7 +66,8 @@ def stretch(passphrase: str, salt: bytes, costs: Costs = COSTS) -> bytes:
         kdf = Argon2id(salt=salt, length=32, iterations=costs.passes, lanes=costs.lanes, memory_cost=costs.memory)
     except UnsupportedAlgorithm as error:
         raise FileError("the cryptography package here lacks Argon2id", "install its wheel from PyPI") from error
-    return kdf.derive(unicodedata.normalize("NFC", passphrase).encode())
+    with _ONE:
+        return kdf.derive(unicodedata.normalize("NFC", passphrase).encode())
 
 
 def wrap(content: bytes, passphrase: str, costs: Costs = COSTS) -> bytes:
