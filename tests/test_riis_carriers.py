@@ -136,7 +136,7 @@ def test_tiles_survive_crops(top: int, left: int) -> None:
     carrier, cover = Tiles(), photo(256)
     data = payload(64)
     assert carrier.room(cover, 1) >= 64
-    assert any(came_through_a_crop(data, top, left) for _ in range(3))  # at (3, 5) 3 of 10 drafts are lost: docs/methods/riis.md
+    assert any(came_through_a_crop(data, top, left) for _ in range(3))  # docs/methods/riis.md tells which are lost
 
 
 def came_through_a_crop(data: bytes, top: int, left: int) -> bool:
