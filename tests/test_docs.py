@@ -23,9 +23,10 @@ from typer.main import get_command
 
 from stegcli import methods, weights
 from stegcli.cli import manual
-from stegcli.cli.app import app
+from stegcli.cli.app import assembled
 from stegcli.keys import key as keys
 
+app = assembled()
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
 README_BYTES = 8_000

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stegcli import api, files, methods, weights
+from stegcli import api, files, methods, threads, weights
 from stegcli.about import About
 from stegcli.cli import console, inputs, report
 from stegcli.cli.inputs import Passphrases
@@ -317,19 +317,12 @@ def run_all(tasks: Sequence[Task], workers: int) -> Iterator[dict[str, Any]]:
 
     An outcome holds the job's figures or `error`, and always `input` and `exit`. A bad file does not stop the others.
     """
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    start = partial(_use_threads, threads) if workers > 1 else _as_it_is
-    yield from side_by_side([partial(_outcome, *task) for task in tasks], workers, start)
-
-
-def _as_it_is() -> None:
-    """Leave torch's thread count alone: a single job uses all cores."""
-
-
-def _use_threads(count: int) -> None:
-    import torch
-
-    torch.set_num_threads(count)
+    tasks_of_all = [partial(_outcome, *task) for task in tasks]
+    if workers == 1:  # a single job uses all cores
+        yield from side_by_side(tasks_of_all, workers)
+    else:
+        each = max(1, (os.cpu_count() or 1) // workers)
+        yield from side_by_side(tasks_of_all, workers, partial(threads.limit, each))
 
 
 def _outcome(name: str, job: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -219,6 +219,6 @@ def write(app: typer.Typer, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    from stegcli.cli.app import app
+    from stegcli.cli.app import assembled
 
-    write(app, Path(sys.argv[1]))
+    write(assembled(), Path(sys.argv[1]))
