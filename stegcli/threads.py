@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
+
+from stegcli import progress
 
 MOST = 4
 """Each thread has arrays of its own: more would cost memory."""
@@ -30,13 +32,15 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def each(do: Callable[[Work], Done], works: Iterable[Work]) -> Iterator[Done]:
-    """The results in the order of the works. An error in one is raised here."""
-    threads = count()
-    if threads == 1:
-        yield from map(do, works)
+def each(do: Callable[[Work], Done], works: Sequence[Work]) -> Iterator[Done]:
+    """The results in the order of the works. An error in one is raised here. Tells how many are done."""
+    threads = min(count(), len(works))
+    if threads <= 1:
+        yield from map(do, progress.steps(works))
         return
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(threads) as pool:
-        yield from pool.map(do, works)
+        for done, result in enumerate(pool.map(do, works), 1):
+            progress.tell(done, len(works))
+            yield result

@@ -18,8 +18,8 @@ ROOT = Path(stegcli.__file__).parent
 # From the ground up. A module imports from lower lines only; those of one line do not know each other.
 # A folder counts as one: its own modules may import each other. A new module takes its place here.
 LAYERS = (
-    ("errors", "nn", "guard", "schedule", "threads", "version"),
-    ("disk", "options"),
+    ("errors", "nn", "guard", "progress", "schedule", "version"),
+    ("disk", "options", "threads"),
     ("files", "hub"),
     ("about", "keys", "pictures", "checkpoint"),
     ("coding",),

@@ -344,17 +344,20 @@ def run(
     if json or data_to_stdout:
         console.check_stdout()
     if not batch:
-        figures = tasks[0][1]()
+        with console.working(title, quiet):
+            figures = tasks[0][1]()
         if json:
             console.emit(figures, to_stderr=data_to_stdout)
         return 0
     statuses: list[int] = []
     if not quiet:
         console.say(f"{title} {len(tasks)} files")
-    with console.progress(title, quiet) as tick:
+    began = time.monotonic()
+    with console.bar(title, quiet) as tick:
         for outcome in run_all(tasks, workers):
             statuses.append(outcome["exit"])
-            tick(len(statuses) / len(tasks), float("inf"))
+            done = len(statuses) / len(tasks)
+            tick(done, console.time_left(began, done))
             if json:
                 console.emit(outcome)
     if not quiet:

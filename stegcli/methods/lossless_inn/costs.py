@@ -25,7 +25,7 @@ FLOOR = 1.0
 LEAST = 0.5
 """Nats that any change costs, also one to a likelier level: else a few samples would carry all, and the picture would
 become smoother than photos are. Others were tried, see docs/research/queue.md."""
-TILE = 96  # its arrays stay in the processor's cache
+TILE = 64  # its arrays stay in the processor's cache
 
 
 def hill(levels: np.ndarray) -> np.ndarray:
@@ -54,6 +54,6 @@ def of_density(density: Fitted, levels: np.ndarray) -> tuple[np.ndarray, np.ndar
         around = padded[:, rows.start : rows.stop + 2 * reach, columns.start : columns.stop + 2 * reach]
         up[:, rows, columns], down[:, rows, columns] = losses(tile.cut(levels), *density(around))
 
-    for _ in threads.each(judge, tiles(levels.shape[1], levels.shape[2], 0, TILE)):
+    for _ in threads.each(judge, list(tiles(levels.shape[1], levels.shape[2], 0, TILE))):
         pass
     return np.maximum(up, LEAST).reshape(-1), np.maximum(down, LEAST).reshape(-1)

@@ -15,6 +15,7 @@ COLOURS = 3
 MIDDLE = 127.5  # levels are counted from here: their squares, and what rounding takes from these, stay small
 FLOOR = 0.5
 """Least spread of the surroundings, in grey levels: that of rounding, and a little."""
+MOST = 80.0  # exp(MOST) is still a float32
 RANGE = 5.0  # how far the logarithm of the scale may be from that of the spread
 
 
@@ -121,6 +122,9 @@ def _surroundings(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _silu(x: np.ndarray) -> None:
-    """x / (1 + exp(-x)), in place."""
-    with np.errstate(over="ignore"):  # exp gives inf far below 0, and x / inf is the right 0
-        x /= 1 + np.exp(-x)
+    """x / (1 + exp(-x)), in place; in few steps, for half of the time goes here."""
+    share = np.clip(x, -MOST, MOST)
+    np.negative(share, out=share)
+    np.exp(share, out=share)
+    share += 1
+    x /= share
