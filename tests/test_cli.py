@@ -250,8 +250,9 @@ def ends_without_torch(here: Path, *argv: object) -> bytes:
 
 
 def test_no_torch_where_no_network_runs(here: Path) -> None:
-    """A receiver of the coset coder reads integers; keys, tables and their like need no network at all."""
+    """The coset coder computes on arrays; keys, tables and their like need no network at all."""
     hidden()
+    ends_without_torch(here, "hide", "secret.txt", "--cover", "cover.png", "--key", "key.npy", "-o", "again.png")
     assert ends_without_torch(here, "reveal", "out.png", "--key", "key.npy") == SECRET
     ends_without_torch(here, "keygen", "-o", "fresh.npy")
     ends_without_torch(here, "methods")
