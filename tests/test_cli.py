@@ -289,6 +289,9 @@ def test_no_torch_where_no_network_runs(here: Path) -> None:
     hidden()
     assert ends_without_torch(here, "reveal", "out.png", "--key", "key.npy") == SECRET
     ends_without_torch(here, "keygen", "-o", "fresh.npy")
+    Path("byte").write_bytes(b"1")
+    Image.fromarray(photo()).save("photo.jpg")
+    ends_without_torch(here, "hide", "byte", "--cover", "photo.jpg", "-o", "out.jpg", "--payload-limit", "0.4")
     ends_without_torch(here, "methods")
     ends_without_torch(here, "weights", "list")
     ends_without_torch(here, "inspect", "--help")

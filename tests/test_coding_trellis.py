@@ -95,6 +95,33 @@ def test_costly_slots_hardly_ever_change(rate: float) -> None:
     assert (x != y)[~costly].sum() > 10
 
 
+@pytest.mark.parametrize(("costs", "at_most"), [("spread", 1.001), ("alike", 1.0)])
+def test_leaving_dear_slots_out_costs_next_to_nothing(
+    costs: str, at_most: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A short message in blocks that fill no whole number of groups."""
+    blocks = trellis.TOGETHER + 3
+    slots = blocks * trellis.BLOCK
+    rng = np.random.default_rng(0)
+    rho = np.exp(rng.normal(0, 2, slots)).astype(np.float32) if costs == "spread" else np.ones(slots, np.float32)
+    spent = []
+    for pays in (trellis.PAYS, 10**9):  # choose, and never choose
+        monkeypatch.setattr(trellis, "PAYS", pays)
+        chosen = trellis._per_row(Code(slots, slots // 200), rho)
+        assert (chosen > 0) == (costs == "spread" and pays < 10**9)
+        x, y = embedded(slots, slots // 200, rho)
+        spent.append(float(rho[x != y].astype(float).sum()))
+    assert spent[1] <= spent[0] <= at_most * spent[1]
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.05, 0.5, 0.99])
+def test_the_slots_that_are_needed(rate: float) -> None:
+    """All of them where all cost the same, and the free ones alone where they suffice."""
+    assert trellis._needed_share(rate, np.ones(1000)) > 0.98
+    half = np.where(np.arange(1000) % 2, 1.0, 1e9)
+    assert trellis._needed_share(rate / 2, half) == pytest.approx(0.5, abs=0.02)
+
+
 def test_cheap_slots_change_more() -> None:
     costs = np.where(np.arange(8192) % 2, 1, 3).astype(np.float32)
     x, y = embedded(8192, 2000, costs)

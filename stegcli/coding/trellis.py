@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,10 +26,13 @@ BLOCK = 4096  # slots per trellis
 TOGETHER = 32  # trellises per array operation: 2^HEIGHT * TOGETHER floats stay in the processor's cache
 LARGE = 6_000_000  # slots from which a lower trellis keeps the time bearable
 HEIGHT, HEIGHT_LARGE = 10, 7
-CHEAPEST, CHEAPEST_IN_BLOCK = 128, 512
-"""Slots that take part at least, for each message bit and in each block. Fewer suffice for costs that spread widely;
-with costs that are alike in most of a picture, 16 for each bit lose 1 dB."""
-PAYS = 4  # a step that goes through another slot in every block takes so many times as long as one through the same
+CARRIED = 0.99
+"""Part of the message that the slots which take part would carry in a perfect code. The dearest slots carry next to
+nothing where the message is short, and each costs a step."""
+LOOKED_AT = 30_000  # costs that this is found from
+SEARCH = 20  # steps of bisection
+PAYS = 2  # a step that goes through another slot in every block takes so many times as long as one through the same
+TILES = 8  # states that numpy works on in one line
 NORMALISED = 64  # rows after which costs are counted anew
 
 
@@ -102,7 +106,7 @@ def embed(code: Code, slots: np.ndarray, costs: np.ndarray, message: np.ndarray)
     missing = (padded ^ extract(whole, slots)).reshape(code.blocks, code.rows).T.astype(bool)  # (rows, blocks)
     rho = _by_block(costs[:used], code).astype(np.float32)
     flips = np.zeros((code.length, code.blocks), np.uint8)
-    trellis = _Trellis(code)
+    trellis = _Trellis(code, _per_row(code, costs[:used]))
     for first in range(0, code.blocks, TOGETHER):
         group = slice(first, first + TOGETHER)
         trellis.run(np.ascontiguousarray(rho[:, group]), np.ascontiguousarray(missing[:, group]), flips[:, group])
@@ -127,6 +131,36 @@ def extract(code: Code, slots: np.ndarray) -> np.ndarray:
     return message.T.reshape(-1)[: code.bits]
 
 
+def _per_row(code: Code, costs: np.ndarray) -> int:
+    """How many of a row's slots, the cheapest ones, need to take part; 0 if it does not pay to choose."""
+    share = _needed_share(code.bits / code.slots, costs[:: max(1, len(costs) // LOOKED_AT)].astype(np.float64))
+    mean = share * code.length / code.rows
+    enough = math.ceil(mean + 2 * math.sqrt(mean)) + 4  # by chance some rows have more of the cheap slots than others
+    return enough if PAYS * enough * code.rows < code.length else 0
+
+
+def _needed_share(rate: float, costs: np.ndarray) -> float:
+    """Message bits per slot, and costs -> the share of the slots, the cheapest, that would carry CARRIED of the bits.
+
+    A perfect code flips a slot with probability 1 / (1 + exp(cost / t)), where t is such that the entropies sum to the
+    message's length. Reference: Filler, Judas, Fridrich, Eq. 7.
+    """
+    costs = np.sort(costs)
+    low, high = -60.0, 60.0  # of log t
+    for _ in range(SEARCH):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _entropy(costs / math.exp(middle)).mean() < rate else (low, middle)
+    carried = np.cumsum(_entropy(costs / math.exp(high)))
+    return float(np.searchsorted(carried, CARRIED * carried[-1]) + 1) / len(costs)
+
+
+def _entropy(costs: np.ndarray) -> np.ndarray:
+    """Costs of flips in units of t -> bits that each slot carries."""
+    flips = 1 / (1 + np.exp(np.minimum(costs, 700)))
+    entropy: np.ndarray = (np.log1p(np.exp(-costs)) + flips * costs) / math.log(2)
+    return entropy
+
+
 def _by_block(values: np.ndarray, code: Code) -> np.ndarray:
     """(blocks * length,) -> (length, blocks)."""
     return np.ascontiguousarray(values.reshape(code.blocks, code.length).T)
@@ -139,30 +173,30 @@ class _Trellis:
     from a cover that misses nothing; a step through column c sets cost[s] = min(cost[s], cost[s ^ c] + rho).
     """
 
-    def __init__(self, code: Code):
-        self._code = code
+    def __init__(self, code: Code, per_row: int):
+        """per_row: of how many slots of each row, the cheapest ones, each block may flip any; 0: all of them."""
+        self._code, self._per_row = code, per_row
         self._starts, self._ends = code.starts, np.append(code.starts[1:], code.length)
-        per_row = max(CHEAPEST, -(-CHEAPEST_IN_BLOCK // code.rows))
-        self._chosen = per_row if PAYS * per_row * code.rows < code.length else 0  # of each row; 0: all of them
-        self._all = [] if self._chosen else [self._row(row, None) for row in range(code.rows)]
-        steps = self._chosen * code.rows or code.length
-        self._flipped = np.empty((steps, 2**code.height, min(TOGETHER, code.blocks)), bool)
+        self._all = [] if per_row else [self._row(row, None) for row in range(code.rows)]
+        steps = per_row * code.rows or code.length
+        self._width = 1 << (min(TOGETHER, code.blocks) - 1).bit_length()
+        self._flipped = np.empty((steps, 2, 2 ** (code.height - 1), self._width), bool)
 
     def run(self, rho: np.ndarray, missing: np.ndarray, flips: np.ndarray) -> None:
         """Costs (length, B), syndrome that is missing (rows, B) -> `flips` (length, B), set to 1 where to flip."""
+        used = rho.shape[1]
+        idle = ((0, 0), (0, self._width - used))  # the index arithmetic wants a power of two
+        rho, missing = np.pad(rho, idle), np.pad(missing, idle)
         rows = self._all or [self._row(row, rho) for row in range(self._code.rows)]
-        cost = np.full((2 ** (self._code.height - 1), rho.shape[1]), np.inf, np.float32)
-        cost[0] = 0
+        costs = _Costs(self._code.height, self._width)
         step = 0
         for row, (places, columns) in enumerate(rows):
             weights = rho[places] if places.ndim == 1 else np.take_along_axis(rho, places, axis=0)
-            cost = _through(cost, weights, columns, self._flipped[step : step + len(places), :, : rho.shape[1]])
-            step += len(places)
-            # Keep the states whose lowest bit is the missing one, and move on by one row.
-            cost = np.where(missing[row], cost[1::2], cost[0::2])
-            if row % NORMALISED == 0:
-                cost -= cost.min(axis=0)  # sums stay small, so that their last bits count
-        self._walk_back(rows, missing, flips)
+            for column, weight in zip(columns, costs.tiled(weights), strict=True):
+                costs.step(column >> 1, weight, self._flipped[step])
+                step += 1
+            costs.move_on(missing[row], normalise=row % NORMALISED == 0)
+        flips[...] = self._walk_back(rows, missing)[:, :used]
 
     def _row(self, row: int, rho: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """-> the places that a row's steps go through, in order, and the columns there: (k,), or (k, B) if chosen."""
@@ -171,37 +205,81 @@ class _Trellis:
         if rho is None:
             places = np.arange(first, last)
         else:
-            places = first + np.argpartition(rho[first:last], self._chosen, axis=0)[: self._chosen]
+            places = first + np.argpartition(rho[first:last], self._per_row, axis=0)[: self._per_row]
         return places, self._code.columns[places] & mask
 
-    def _walk_back(self, rows: list[tuple[np.ndarray, np.ndarray]], missing: np.ndarray, flips: np.ndarray) -> None:
-        lanes = np.arange(missing.shape[1])
-        state = np.zeros(len(lanes), np.int64)
-        step = sum(len(places) for places, _ in rows)
-        for (places, columns), bit in zip(reversed(rows), missing[::-1], strict=True):
+    def _walk_back(self, rows: list[tuple[np.ndarray, np.ndarray]], missing: np.ndarray) -> np.ndarray:
+        """-> which slots to flip, uint8 (length, B)."""
+        places = np.concatenate([places for places, _ in rows])
+        found = np.empty((len(places), self._width), bool)
+        lanes = np.arange(self._width)
+        state = np.zeros(self._width, np.int64)
+        step = len(places)
+        for (_, columns), bit in zip(reversed(rows), missing[::-1], strict=True):
             state = state << 1 | bit
-            for place, column in zip(places[::-1], columns[::-1], strict=True):
+            for column in columns[::-1]:
                 step -= 1
-                flip = self._flipped[step, state, lanes]
-                flips[place, lanes] = flip
+                odd = state & 1
+                flip = self._flipped[step, odd, state >> 1 ^ odd * (column >> 1), lanes]
+                found[step] = flip
                 state ^= column * flip
+        flips = np.zeros((self._code.length, self._width), np.uint8)
+        np.put_along_axis(flips, np.broadcast_to(places.reshape(len(places), -1), found.shape), found, axis=0)
+        return flips
 
 
-def _through(cost: np.ndarray, weights: np.ndarray, columns: np.ndarray, flipped: np.ndarray) -> np.ndarray:
-    """Costs at the start of a row -> costs after its steps, (2^height, B); what was flipped on the way is noted.
+class _Costs:
+    """What it costs to get to each state, (2^height, B) as two arrays: of the even states, and of the odd ones.
 
-    cost: (2^(height - 1), B), of the states without the top bit: no other can be reached yet.
+    Every column has bit 0 set, so that a step leads from even to odd states and back: each pair is worked on once. The
+    odd half is kept in the order of the last column, since every step reads it in another order anyway.
     """
-    half, width = cost.shape
-    lanes, every = np.arange(width), np.arange(2 * half)
-    cost = np.concatenate([cost, np.full_like(cost, np.inf)])
-    other = np.empty_like(cost)
-    for column, weight, noted in zip(columns, weights, flipped, strict=True):
-        if column.ndim == 0:
-            np.take(cost, every ^ column, axis=0, out=other, mode="clip")
+
+    def __init__(self, height: int, width: int):
+        half = 2 ** (height - 1)
+        self._width = width
+        self._lines = (-1, width * min(half, TILES))
+        self._every = np.arange(half)
+        self._flat = np.arange(half * width).reshape(half, width)
+        self._even, self._odd, self._read, total = np.full((4, half, width), np.inf, np.float32)
+        self._long = [a.reshape(self._lines) for a in (self._even, self._odd, self._read, total)]
+        self._even[0] = 0
+        self._order: np.ndarray | int = 0  # place t of the odd half holds state 2 (t ^ order) + 1
+
+    def tiled(self, weights: np.ndarray) -> np.ndarray:
+        """Costs of some steps (k, B) -> as `step` wants them: numpy is slow to add in lines of 32 numbers."""
+        return np.tile(weights, (1, self._lines[1] // self._width))
+
+    def step(self, column: np.ndarray, weight: np.ndarray, flipped: np.ndarray) -> None:
+        """Go through a column without its bit 0, a number or one for each lane, at a cost of `tiled`.
+
+        flipped: (2, half, B), set to whether the cheapest way to an even state, and to the odd one that it is paired
+        with, is the flip.
+        """
+        self._ordered(column, self._read)
+        even, odd, before, total = self._long
+        np.add(before, weight, out=total)
+        np.less(total, even, out=flipped[0].reshape(self._lines))
+        np.add(even, weight, out=odd)
+        np.minimum(even, total, out=even)
+        np.less(odd, before, out=flipped[1].reshape(self._lines))
+        np.minimum(odd, before, out=odd)
+
+    def move_on(self, missing: np.ndarray, normalise: bool) -> None:
+        """Keep the states whose lowest bit is the missing one (B,), and move on by one row."""
+        self._ordered(0, self._read)
+        kept = np.where(missing, self._read, self._even)
+        if normalise:
+            kept -= kept.min(axis=0)  # sums stay small, so that their last bits count
+        quarter = len(kept) // 2
+        self._even[:quarter], self._odd[:quarter] = kept[0::2], kept[1::2]
+        self._even[quarter:] = self._odd[quarter:] = np.inf  # no state with the top bit can be reached yet
+
+    def _ordered(self, order: np.ndarray | int, out: np.ndarray) -> None:
+        """The odd half in this order -> `out`."""
+        turn = self._order ^ order
+        if np.ndim(turn) == 0:
+            self._odd.take(self._every ^ turn, axis=0, out=out, mode="clip")
         else:
-            np.take(cost.reshape(-1), (every[:, None] ^ column) * width + lanes, out=other, mode="clip")
-        other += weight
-        np.less(other, cost, out=noted)
-        np.minimum(other, cost, out=cost)
-    return cost
+            self._odd.reshape(-1).take(self._flat ^ turn * self._width, out=out, mode="clip")
+        self._order = order

@@ -64,8 +64,8 @@ class CosetCoder(BitMethod):
         return cast("Density", cast("nn.ModuleDict", self.networks)["density"])
 
     def inference(self, hiding: bool) -> AbstractContextManager[None]:
-        """A receiver reads integers, and loads no torch."""
-        return super().inference(hiding) if hiding else nullcontext()
+        """Nothing: only `planes` runs networks. A receiver, and a sender who hides in a JPEG, load no torch."""
+        return nullcontext()
 
     def slots(self, height: int, width: int) -> int:
         return COLOURS * height * width
@@ -117,7 +117,8 @@ class CosetCoder(BitMethod):
         if self.costs == "hill":
             found = _of_slots(costs.hill(levels), cover).mean(axis=0)
             return SamplePlanes(samples, np.where(wet_up & wet_down, wet.COST, found))
-        up, down = (_of_slots(c, cover).sum(axis=0) for c in costs.of_density(self.density, levels))
+        with super().inference(hiding=True):
+            up, down = (_of_slots(c, cover).sum(axis=0) for c in costs.of_density(self.density, levels))
         return DirectedPlanes(samples, np.where(wet_up, wet.COST, up), np.where(wet_down, wet.COST, down))
 
     def carry(self, plan: Plan, cover: Picture, key: Key) -> Picture:
