@@ -205,7 +205,7 @@ def test_command_lines_run(
     folder = tmp_path / "here"
     shutil.copytree(stand_ins, folder)
     monkeypatch.chdir(folder)
-    for name in ("STEGO_KEY", "STEGO_DEVICE", "STEGO_DEBUG"):
+    for name in ("STEGO_KEY", "STEGO_KEY_DIR", "STEGO_DEVICE", "STEGO_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     made = outputs_of(block.lines)
     for path in written.iterdir():

@@ -246,6 +246,7 @@ def test_paper_mode_needs_both_files(network, key):
     stego = image.decode(hidden.file)
     assert reveal(stego, key, network, z) == data
     assert z.size == network.slots(96, 96)
+    assert any("not secret" in note for note in hidden.draft.notes)
     with pytest.raises(RevealError):
         reveal(stego, key, network, np.zeros_like(z)[:, :90])
 

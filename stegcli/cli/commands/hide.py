@@ -54,6 +54,13 @@ KeysOption = Annotated[
         rich_help_panel=KEYS,
     ),
 ]
+KeyDirOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Folder for fresh keys; by default STEGO_KEY_DIR, or else that of the output. It is made if missing.",
+        rich_help_panel=KEYS,
+    ),
+]
 SecretOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -77,6 +84,7 @@ def hide(
     cover: CoverOption = None,
     output: OutOption = None,
     key: KeysOption = None,
+    key_dir: KeyDirOption = None,
     receivers: SecretOption = None,
     method: MethodOption = None,
     named: WeightsOption = None,
@@ -97,7 +105,9 @@ def hide(
         parsed("hide", methods.default(bool(cover), survive_text(survive, robust)), asked)
     from stegcli.cli import hiding
 
-    plan = hiding.planned(secret, receivers, key, cover, output, method, asked, facets, named, survive, robust, quality)
+    plan = hiding.planned(
+        secret, receivers, key, key_dir, cover, output, method, asked, facets, named, survive, robust, quality
+    )
     if dry_run:
         hiding.tell_capacity(plan, json, device)
     else:
