@@ -7,13 +7,17 @@ import re
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import tomllib
 import venv
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from PIL import Image as Pillow
 
 from stegcli import __version__, weights
@@ -50,6 +54,59 @@ def test_the_wheel_holds_the_package_its_weights_and_nothing_else(wheel: Path) -
     about = {f"{facts}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")}
     shared = {f"stegcli-{__version__}.data/data/share/man/man1/stego.1"}
     assert held == sources | bundled | about | shared | {"stegcli/weights.toml"}
+
+
+def test_a_wheel_is_the_same_bytes_wherever_it_is_built(wheel: Path, tmp_path: Path) -> None:
+    """Built again from the sdist: in another folder, with other times and modes, by another umask."""
+    build = (sys.executable, "-m", "hatchling", "build", "-d")
+    run(*build, tmp_path, "-t", "sdist", cwd=ROOT)
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    tree = tmp_path / sdist.name.removesuffix(".tar.gz")
+    for index, path in enumerate(sorted(tree.rglob("*"))):
+        os.utime(path, (10**9 + index, 10**9 + index))
+        if path.is_file():
+            path.chmod(0o600)
+    before = os.umask(0o077)
+    try:
+        run(*build, tmp_path, "-t", "wheel", cwd=tree)
+    finally:
+        os.umask(before)
+    (again,) = tmp_path.glob("*.whl")
+    assert again.name == wheel.name
+    assert again.read_bytes() == wheel.read_bytes()
+
+
+def pins() -> Iterator[tuple[Requirement, list[str]]]:
+    """Each requirement in requirements-dev.lock, and its hashes."""
+    text = (ROOT / "requirements-dev.lock").read_text(encoding="utf-8").replace("\\\n", " ")
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            wanted, *hashes = re.split(r"\s+--hash=", line)
+            yield Requirement(wanted), [h.strip() for h in hashes]
+
+
+def test_the_lock_pins_every_package_by_hash_and_names_no_index() -> None:
+    for pin, hashes in pins():
+        assert pin.url is None
+        assert [s.operator for s in pin.specifier] == ["=="], f"{pin} is no pin"
+        assert hashes, f"{pin} has no hash"
+        assert all(re.fullmatch("sha256:[0-9a-f]{64}", h) for h in hashes)
+
+
+def test_the_lock_holds_what_pyproject_asks_for() -> None:
+    """Run `make lock` after a change of pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    asked = [*project["dependencies"], *extras["dev"], *extras["bench"]]
+    locked: dict[str, list[str]] = {}
+    for pin, _ in pins():
+        locked.setdefault(canonicalize_name(pin.name), []).append(next(iter(pin.specifier)).version)
+    for wanted in map(Requirement, asked):
+        versions = locked.get(canonicalize_name(wanted.name), [])
+        assert versions, f"{wanted.name} is not in the lock"
+        assert all(wanted.specifier.contains(v) for v in versions), f"{wanted} and {versions}"
 
 
 def fresh_environment(folder: Path) -> Path:
