@@ -6,6 +6,8 @@ Each colour difference of each pixel that is drawn has a number u of its own. F 
 difference may be, given all that was drawn before it. A receiver finds the cell [F(c - 1), F(c)) in which u was. With
 uniform u the colours are a sample of the networks' distribution, and Phi^-1(u) is exactly normal.
 
+Still pixels (`still`) are not drawn: their numbers stand for nothing.
+
     numbers of a picture: base (q, p) | coarsest level, group by group (all q, then all p, row by row) | ... | level 1
 
 Groups of pixels are drawn in windows of rows, so that memory does not grow with the picture; windows change nothing but
@@ -22,7 +24,7 @@ import torch
 from scipy.special import ndtr, ndtri
 from torch import Tensor
 
-from stegcli.methods.steg_cinn import space
+from stegcli.methods.steg_cinn import space, still
 from stegcli.methods.steg_cinn.coarse import FIRST_LEVEL, Coarse, Context, top_level
 from stegcli.methods.steg_cinn.groups import Group, grid_size
 from stegcli.methods.steg_cinn.nets import Fine, LevelNet, Scene, Window, statistics, whole_picture
@@ -74,10 +76,12 @@ class Entry:
 
 @dataclass
 class Sheet:
-    """A picture being coloured: luminance uint8 (h, w); colours float32 (1, 2, h, w), q before p, whole numbers."""
+    """A picture being coloured: luminance uint8 (h, w); colours float32 (1, 2, h, w), q before p, whole numbers; still:
+    pixels that keep their colours, bool (h, w)."""
 
     grey: np.ndarray
     colours: Tensor
+    still: np.ndarray
 
     @property
     def size(self) -> tuple[int, int]:
@@ -100,7 +104,8 @@ class Codec:
 
     def sheet(self, grey: np.ndarray, colours: np.ndarray) -> Sheet:
         """Luminance (h, w) and differences int16 (2, h, w) -> a sheet of its own."""
-        return Sheet(grey, torch.from_numpy(colours[None].astype(np.float32)).to(self.device))
+        planes = torch.from_numpy(colours[None].astype(np.float32)).to(self.device)
+        return Sheet(grey, planes, np.zeros(grey.shape, bool))
 
     def order(self, height: int, width: int, top: int) -> list[Entry]:
         """The groups of a picture of that size in the order of drawing, and where their numbers lie."""
@@ -127,6 +132,7 @@ class Codec:
         """`read`, of some windows of level 1 alone."""
         order = self.order(*sheet.size, drawing.top)
         cells = _empty(order[-1].stop)
+        sheet.still = stays(sheet.grey, drawing.top)
         with torch.inference_mode():
             scene = self._scene(sheet, drawing.grain, 1)
             for entry, window in parts:
@@ -160,6 +166,9 @@ class Codec:
     def _run(self, sheet: Sheet, drawing: Drawing, u: np.ndarray | None) -> Cells:
         order = self.order(*sheet.size, drawing.top)
         cells = _empty(order[-1].stop)
+        sheet.still = stays(sheet.grey, drawing.top)
+        if u is not None and drawing.top == EVERYTHING:
+            sheet.colours *= torch.from_numpy(~sheet.still).to(self.device)  # black and white have no colour
         with torch.inference_mode():
             context: Context | None = None
             if drawing.top == EVERYTHING:
@@ -222,6 +231,7 @@ class Codec:
         found = corner.get(channel).double()
         before = corner.before_holes(channel, found - 1)
         low, high = mixture.cells(found - base, before - base)
+        low, high = (torch.where(corner.still, b, bound) for b, bound in ((0.0, low), (1.0, high)))
         for kept, bound in ((cells.low, low), (cells.high, high)):
             entry.view(kept)[channel, y, x] = _tempered(bound[0, 0].cpu().numpy(), 1 / warm)
         return found.float()
@@ -239,7 +249,12 @@ class _Corner:
         return self.sheet.colours[:, channel : channel + 1, self.places[0], self.places[1]]
 
     def set(self, channel: int, values: Tensor) -> None:
-        self.sheet.colours[:, channel : channel + 1, self.places[0], self.places[1]] = values.float()
+        found = torch.where(self.still, self.get(channel), values.float())
+        self.sheet.colours[:, channel : channel + 1, self.places[0], self.places[1]] = found
+
+    @property
+    def still(self) -> Tensor:
+        return torch.from_numpy(self.sheet.still[self.places]).to(self.base.device)[None, None]
 
     def past_holes(self, channel: int, values: Tensor) -> Tensor:
         """In dark pixels some p do not exist; the next one takes their place."""
@@ -261,6 +276,14 @@ class _Corner:
             inside = (at > table.p_low[index]) & (at < table.p_high[index])
             found[dark] = inside & ~space.exists(grey[dark], np.stack([q, at]))
         return torch.from_numpy(found).to(p.device)[None, None]
+
+
+def stays(grey: np.ndarray, top: int) -> np.ndarray:
+    """Luminance uint8 (h, w) and what is drawn -> the pixels that keep their colour, bool (h, w).
+
+    Where everything is drawn only black and white ones do: an even area must get its colour from somewhere.
+    """
+    return still.clipped(grey) if top == EVERYTHING else still.still(grey)
 
 
 def pixels(group: Group, window: Window) -> tuple[slice, slice]:

@@ -8,8 +8,8 @@ import numpy as np
 
 from stegcli.errors import RevealError
 from stegcli.keys.key import Key
-from stegcli.methods.steg_cinn import message, places, space, symbols
-from stegcli.methods.steg_cinn.codec import EVERYTHING, Codec, Drawing, Sheet
+from stegcli.methods.steg_cinn import message, places, space, still, symbols
+from stegcli.methods.steg_cinn.codec import EVERYTHING, Codec, Drawing, Sheet, stays
 from stegcli.methods.steg_cinn.message import Header
 from stegcli.methods.steg_cinn.options import GRAINS
 
@@ -34,7 +34,9 @@ def reveal(codec: Codec, pixels: np.ndarray, key: Key) -> bytes:
         raise RevealError  # these weights never made it
     cells = codec.read(sheet, opened.drawing)
     header, count = opened.header, len(cells.low)
-    free = places.others(count, opened.taken + count - level_1(codec, sheet))
+    usable = places.free(codec.order(*sheet.size, opened.drawing.top), stays(sheet.grey, opened.drawing.top))
+    usable[opened.taken + count - level_1(codec, sheet)] = False
+    free = np.flatnonzero(usable)
     if header.coded(len(free)) <= header.bits or not header.m:
         raise RevealError
     chosen, dither = message.body_places(opened.message, header, len(free))
@@ -46,9 +48,10 @@ def reveal(codec: Codec, pixels: np.ndarray, key: Key) -> bytes:
 def open_header(codec: Codec, sheet: Sheet, key: Key) -> Opened:
     """Raises RevealError if there is none for this key."""
     picture = message.picture_number(sheet.grey)
-    squares = places.squares(*sheet.size, key, picture)
+    fixed = still.still(sheet.grey)
+    squares = places.squares(fixed, key, picture)
     windows = [part for square in squares for part in places.parts(codec, *sheet.size, square)]
-    found = places.numbers(windows)
+    found = places.numbers(windows, fixed)
     if len(found) < message.HEADER_NUMBERS:
         raise RevealError
     chosen, dither = message.header_places(key, picture, len(found))
