@@ -13,6 +13,9 @@ from stegcli.methods.steg_cinn.codec import EVERYTHING, Codec, Drawing, Sheet, s
 from stegcli.methods.steg_cinn.message import Header
 from stegcli.methods.steg_cinn.options import GRAINS
 
+JUDGED = 96
+"""Pixels a side by which grains are judged: 14,000 numbers."""
+
 
 @dataclass(frozen=True)
 class Opened:
@@ -67,8 +70,13 @@ def open_header(codec: Codec, sheet: Sheet, key: Key) -> Opened:
 
 
 def likeliest(codec: Codec, sheet: Sheet, square: tuple[int, int, int]) -> list[float]:
-    """The grains, the one that fits the colours of a square best first."""
-    nats = codec.nats(sheet, GRAINS, places.parts(codec, *sheet.size, square))
+    """The grains, the one that fits the colours in the middle of a square best first."""
+    top, left, side = square
+    inner = [
+        start + max(0, min(side, size - start) - JUDGED) // 2
+        for start, size in zip((top, left), sheet.size, strict=True)
+    ]
+    nats = codec.nats(sheet, GRAINS, places.parts(codec, *sheet.size, (inner[0], inner[1], JUDGED)))
     return [GRAINS[i] for i in np.argsort(nats, kind="stable")]
 
 

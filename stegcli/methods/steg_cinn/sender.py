@@ -196,10 +196,8 @@ class Sender:
         """The likeliest one for the colours that the cover has."""
         if self.cover.colourless:
             return 0.0
-        height, width = self.cover.size
         sheet = self.codec.sheet(self.cover.grey, self.cover.colours)
-        middle = max(0, (height - 2 * SAMPLED_SIDE) // 2), max(0, (width - 2 * SAMPLED_SIDE) // 2)
-        return likeliest(self.codec, sheet, (*middle, 2 * SAMPLED_SIDE))[0]
+        return likeliest(self.codec, sheet, (0, 0, max(self.cover.size)))[0]
 
     def _measured(self) -> Rates:
         highest = EVERYTHING if EVERYTHING in self.tops else max(self.tops)
