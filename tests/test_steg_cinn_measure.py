@@ -47,4 +47,4 @@ def test_lightness_is_that_of_cie():
     from skimage import color
 
     pixels = small_photo(64, 64)
-    assert np.allclose(measure._lightness(pixels), color.rgb2lab(pixels)[..., 0], atol=0.01)
+    assert np.allclose(measure.lightness(pixels), color.rgb2lab(pixels)[..., 0], atol=0.01)
