@@ -172,11 +172,10 @@ def _headers(low: np.ndarray, key: Key) -> Iterator[Header]:
     header_key = key.derive("coset pad")
     places = HeaderPlaces(key, len(low))
     draws = [places.drawn(salt) for salt in range(SALTS)]
-    twice = np.tile(low, 2)  # for slots that are counted on past the last one
     words = np.empty(0, np.uint64)
     for size in sizes(len(low)):
         while len(words) < size:
-            words = np.append(words, _side_by_side([twice[d.take_onward(PIECE)] for d in draws]))
+            words = np.append(words, _side_by_side([low[d.take(PIECE)] for d in draws]))
         code = header_code(size)
         found = trellis.extract(code, words[:size])
         for salt, bits in enumerate(_apart(found)):

@@ -84,10 +84,6 @@ class Draw:
 
     def take(self, count: int) -> np.ndarray:
         """-> the next `count` slots, int64; fewer at the end of the draw."""
-        return wrapped(self.take_onward(count), self._places.slots)
-
-    def take_onward(self, count: int) -> np.ndarray:
-        """The same, but slots past the last one are counted on, int64 in [0, 2 slots)."""
         places = self._places
         first, last = self._taken, min(self._taken + count, places.most)
         self._taken = last
@@ -95,7 +91,7 @@ class Draw:
         found = below(self._stream.words(last - first), places.sizes[stretches])
         found += places.edges[stretches]
         found += self._start
-        return found
+        return wrapped(found, places.slots)
 
 
 class Deal:

@@ -109,7 +109,7 @@ class CosetCoder(BitMethod):
             return (Revealed(jpeg_domain.reveal(stego.source, asked.key)),)
         if min(stego.height, stego.width) < self.about.min_side:
             raise RevealError
-        return (Revealed(payload.read_residues((_samples(stego) & 3).astype(np.uint8), asked.key)),)
+        return (Revealed(payload.read_residues(_bytes(stego) & 3, asked.key)),)
 
     def readings(self, stego: Picture, asked: Asked) -> Iterator[tuple[Revealed, ...]]:
         yield self.reveal(stego, asked)  # integers: nothing depends on the machine
@@ -169,8 +169,12 @@ def _cheapest(samples: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 def _samples(picture: Picture) -> np.ndarray:
     """Picture -> its samples in the order of a (3, h, w) array, of a grey one (h, w), int16 (n,)."""
-    samples = _in_order(picture.pixels[..., :1] if _is_grey(picture) else picture.pixels)
-    return samples.astype(np.int16)
+    return _bytes(picture).astype(np.int16)
+
+
+def _bytes(picture: Picture) -> np.ndarray:
+    """The same as uint8."""
+    return _in_order(picture.pixels[..., :1] if _is_grey(picture) else picture.pixels)
 
 
 def _in_order(pixels: np.ndarray) -> np.ndarray:
