@@ -11,11 +11,13 @@ from stegcli import methods
 from stegcli.cli.options import (
     FILES,
     KEYS,
+    MAX_PIXELS,
     OUTPUT,
     DeviceOption,
     ForceOption,
     JobsOption,
     JsonOption,
+    MaxPixelsOption,
     MethodOption,
     OutOption,
     QuietOption,
@@ -96,6 +98,7 @@ def hide(
     json: JsonOption = False,
     quiet: QuietOption = False,
     force: ForceOption = False,
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
     device: DeviceOption = "auto",
 ) -> None:
     """Hide a file in a picture. The stego is written only after the file was revealed from it again."""
@@ -104,13 +107,15 @@ def hide(
     elif not key and not os.environ.get("STEGO_KEY"):
         parsed("hide", methods.default(bool(cover), survive_text(survive, robust)), asked)
     from stegcli.cli import hiding
+    from stegcli.pictures import image
 
-    plan = hiding.planned(
-        secret, receivers, key, key_dir, cover, output, method, asked, facets, named, survive, robust, quality
-    )
-    if dry_run:
-        hiding.tell_capacity(plan, json, device)
-    else:
+    with image.pixels_limited(max_pixels):
+        plan = hiding.planned(
+            secret, receivers, key, key_dir, cover, output, method, asked, facets, named, survive, robust, quality
+        )
+        if dry_run:
+            hiding.tell_capacity(plan, json, device)
+            return
         status = hiding.hide(plan, output, force, workers, json, quiet, device)
-        if status:
-            raise typer.Exit(status)
+    if status:
+        raise typer.Exit(status)
