@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from stegcli import methods
-from stegcli.cli.commands import capacity, evaluate, hide, inspect, keygen, listing, reveal, train, weights
+from stegcli.cli.commands import capacity, evaluate, hide, inspect, keygen, listing, reveal, sample, train, weights
 from stegcli.cli.console import as_fault, complain, leave, say, show, trace
 from stegcli.disk import descriptors
 from stegcli.errors import StegoError, UsageError
@@ -39,6 +39,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("keygen", keygen.keygen, keygen.EXAMPLES),
     ("capacity", capacity.capacity, capacity.EXAMPLES),
     ("inspect", inspect.inspect, inspect.EXAMPLES),
+    ("sample", sample.sample, sample.EXAMPLES),
     ("methods", listing.methods, listing.EXAMPLES),
     ("evaluate", evaluate.evaluate, evaluate.EXAMPLES),
     ("train", train.train, train.EXAMPLES),
