@@ -54,6 +54,7 @@ class Rule:
         self.bands = method.bands(*self.size)
         self.shares = [Share(i, receivers) for i in range(receivers)]
         self.table = method.tables[layout.channel_for(request.harshest)]
+        self.rate = method.rate(self.table, *self.size)
 
     def first(self, latents: Callable[[], np.ndarray]) -> tuple[np.ndarray, Tensor] | None:
         """A source of latents (3 h w,) -> the first whose picture is accepted, and that picture (1, 3, h, w).
@@ -81,7 +82,7 @@ class Rule:
                 return False
             taken = np.concatenate(pool)[: header.SLOTS]
             room = layout.stretches(self.bands, self.table, share, taken)
-            if information(z, arrived, r, room, stream) < PLENTY * self.table.rate:
+            if information(z, arrived, r, room, stream) < PLENTY * self.rate:
                 return False
         return True
 
