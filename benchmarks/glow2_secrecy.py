@@ -4,8 +4,8 @@
 
 For files and for the cascade: the Kolmogorov-Smirnov p-values of each stego's latents against N(0, 1), the least of
 them and whether they are uniform; the greatest correlation with the secret's latents times the root of their number;
-and the keyless linear attack, fitted on half of the stegos: PSNR of its pictures of the others above that of the mean
-picture. (`stego evaluate glow2` does the same with as many stegos as secrets, at most 20.)
+and the linear attack that lacks the pad alone, fitted on half of the stegos: PSNR of its pictures of the others above
+that of the mean picture. (`stego evaluate glow2` does the same with as many stegos as secrets, at most 20.)
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ class About:
     survives: the channels a stego can be made for, as `--survive` names them: png, jpeg:Q, jpeg:A..B, noise:S.
     writes: Pillow's names of the formats a stego can be written in. keeps_jpeg: whether a JPEG cover becomes a JPEG
     stego without being decoded. min_side: least width and height of a cover or stego, in pixels.
-    hide, reveal, evaluate: dataclasses of the method's own options (`stegcli.options`).
+    draws: whether `stego sample` draws innocent pictures, by the rule that its stegos pass.
+    hide, reveal, evaluate, sample: dataclasses of the method's own options (`stegcli.options`).
     facets: options that choose a revision of the weights (`--coder`, `--domain`), each with its help.
     parts: what `stego train --part` can train, the default first; PART/NAME trains a piece of one.
     room: how much fits in a picture of a given size. reference: the paper. Both are text for the tables.
@@ -52,6 +53,8 @@ class About:
     hide: type = NoOptions
     reveal: type = NoOptions
     evaluate: type = NoOptions
+    draws: bool = False
+    sample: type = NoOptions
     facets: Mapping[str, str] = field(default_factory=dict)
     parts: tuple[str, ...] = ()
     room: str = ""

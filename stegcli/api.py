@@ -3,6 +3,7 @@
     hide     Request -> method.drafts -> file bytes -> decoded, and sent through every channel in request.survive
              -> revealed again: accepted if the secrets are the same, else the next draft
     reveal   picture -> method.reveal -> secrets
+    sample   Request -> method.innocent -> file bytes of a picture without a message
 
 `hide` returns only bytes from which the secrets were revealed again.
 """
@@ -19,6 +20,7 @@ from stegcli.about import LOSSLESS as LOSSLESS_FORMATS
 from stegcli.about import About
 from stegcli.errors import CapacityError, RevealError, UsageError
 from stegcli.keys.key import Key
+from stegcli.keys.stream import Stream
 from stegcli.method import Asked, Draft, Method, Request, Revealed, Secret
 from stegcli.pictures import channel, image, metrics
 from stegcli.pictures.channel import LOSSLESS, Channel
@@ -75,6 +77,26 @@ def reveal(stego: Picture, method: Method, asked: Asked) -> tuple[Revealed, ...]
     """Stego -> its secrets: one with a key, or all of them for a method without keys. Raises RevealError."""
     with method.inference(hiding=False):
         return method.reveal(stego, asked)
+
+
+def sample(request: Request, method: Method, stream: Stream) -> bytes:
+    """A request without secrets -> the bytes of an innocent picture, as a stego for it would be drawn and written.
+
+    Raises UsageError.
+    """
+    check_sample(request, method.about)
+    request = replace(request, survive=_with_own_format(request))
+    with method.inference(hiding=True):
+        return image.encode(method.innocent(request, stream), request.format, request.quality)
+
+
+def check_sample(request: Request, about: About) -> None:
+    """Check that the method draws pictures as requested. Raises UsageError."""
+    if not about.draws:
+        raise UsageError(f"{about.name} draws no pictures of its own")
+    check_survives(request.survive, about)
+    check_format(request.format, about)
+    options.check(request.options)
 
 
 def check_request(request: Request, about: About) -> None:

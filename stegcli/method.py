@@ -24,6 +24,7 @@ import numpy as np
 from stegcli.about import About
 from stegcli.errors import FileError, WeightsError
 from stegcli.keys.key import Key
+from stegcli.keys.stream import Stream
 from stegcli.options import NoOptions
 from stegcli.pictures.channel import LOSSLESS, Channel
 from stegcli.pictures.image import JPEG_QUALITY, Picture
@@ -208,6 +209,15 @@ class Method(abc.ABC):
     def readings(self, stego: Picture, asked: Asked) -> Iterator[tuple[Revealed, ...]]:
         """All results that `reveal` could give on different machines; a stego is accepted only if all are right."""
         yield self.reveal(stego, asked)
+
+    def innocent(self, request: Request, stream: Stream) -> Picture:
+        """A picture without a message, drawn from the stream by the rule that stegos for this request pass.
+
+        Methods whose ABOUT says `draws` implement it. request.options: an instance of `about.sample`. The rule depends
+        on the picture alone, so that stegos differ from such pictures only by what a key tells. Raises UsageError,
+        WeightsError.
+        """
+        raise NotImplementedError
 
     def needs_larger(self) -> str:
         """The hint for a secret that does not fit."""

@@ -29,7 +29,7 @@ HIDE_FIELDS = [
     "secret_psnr", "form", "number", "verified", "notes", "seconds",
 ]  # fmt: skip
 REVEAL_FIELDS = ["method", "weights", "output", "bytes", "width", "height", "notes", "seconds"]
-COMMANDS = ["hide", "reveal", "keygen", "capacity", "inspect", "methods", "evaluate", "train", "weights"]
+COMMANDS = ["hide", "reveal", "keygen", "capacity", "inspect", "sample", "methods", "evaluate", "train", "weights"]
 
 
 @pytest.fixture(autouse=True)
@@ -307,6 +307,7 @@ def test_the_test_above_notices_torch(here: Path) -> None:
 def test_the_shell_completes_methods_weights_and_channels(here: Path) -> None:
     """As the script of `--install-completion` asks: by the environment."""
     assert complete.method_names("lo") == ["lossless-inn"]
+    assert complete.drawing_methods("gl") == ["glow2"]
     assert complete.weights_names("coset-2") == ["coset-2"]
     assert complete.channels("jpeg:7") == ["jpeg:75", "jpeg:75..95"]
     assert complete.devices("cu") == ["cuda"]

@@ -38,6 +38,8 @@ SHORTENED = (
     ("", r"--size 512x512", "--size 128x128"),
     ("", r"^stego hide (?!.*--(cover|method|key|secret|size|domain) )", "stego hide --size 64x64 "),
     ("", r"^stego evaluate lossless-inn", "stego evaluate lossless-inn --weights coset-1 --payload 0.1 --size 64x64"),
+    ("", r"^stego sample glow2 (?!.*--domain)", "stego sample glow2 --size 64x64 "),
+    ("", r"--count \d+", "--count 1"),
     ("docs/methods/cs-fnns.md", r"^stego hide ", "stego hide --size 128x128 --steps 40 "),
 )
 # Lines of which only the words are checked, as far as the command line itself does.

@@ -23,7 +23,9 @@ from stegcli.methods.glow2 import method as glow2
 from stegcli.methods.glow2.layout import Share
 from stegcli.methods.glow2.method import Glow2, build
 from stegcli.methods.glow2.options import HideOptions
+from stegcli.methods.glow2.rule import Rule
 from stegcli.methods.glow2.sender import Sender
+from stegcli.nn.drawing import acceptable
 from stegcli.pictures import image, metrics
 from stegcli.pictures.channel import parse
 from stegcli.pictures.image import Picture
@@ -180,6 +182,8 @@ def written(method, monkeypatch, secrets, request, keys=None):
         return draw(self, z, *rest)
 
     monkeypatch.setattr(Glow2, "draw", noted)
+    # These flows never learnt anything, and bring little through JPEG: the rule for draws is not what is tested here.
+    monkeypatch.setattr(Rule, "accepts", lambda self, z, x: acceptable(x))
     tries = drafts(method, secrets, keys or [key_of(i) for i in range(len(secrets))], request)
     made = next(tries)
     monkeypatch.setattr(Glow2, "draw", draw)
@@ -294,7 +298,7 @@ def read_or_none(method, arrived, key=None):
 
 @pytest.mark.parametrize("size", [SMALL, (128, 64), (64, 192), (512, 64)])
 def test_files_come_back_from_stegos_of_any_size(trained, size):
-    tries = list(drafts(trained, [Secret(b"hello" * 10)], [key_of()], asked(size=size)))
+    tries = list(itertools.islice(drafts(trained, [Secret(b"hello" * 10)], [key_of()], asked(size=size)), 2))
     assert {d.picture.pixels.shape for d in tries} == {(size[1], size[0], 3)}
     assert first_that(tries, lambda d: read_or_none(trained, d.picture)).data == b"hello" * 10
 
@@ -319,7 +323,8 @@ def test_a_stego_that_was_a_jpeg_on_its_way_reveals_too(trained, quality):
 def test_the_cascade_brings_a_likeness_in_the_pictures_own_size(trained, copies, quality):
     secret = picture_secret(height=40, width=90)
     survive = f"jpeg:{quality}" if quality else "png"
-    tries = list(drafts(trained, [secret], [key_of()], asked(survive, travel="cascade", size=LARGE, redundancy=copies)))
+    request = asked(survive, travel="cascade", size=LARGE, redundancy=copies)
+    tries = list(itertools.islice(drafts(trained, [secret], [key_of()], request), 2))
     assert {(d.exact, d.forms) for d in tries} == {((None,), ("cascade",))}
     arrived = [as_jpeg(d.picture.pixels, quality) if quality else d.picture for d in tries]
     back = first_that(arrived, lambda a: read_or_none(trained, a))

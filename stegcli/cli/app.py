@@ -29,6 +29,7 @@ COMMANDS = {
     "keygen": "keygen",
     "capacity": "capacity",
     "inspect": "inspect",
+    "sample": "sample",
     "methods": "listing",
     "evaluate": "evaluate",
     "train": "train",

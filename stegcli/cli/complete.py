@@ -17,6 +17,11 @@ def method_names(incomplete: str) -> list[str]:
     return _starting(methods.names(), incomplete)
 
 
+def drawing_methods(incomplete: str) -> list[str]:
+    """The methods that `stego sample` takes."""
+    return _starting([a.name for a in methods.abouts() if a.draws], incomplete)
+
+
 def weights_names(incomplete: str) -> list[str]:
     from stegcli import weights  # loads numpy, which only this completion needs
 

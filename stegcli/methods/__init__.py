@@ -35,8 +35,8 @@ DEFAULT = "glow2"
 DEFAULT_WITH_COVER = "lossless-inn"
 DEFAULT_SURVIVING = "riis"
 """The method with a cover whose stego must survive more than the file as it is."""
-Command = Literal["hide", "reveal", "evaluate"]
-COMMANDS: tuple[Command, ...] = ("hide", "reveal", "evaluate")
+Command = Literal["hide", "reveal", "evaluate", "sample"]
+COMMANDS: tuple[Command, ...] = ("hide", "reveal", "evaluate", "sample")
 
 
 @dataclass(frozen=True)

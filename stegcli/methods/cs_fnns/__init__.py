@@ -16,7 +16,7 @@ outlines) and the covers (grain that hides the perturbation, float64 arithmetic 
 """
 
 from stegcli.about import LOSSLESS, About
-from stegcli.methods.cs_fnns.options import HideOptions, RevealOptions
+from stegcli.methods.cs_fnns.options import HideOptions, RevealOptions, SampleOptions
 
 ABOUT = About(
     name="cs-fnns",
@@ -30,6 +30,8 @@ ABOUT = About(
     writes=LOSSLESS | {"JPEG"},
     hide=HideOptions,
     reveal=RevealOptions,
+    draws=True,
+    sample=SampleOptions,
     facets={"domain": "What the drawn covers show: textures."},
     parts=("detector",),
     room="13,749 bytes in 256x256; 2,229 to survive jpeg:75..95",

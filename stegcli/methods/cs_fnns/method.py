@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from stegcli.about import About
 from stegcli.errors import RevealError, UsageError, WeightsError
 from stegcli.keys.key import Key
+from stegcli.keys.stream import Stream
 from stegcli.method import Asked, Draft, Method, Request, Revealed, Secret
 from stegcli.methods.cs_fnns import ABOUT, authentic, descriptor, evade, sought
 from stegcli.methods.cs_fnns import cover as covers
@@ -119,6 +120,19 @@ class CsFnns(Method):
                 self._known.clear()
             self._known[name] = found
         return found
+
+    def innocent(self, request: Request, stream: Stream) -> Picture:
+        """A cover without a message, under a key from the stream: no rule but that of covers selects stegos."""
+        height, width = self._size(request, ())
+        wanted = GRAIN if request.options.grain is None else request.options.grain
+        key = Key(self.name, "", stream.bytes(32))
+        number = 0
+        while True:
+            drawn = covers.ground(self._textures, key, number, height, width)
+            found = drawn.cover(0.0 if is_robust(request) else wanted)
+            if found.margin > MARGIN:
+                return Picture(found.pixels)
+            number += 1
 
     # -- how much fits
 

@@ -11,6 +11,7 @@ from stegcli.options import AS, NumberOption, Option, PsnrOption, SizeOption
 GENERATOR = Option("Generator of the cover: textures, or diffusers:REPO for a text-to-image pipeline.")
 PROMPT = Option("With --generator diffusers:REPO: the prompt.")
 GENERATOR_STEPS = Option("With --generator diffusers:REPO: number of steps.", min=1)
+GRAIN = Option("Noise to add to the cover, in grey levels; 0 for none.", min=0, max=12)
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,7 @@ class HideOptions(RevealOptions):
     decoder: Annotated[Literal["own", "paper"], Option("Design of the network that the key makes: own or paper.")] = (
         "own"
     )
-    grain: Annotated[float | None, Option("Noise to add to the cover, in grey levels; 0 for none.", min=0, max=12)] = (
-        None
-    )
+    grain: Annotated[float | None, GRAIN] = None
     evade: Annotated[bool, Option("Make the bundled steganalysis detector take the stego for a cover.")] = False
     force_number: Annotated[bool, Option("Allow a --number that was used with the key before.")] = False
 
@@ -65,3 +64,15 @@ class HideOptions(RevealOptions):
     def drawn(self) -> RevealOptions:
         """The options that a receiver needs to draw the same cover."""
         return RevealOptions(self.number, self.generator, self.prompt, self.generator_steps)
+
+
+@dataclass(frozen=True)
+class SampleOptions:
+    """size, grain: of a cover without a message, as for a stego."""
+
+    size: SizeOption = None
+    grain: Annotated[float | None, GRAIN] = None
+
+    @property
+    def drawn(self) -> RevealOptions:
+        return RevealOptions()

@@ -5,6 +5,7 @@
     noise, inverse                 received picture -> its latents, and how reliable each latent is
     pictures                       pictures <-> latents
     sr                             the upscaler of a picture that travelled as latents
+    rule                           whether a draw may be given away, by what it would carry for random keys
     sender, receiver               message -> draft; received picture -> message
     method                         Glow2, which joins these modules
     rivals                         networks for comparison: the paper's module, plain Glow, Swin2SR, a refiner
@@ -16,7 +17,7 @@ generators (wavelet flows in place of plain Glow) and the pad (on the torus; the
 """
 
 from stegcli.about import LOSSLESS, About
-from stegcli.methods.glow2.options import HideOptions
+from stegcli.methods.glow2.options import HideOptions, SampleOptions
 
 ABOUT = About(
     name="glow2",
@@ -27,6 +28,8 @@ ABOUT = About(
     survives=("png", "jpeg:Q", "jpeg:A..B"),
     writes=LOSSLESS | {"JPEG"},
     hide=HideOptions,
+    draws=True,
+    sample=SampleOptions,
     facets={"domain": "What the generated picture shows: textures or landscapes."},
     parts=(
         "g2",

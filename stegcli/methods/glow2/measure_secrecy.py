@@ -1,10 +1,10 @@
 """Secrecy without the key: whether stegos are distributed like other draws, and what they leak about their secrets.
 
-The linear attacker has the weights, and the secrets of half of the stegos. The attack looks for relations that do not
-depend on the key: a weight for each arrangement of the secret's latents in the stego's (`by place`), and a linear map
-from a few random projections of a stego to its secret (`as a whole`). The key permutes the places within each band and
-pads the numbers there, and each of the two alone would hide much. So the attack is made twice: without any part of the
-key, and with known places, against the pad alone.
+The linear attacker has the weights, the secrets of half of the stegos, and which latents hold which numbers, and lacks
+the pad alone. (The places are part of the key. Against an attacker without them they would hide everything, with a pad
+or without, so that such an attack would find nothing and tell nothing.) The attack looks for relations that do not
+depend on the pad: a weight for each copy of the secret's latents (`by place`), and a linear map from a few random
+projections of a stego to its secret (`as a whole`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from scipy.stats import kstest
 from stegcli.keys.key import Key
 from stegcli.method import Request, Secret
 from stegcli.methods.glow2 import cascade, pictures
-from stegcli.methods.glow2.layout import channel_for
 from stegcli.methods.glow2.measure_latents import Sample
 from stegcli.methods.glow2.method import Glow2
 from stegcli.methods.glow2.options import HideOptions
@@ -41,10 +40,6 @@ class Case:
     stego: np.ndarray
     latents: np.ndarray
     secret: Picture
-
-
-TOLD = "cascade, places told"
-"""The form under an attacker who knows which latents hold which numbers, and lacks only the pad."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +67,8 @@ def measure(method: Glow2, sample: Sample) -> dict[str, dict[str, float | None]]
     if method.g1 is not None:
         request = Request(survive=(sample.attacks[-1],), options=HideOptions("cascade", size, redundancy=COPIES))
         written = list(_written(method, sample, request))
-        normal, restore = _distribution([w.z for w in written]), restorer(method, sample)
-        for name, told in (("cascade", False), (TOLD, True)):
-            cases = [case_of(method, sample, request, w, told) for w in written]
-            found[name] = normal | leak(cases, restore, sample)
+        cases = [case_of(method, sample, w) for w in written]
+        found["cascade"] = _distribution([w.z for w in written]) | leak(cases, restorer(method, sample), sample)
     return found
 
 
@@ -117,15 +110,13 @@ def _distribution(latents: Sequence[np.ndarray]) -> dict[str, float | None]:
 # -- leaks
 
 
-def case_of(method: Glow2, sample: Sample, request: Request, written: Written, told: bool) -> Case:
-    """told: whether the attacker knows the places, or else only the order in which bands are filled."""
+def case_of(method: Glow2, sample: Sample, written: Written) -> Case:
+    """A stego as the attacker sees it, who knows its places."""
     assert method.g1 is not None
     side, z = inner_side(sample), written.z
     latents = pictures.to_latents(method.g1, written.secret, side)
-    table = method.tables[channel_for(request.harshest)]
-    bands = table.sturdiest_first(method.bands(sample.height, sample.width))
-    in_order = z[written.used] if told else np.concatenate([z[b.stretch] for b in bands])
-    return Case(views(z, in_order, cascade.importance(method.g1.bands(side, side))), z, latents, written.secret)
+    ranks = cascade.importance(method.g1.bands(side, side))
+    return Case(views(z, z[written.used], ranks), z, latents, written.secret)
 
 
 def views(z: np.ndarray, in_order: np.ndarray, ranks: np.ndarray) -> np.ndarray:

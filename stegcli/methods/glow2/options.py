@@ -11,6 +11,18 @@ from stegcli.options import AS, Option, SizeOption
 Travel = Literal["auto", "bytes", "picture", "compressed", "cascade"]
 
 
+TEMPERATURE = Option("Temperature of the generator. A lower one draws smoother pictures, which carry less.")
+
+
+@dataclass(frozen=True)
+class SampleOptions:
+    """size, temperature: as for a stego. receivers: of the stegos to compare with."""
+
+    size: SizeOption = None
+    temperature: Annotated[float | None, TEMPERATURE] = None
+    receivers: Annotated[Literal[1, 2, 3, 4], Option("Number of receivers of the stegos to compare with.")] = 1
+
+
 @dataclass(frozen=True)
 class HideOptions:
     """travel: form of the secret: its file byte for byte, or a picture, which may lose detail.
@@ -20,9 +32,7 @@ class HideOptions:
 
     travel: Annotated[Travel, AS] = "auto"
     size: SizeOption = None
-    temperature: Annotated[
-        float | None, Option("Temperature of the generator. A lower one draws smoother pictures, which carry less.")
-    ] = None
+    temperature: Annotated[float | None, TEMPERATURE] = None
     redundancy: Annotated[
         Literal[1, 2, 4] | None, Option("With --as cascade: number of copies of the picture's latents.")
     ] = None

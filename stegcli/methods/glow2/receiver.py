@@ -47,7 +47,7 @@ class Receiver:
     def _readings(self) -> Iterator[Arrived]:
         """The latents of the file; if it is not a JPEG, also as if it had been a low-quality JPEG before."""
         flow, stego = self.method.generator(), self.stego
-        yield noise.read(flow, stego.pixels, stego.jpeg)
+        yield self.method.read(stego)
         if stego.jpeg is None:
             harshest = image.quantisation_of(round(parse(CHANNELS[-1]).strength))
             yield noise.read(flow, stego.pixels, harshest)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from stegcli.coding.picture_tag import tagged
 from stegcli.errors import CapacityError, FileError, UsageError
@@ -29,17 +28,19 @@ from stegcli.methods.glow2.descriptor import (
     checked_temperature,
 )  # fmt: skip
 from stegcli.methods.glow2.layout import CHANNELS, LOSSLESS_CHANNEL, Share
-from stegcli.nn.drawing import acceptable
+from stegcli.methods.glow2.rule import Rule
 from stegcli.nn.wavelet import Band
 from stegcli.pictures import compress
 from stegcli.pictures.channel import parse
 from stegcli.pictures.image import Picture
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from stegcli.methods.glow2.method import Glow2
 
 TRIES = 4
-"""Drafts for each size of what travels."""
+"""Accepted draws for each size of what travels."""
 LESS = (1.0, 0.9, 0.75)
 """The part of its room that a compressed picture may fill: less, once no draft came through."""
 
@@ -73,6 +74,7 @@ class Sender:
         self.shares = [Share(i, len(request.keys)) for i in range(len(request.keys))]
         self.z = np.empty(0)
         self.used: list[np.ndarray] = []
+        self.nonces: list[int] = []
 
     def drafts(self) -> Iterator[Draft]:
         """Stegos to try, each with fresh latents around the same messages. Raises CapacityError, FileError."""
@@ -87,17 +89,23 @@ class Sender:
         forms = tuple(m.descriptor.form for m in messages)
         notes = tuple(dict.fromkeys(m.note for m in messages if m.note)) + _warnings(request)
         capacity = self.method.capacity(request)
+        rule = Rule(self.method, request, len(self.shares), messages[0].descriptor.temperature)
         for _ in range(TRIES):
-            fresh = Stream(os_random.token_bytes(32))
-            z = self.z = fresh.normal(3 * self.height * self.width)
-            self.used = []
-            to = list(zip(messages, request.keys, self.shares, strict=True))
-            nonces = [self._write(z, *one) for one in to]
-            x = self.method.draw(torch.from_numpy(z), self.height, self.width, messages[0].descriptor.temperature)
-            if acceptable(x):
-                sent = zip(messages, request.keys, nonces, strict=True)
-                tokens = tuple(self._token(z, *one, fresh).reshape(x.shape[1:]) for one in sent if one[0].token)
-                yield Draft(self._picture(x, messages, nonces), exact, forms, capacity, notes, tokens)
+            found = rule.first(lambda: self._latents(messages))
+            if found is None:
+                return
+            z, x = found
+            sent = zip(messages, request.keys, self.nonces, strict=True)
+            tokens = tuple(self._token(z, *one).reshape(x.shape[1:]) for one in sent if one[0].token)
+            yield Draft(self._picture(x, messages), exact, forms, capacity, notes, tokens)
+
+    def _latents(self, messages: Sequence[Message]) -> np.ndarray:
+        """Fresh latents (3 h w,) that hold the messages."""
+        self.fresh = Stream(os_random.token_bytes(32))
+        self.z, self.used = self.fresh.normal(3 * self.height * self.width), []
+        to = zip(messages, self.request.keys, self.shares, strict=True)
+        self.nonces = [self._write(self.z, *one) for one in to]
+        return self.z
 
     def _room(self, channel: str, share: Share) -> int:
         return self.method.room(self.height, self.width, channel, share)
@@ -147,20 +155,20 @@ class Sender:
             self.used.append(at.used)
         return nonce
 
-    def _picture(self, x: torch.Tensor, messages: Sequence[Message], nonces: Sequence[int]) -> Picture:
+    def _picture(self, x: Tensor, messages: Sequence[Message]) -> Picture:
         """What G2 drew, rounded; with the tags of pictures that need not survive anything."""
         pixels = noise.to_pixels(x)
         tags = [
             authentic.tag_of(key, nonce, self.height, self.width)
-            for message, key, nonce in zip(messages, self.request.keys, nonces, strict=True)
+            for message, key, nonce in zip(messages, self.request.keys, self.nonces, strict=True)
             if message.latents is not None and message.descriptor.channel == LOSSLESS_CHANNEL
         ]
         return Picture(tagged(pixels, authentic.rounding_costs(x, pixels), tags) if tags else pixels)
 
-    def _token(self, z: np.ndarray, message: Message, key: Key, nonce: int, fresh: Stream) -> np.ndarray:
+    def _token(self, z: np.ndarray, message: Message, key: Key, nonce: int) -> np.ndarray:
         assert message.latents is not None
         at = carriers(self.method, self.bands, message.descriptor, np.arange(0), key, nonce)
-        return cascade.token(z, at.places, at.numbers(message.latents), fresh.uniform(len(z)))
+        return cascade.token(z, at.places, at.numbers(message.latents), self.fresh.uniform(len(z)))
 
 
 @dataclass(frozen=True)

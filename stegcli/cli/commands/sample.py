@@ -1,0 +1,91 @@
+"""`stego sample`: draw innocent pictures, by the rule that stegos pass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stegcli import methods
+from stegcli.cli import complete
+from stegcli.cli.options import (
+    FILES,
+    METHOD,
+    OUTPUT,
+    DeviceOption,
+    ForceOption,
+    JsonOption,
+    QuietOption,
+    RobustOption,
+    SurviveOption,
+    WeightsOption,
+    check_facets,
+    parsed,
+    survive_text,
+    takes_options_of_methods,
+)
+from stegcli.errors import UsageError
+from stegcli.options import JPEG_QUALITY
+
+EXAMPLES = """
+Examples:
+
+stego sample glow2 -o drawn/ --count 2
+
+stego sample glow2 -o drawn/ --count 2 --format jpg --quality 80 --domain landscapes
+"""
+
+SampleArgument = Annotated[
+    str, typer.Argument(help="The method whose generator draws.", autocompletion=complete.drawing_methods)
+]
+FolderOption = Annotated[
+    Path, typer.Option("-o", "--output", help="The folder for the pictures.", rich_help_panel=FILES)
+]
+CountOption = Annotated[int, typer.Option(min=1, help="How many pictures to draw.", rich_help_panel=FILES)]
+FormatOption = Annotated[
+    str,
+    typer.Option(
+        "--format", help="Suffix of the files: png, jpg, webp, tiff or bmp. Compare with stegos in the same format.",
+        rich_help_panel=OUTPUT,
+    ),
+]  # fmt: skip
+SampleQualityOption = Annotated[
+    int | None,
+    typer.Option(min=1, max=100, help=f"Quality of JPEG files; {JPEG_QUALITY} by default.", rich_help_panel=OUTPUT),
+]
+SampleSeedOption = Annotated[
+    int | None,
+    typer.Option(min=0, help="Draw the same pictures again. Fresh ones by default.", rich_help_panel=METHOD),
+]
+
+
+@takes_options_of_methods("sample")
+def sample(
+    method: SampleArgument,
+    output: FolderOption,
+    asked: dict[str, str | bool],
+    facets: dict[str, str],
+    count: CountOption = 1,
+    named: WeightsOption = None,
+    survive: SurviveOption = None,
+    robust: RobustOption = False,
+    format: FormatOption = "png",
+    quality: SampleQualityOption = None,
+    seed: SampleSeedOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    force: ForceOption = False,
+    device: DeviceOption = "auto",
+) -> None:
+    """Draw pictures without a message, by the same rule as stegos. Give the options that the stegos were made with."""
+    if not methods.about(method).draws:
+        drawing = ", ".join(complete.drawing_methods(""))
+        raise UsageError(f"{method} draws no pictures of its own", f"methods that do: {drawing}")
+    own = parsed("sample", method, asked)
+    check_facets(method, facets)
+    text = survive_text(survive, robust)
+    from stegcli.cli import sampling
+
+    plan = sampling.planned(method, own, named, facets, text, format, quality)
+    sampling.sample(plan, output, count, seed, json, quiet, force, device)
