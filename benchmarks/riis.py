@@ -141,9 +141,7 @@ def sent(one: channel.Channel) -> list[Attack]:
     if one.kind == "jpeg":
         return [lambda pixels: compressed(pixels, round(one.strength))]
     if one.kind == "crop":
-        return [
-            lambda p, cut=cut: compressed(np.ascontiguousarray(p[cut]), quality) for cut in CUTS for quality in (75, 85)
-        ]
+        return [lambda p, cut=cut, q=q: compressed(np.ascontiguousarray(p[cut]), q) for cut in CUTS for q in (75, 85)]
     return [lambda pixels: Seen(one(pixels, np.random.default_rng(0)))]
 
 
