@@ -206,16 +206,16 @@ class Sender:
         for part in self._parts():
             sheet = self.codec.sheet(part.grey, part.colours)
             order = self.codec.order(*part.size, highest)
-            u = stream.uniform(order[-1].stop)
+            u = self._noise(stream, order[-1].stop)
             cells = self.codec.draw(sheet, self._drawing(highest), u)
-            bits, one = (symbols.expected_information(cells.low, cells.high, m, u) for m in (self.m, 1))
+            bits = symbols.expected_information(cells.low, cells.high, self.m, u, self.gap / GAP_STEPS)
+            one = symbols.expected_information(cells.low, cells.high, 1, u)
             free, start = places.free(order, sheet.still), next(e.start for e in order if e.level == 1)
             found["header"].append(one[start:][free[start:]])
             found["first"].append(bits[start:][free[start:]])
             found["above"].append(bits[:start][free[:start]])
         means = {n: float(np.concatenate(v).mean()) if sum(map(len, v)) else 0.0 for n, v in found.items()}
-        lost = 1 - 2 * self.gap / GAP_STEPS * 0.4 if self.gap else 1.0
-        return Rates(means["header"], means["first"] * lost, means["above"] * lost, self.m)
+        return Rates(means["header"], means["first"], means["above"], self.m)
 
     def _parts(self) -> Iterator[Cover]:
         height, width = self.cover.size
