@@ -16,7 +16,7 @@ import numpy as np
 from stegcli.keys.key import Key
 from stegcli.keys.stream import Stream
 from stegcli.methods.steg_cinn import message, places, space, still, symbols
-from stegcli.methods.steg_cinn.codec import EVERYTHING, Codec, Drawing, stays
+from stegcli.methods.steg_cinn.codec import EVERYTHING, Cells, Codec, Drawing, stays
 from stegcli.methods.steg_cinn.covers import Cover
 from stegcli.methods.steg_cinn.message import GAP_STEPS, HEADER_NUMBERS, SHARES, TAG_BYTES, TEMPERATURE_STEPS, Header
 from stegcli.methods.steg_cinn.receiver import likeliest
@@ -62,7 +62,11 @@ class Rates:
 
 @dataclass(frozen=True)
 class Made:
-    """A stego not yet verified. information: bits that come across; coded: bits that carry the message."""
+    """A stego not yet verified.
+
+    information: bits that come across. coded: bits that carry the message. wrong: of these, in pixels that are drawn, the
+    share that a receiver guesses wrongly before the code.
+    """
 
     pixels: np.ndarray
     top: int
@@ -152,9 +156,10 @@ class Sender:
         body, gap = free[chosen], header.gap / GAP_STEPS
         bits = message.seal_body(data, header, own, len(free)).reshape(-1, self.m)
         u[body] = symbols.write(bits, dither, self.m, gap)
-        pixels, low, high = self._painted(u, top, fresh)
-        odds = symbols.log_odds(low[body], high[body], dither, self.m, gap)
-        wrong = float((_guessed(odds) != bits).mean())
+        pixels, cells = self._painted(u, top, fresh)
+        odds = symbols.log_odds(cells.low[body], cells.high[body], dither, self.m, gap)
+        drawn = cells.high[body] - cells.low[body] < 1  # pixels amid one colour were not
+        wrong = float((_guessed(odds) != bits)[drawn].mean()) if drawn.any() else 0.0
         return Made(pixels, top, self.grain, symbols.information(odds, bits), bits.size, wrong)
 
     def _noise(self, fresh: Stream, count: int) -> np.ndarray:
@@ -176,7 +181,7 @@ class Sender:
         warm = self.temperature / TEMPERATURE_STEPS if top == EVERYTHING else 1.0
         return Drawing(top, self.grain, warm)
 
-    def _painted(self, u: np.ndarray, top: int, fresh: Stream) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _painted(self, u: np.ndarray, top: int, fresh: Stream) -> tuple[np.ndarray, Cells]:
         """-> the picture, and the cells."""
         cover = self.cover
         sheet = self.codec.sheet(cover.grey, cover.colours)
@@ -188,7 +193,7 @@ class Sender:
         if top != EVERYTHING and not cover.filled:
             kept = slice(None, None, 2**top)
             pixels[kept, kept] = cover.pixels[kept, kept]
-        return pixels, cells.low, cells.high
+        return pixels, cells
 
     # -- what a cover is like
 
