@@ -64,8 +64,8 @@ class Rates:
 class Made:
     """A stego not yet verified.
 
-    information: bits that come across. coded: bits that carry the message. wrong: of these, in pixels that are drawn, the
-    share that a receiver guesses wrongly before the code.
+    information: bits that come across. coded: bits that carry the message. wrong: the share of these that a receiver
+    guesses wrongly before the code, in pixels that are drawn.
     """
 
     pixels: np.ndarray
