@@ -1,19 +1,19 @@
 """Many stegos of steg-cinn: are they exact, are their latents normal, can they be told? Printed as it goes.
 
-    python benchmarks/steg_cinn_many.py --covers DIR [--count 1000] [--minutes 30] [--latents 200] [--weights FILE]
+    python benchmarks/steg_cinn_many.py --covers DIR [--count 1000] [--side 64] [--minutes 30] [--weights FILE]
 
-Each picture of DIR is six covers of 128x128: made small, its corners and its middle. Each cover gets a random message
-of a random length up to the capacity, in a mode of ROUND in turn. The first draft is written as a PNG file, read and
-revealed. Beside each stego stands an innocent colouring of the same cover. SPAM and a linear discriminant tell stegos
-from these, from the covers, and, to show that they would tell if there was something, innocent colourings from such
-whose blue is changed by one level in every tenth pixel. They learn from some photos and judge others.
+Each picture of DIR is made SIDExSIDE, in a mode of ROUND in turn, and gets EACH random messages of random lengths up
+to the capacity. The first draft of each is written as a PNG file, read and revealed. Beside each stego stands an
+innocent colouring of the same cover. SPAM and a linear discriminant tell stegos from these, from the covers, and, to
+show that they would tell if there was something, innocent colourings from such whose blue is changed by one level in
+every tenth pixel. They learn from some photos and judge others.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,64 +33,79 @@ from stegcli.methods.steg_cinn.options import HideOptions
 from stegcli.pictures import image
 from stegcli.pictures.image import Picture
 
-SIDE, FOLDS = 128, 5
+EACH, FOLDS, LATENTS = 6, 5, 200
 ROUND = (HideOptions(mode="keep"), HideOptions(mode="keep", top=2), HideOptions(mode="recolour"), HideOptions(top=3))
 KINDS = ("stego", "innocent", "cover", "changed")
+PAIRS = (("stego", "innocent"), ("stego", "cover"), ("innocent", "changed"))
+
+
+class Found:
+    """What was seen so far. fold: of each stego's cover. features: of each kind of picture, by planes."""
+
+    def __init__(self) -> None:
+        self.tried, self.exact, self.skipped = 0, 0, 0
+        self.values: list[float] = []
+        self.fold: list[int] = []
+        self.features = {(kind, planes): [] for kind in KINDS for planes in spam.PLANES}
+
+    def see(self, pictures: Sequence[np.ndarray], fold: int) -> None:
+        self.fold.append(fold)
+        for kind, pixels in zip(KINDS, pictures, strict=True):
+            for planes in spam.PLANES:
+                self.features[kind, planes].append(spam.features(pixels, planes).astype(np.float32))
+
+    def report(self) -> None:
+        print(f"{self.exact} of {self.tried} exact, {self.skipped} covers without room", flush=True)
+        if len(set(self.fold)) < FOLDS or not self.values:
+            return
+        below, uniform = np.mean(np.array(self.values) < 0.05), stats.kstest(self.values, "uniform").pvalue
+        print(f"latents of {len(self.values)}: p < 0.05 in {100 * below:.1f} %; p-values uniform: p = {uniform:.3f}")
+        for one, two in PAIRS:
+            for planes in spam.PLANES:
+                parts = (np.stack(self.features[kind, planes]) for kind in (one, two))
+                told = spam.told_by_features(*parts, np.array(self.fold))
+                print(f"{one} against {two}, {planes}: {100 * told:.1f} % of {2 * len(self.fold)} told", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--covers", type=Path, required=True)
     parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--side", type=int, default=64)
     parser.add_argument("--minutes", type=float, default=1e9)
-    parser.add_argument("--latents", type=int, default=200)
     parser.add_argument("--weights")
     options = parser.parse_args()
     method = weights.load("steg-cinn", options.weights or weights.default_name("steg-cinn"), "cpu")
-    photos = load_pictures(options.covers, None, "cover", lambda p: p)
-    until, tried, exact, skipped, values = time.monotonic() + 60 * options.minutes, 0, 0, 0, []
-    fold, seen = [], {(kind, planes): [] for kind in KINDS for planes in spam.PLANES}
-    for index, (photo, cover) in enumerate(covers([p.pixels for p in photos])):
-        if tried == options.count or time.monotonic() > until:
-            break
-        rng = np.random.default_rng(index)
+    until, found = time.monotonic() + 60 * options.minutes, Found()
+    for index, photo in enumerate(load_pictures(options.covers, None, "cover", lambda p: p)):
+        cover = Picture(image.resized(photo.pixels, options.side, options.side))
         wishes = ROUND[index % len(ROUND)]
         room = method.capacity(Request(cover=cover, options=wishes))
-        if not room:
-            skipped += 1
-            continue
-        tried += 1
-        draft, came_back = trial(method, cover, wishes, rng, room)
-        exact += came_back
-        if draft is None:
-            continue
-        if len(values) < options.latents and draft.measured["top"] != EVERYTHING:
-            z = latents_of(method, draft.picture.pixels, draft.measured, rng)
-            values.append(float(stats.kstest(z, "norm").pvalue))
-        innocent = method.sender(cover, wishes).innocent(Stream(rng.bytes(32)), int(draft.measured["top"]))
-        pictures = (draft.picture.pixels, innocent, cover.pixels, changed(innocent, rng))
-        for kind, pixels in zip(KINDS, pictures, strict=True):
-            for planes in spam.PLANES:
-                seen[kind, planes].append(spam.features(pixels, planes).astype(np.float32))
-        fold.append(photo % FOLDS)
-        if tried % 100 == 0:
-            print(f"{exact} of {tried} exact, {skipped} covers without room", flush=True)
-    print(f"{exact} of {tried} exact, {skipped} covers without room")
-    below, uniform = np.mean(np.array(values) < 0.05), stats.kstest(values, "uniform").pvalue
-    print(f"latents of {len(values)} stegos: p below 0.05 in {100 * below:.1f} %; p-values uniform: p = {uniform:.3f}")
-    for one, two in (("stego", "innocent"), ("stego", "cover"), ("innocent", "changed")):
-        for planes in spam.PLANES:
-            told = spam.told_by_features(np.stack(seen[one, planes]), np.stack(seen[two, planes]), np.array(fold))
-            print(f"{one} against {two}, {planes}: {100 * told:.1f} % of {2 * len(fold)} told")
+        found.skipped += not room
+        for number in range(EACH if room else 0):
+            if found.tried == options.count or time.monotonic() > until:
+                break
+            one(method, cover, wishes, room, np.random.default_rng([index, number]), index % FOLDS, found)
+            if found.tried % 100 == 0:
+                found.report()
+    found.report()
 
 
-def covers(photos: Sequence[np.ndarray]) -> Iterator[tuple[int, Picture]]:
-    """Photos of 2 SIDE a side -> the photo's number and a cover, all photos made small first, then part by part."""
-    for index, pixels in enumerate(photos):
-        yield index, Picture(image.resized(pixels, SIDE, SIDE))
-    for top, left in ((0, 0), (SIDE, SIDE), (SIDE, 0), (0, SIDE), (SIDE // 2, SIDE // 2)):
-        for index, pixels in enumerate(photos):
-            yield index, Picture(np.ascontiguousarray(pixels[top : top + SIDE, left : left + SIDE]))
+def one(
+    method: StegCinn, cover: Picture, wishes: HideOptions, room: int, rng: np.random.Generator, fold: int, found: Found
+) -> None:
+    """One message, and an innocent colouring beside it."""
+    draft, came_back = trial(method, cover, wishes, rng, room)
+    found.tried += 1
+    found.exact += came_back
+    if draft is None:
+        return
+    top = int(draft.measured["top"])
+    if len(found.values) < LATENTS and top != EVERYTHING:
+        z = latents_of(method, draft.picture.pixels, draft.measured, rng)
+        found.values.append(float(stats.kstest(z, "norm").pvalue))
+    innocent = method.sender(cover, wishes).innocent(Stream(rng.bytes(32)), top)
+    found.see((draft.picture.pixels, innocent, cover.pixels, changed(innocent, rng)), fold)
 
 
 def trial(

@@ -1,6 +1,7 @@
 """Does every stego of steg-cinn reveal exactly, and how near is it to its cover? Printed as it goes.
 
-    python benchmarks/steg_cinn_recovery.py --covers DIR [--limit 20] [--weights FILE] [--size 128x128] [--mode MODE]...
+    python benchmarks/steg_cinn_recovery.py --covers DIR [--limit 20] [--weights FILE] [--size 128x128] [--grain G]
+        [--mode MODE]...
 
 For each cover and mode a random message of the capacity is hidden, written as a PNG file and revealed again. `1 bpp`
 and `1.9 bpp` hide so much with the smallest --top that fits. The last line of a mode holds its means over all covers;
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +38,7 @@ def main() -> None:
     parser.add_argument("--weights")
     parser.add_argument("--size", default="128x128")
     parser.add_argument("--mode", action="append", choices=[*PAYLOADS, *MODES])
+    parser.add_argument("--grain", type=float, help="in place of the one that fits each cover")
     options = parser.parse_args()
     width, height = map(int, options.size.split("x"))
     method = weights.load("steg-cinn", options.weights or weights.default_name("steg-cinn"), "cpu")
@@ -45,7 +48,7 @@ def main() -> None:
         cover = Picture(image.resized(picture.pixels, width, height))
         for mode in options.mode or [*PAYLOADS, *MODES]:
             try:
-                found.setdefault(mode, []).append(trial(method, cover, mode, index))
+                found.setdefault(mode, []).append(trial(method, cover, mode, options.grain, index))
             except CapacityError as error:
                 print(f"{mode}: cover {index}: {error}", flush=True)
                 continue
@@ -56,9 +59,9 @@ def main() -> None:
             print(f"{mode}: {exact}; means: {means}", flush=True)
 
 
-def trial(method: object, cover: Picture, mode: str, index: int) -> list[float]:
+def trial(method: object, cover: Picture, mode: str, grain: float | None, index: int) -> list[float]:
     """Figures in the order of COLUMNS; seconds are those of one core's work."""
-    wishes = MODES.get(mode, HideOptions())
+    wishes = replace(MODES.get(mode, HideOptions()), grain=grain)
     rng = np.random.default_rng(index)
     key, pixels = Key("steg-cinn", "benchmark", rng.bytes(32)), cover.width * cover.height
     times = [time.process_time()]

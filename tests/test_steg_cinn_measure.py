@@ -26,6 +26,17 @@ def test_modes_and_latents_fill_their_tables(method, monkeypatch):
     assert len(titles) == 3
 
 
+def test_covers_without_room_are_passed_over(method, monkeypatch):
+    monkeypatch.setattr(measure, "MODES", {"keep, top 2": measure.MODES["keep, top 2"]})
+    monkeypatch.setattr(measure, "LEAST_COVERS", 2)
+    monkeypatch.setattr(measure, "FOLDS", 2)
+    covers = [Picture(np.zeros((64, 64, 3), np.uint8)), Picture(small_photo()), Picture(small_photo()[::-1].copy())]
+    figures = {name: part() for name, part in measure.parts(method, covers, 0).items()}
+    assert figures["modes"]["keep, top 2"]["covers"] == 2
+    assert figures["latents"]["stegos"] == 2
+    assert len(figures["detectors"]) == 4
+
+
 def test_a_detector_tells_noise_and_not_the_same_twice():
     rng = np.random.default_rng(0)
     photo = small_photo(80, 80)

@@ -52,15 +52,19 @@ def test_a_file_comes_back(method, options):
     assert revealed(method, made.file) == data
 
 
-@pytest.mark.parametrize("mode", ["keep", "recolour"])
-def test_all_that_is_promised_fits_and_one_byte_more_does_not(method, mode):
+@pytest.mark.parametrize(
+    "options",
+    [{"mode": "keep"}, {"mode": "recolour"}, {"bits": 1, "gap": 0.1}, {"bits": 1, "gap": 0.8}, {"bits": 3}],
+    ids=str,
+)
+def test_all_that_is_promised_fits_and_one_byte_more_does_not(method, options):
     rng = np.random.default_rng(3)
-    capacity = method.capacity(request_of(b"", small_photo(), mode=mode))
+    capacity = method.capacity(request_of(b"", small_photo(), **options))
     assert capacity > 300
     data = rng.bytes(capacity)
-    assert revealed(method, hidden(method, data, small_photo(), mode=mode).file) == data
+    assert revealed(method, hidden(method, data, small_photo(), **options).file) == data
     with pytest.raises(CapacityError) as caught:
-        hidden(method, data + b"x", small_photo(), mode=mode)
+        hidden(method, data + b"x", small_photo(), **options)
     assert (caught.value.capacity, caught.value.need) == (capacity, capacity + 1)
 
 

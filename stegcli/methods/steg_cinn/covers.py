@@ -85,8 +85,13 @@ def prepare(pixels: np.ndarray, uniform: Callable[[int], np.ndarray]) -> Cover:
     colourless = not colours.any()
     filled = not colourless and share_of_jpeg(pixels) > JPEG_SHARE
     if filled:
-        _, moved = space.split(fill_cells(pixels, uniform(pixels.size).reshape(pixels.shape)))
-        colours = np.where(still.still(grey), colours, _into_gamut(grey, moved))
+        rows = max(1, space.PIECE // pixels.shape[1])
+        for top in range(0, len(pixels), rows):
+            part = slice(top, top + rows)
+            moved = fill_cells(pixels[part], uniform(pixels[part].size).reshape(pixels[part].shape))
+            colours[:, part] = _into_gamut(grey[part], space.split(moved)[1])
+        kept = still.still(grey)
+        colours[:, kept] = space.split(pixels[kept])[1]
     return Cover(pixels, grey, colours, colourless, filled)
 
 

@@ -116,14 +116,17 @@ def detectors(method: StegCinn, covers: Sequence[Picture], seed: int) -> dict[st
     """
     if len(covers) < LEAST_COVERS:
         return {}
-    stegos, innocent = [], []
+    options, stegos, innocent, real = MODES["keep, top 2"], [], [], []
     for index, cover in enumerate(covers):
-        options = MODES["keep, top 2"]
         room = method.capacity(Request(cover=cover, options=options))
+        if not room:
+            continue
         stegos.append(_hidden(method, cover, options, room, seed, index).picture.pixels)
         stream = Stream(np.random.default_rng([seed, index, 1]).bytes(32))
         innocent.append(method.sender(cover, options).innocent(stream, 2))
-    real = [cover.pixels for cover in covers]
+        real.append(cover.pixels)
+    if len(real) < LEAST_COVERS:
+        return {}
     found = {}
     for name, others in (("innocent colourings", innocent), ("covers", real)):
         for planes in spam.PLANES:

@@ -16,7 +16,7 @@ import numpy as np
 from stegcli.keys.key import Key
 from stegcli.keys.stream import Stream
 from stegcli.methods.steg_cinn import message, places, space, still, symbols
-from stegcli.methods.steg_cinn.codec import EVERYTHING, Codec, Drawing, stays
+from stegcli.methods.steg_cinn.codec import EVERYTHING, Cells, Codec, Drawing, stays
 from stegcli.methods.steg_cinn.covers import Cover
 from stegcli.methods.steg_cinn.message import GAP_STEPS, HEADER_NUMBERS, SHARES, TAG_BYTES, TEMPERATURE_STEPS, Header
 from stegcli.methods.steg_cinn.receiver import likeliest
@@ -62,7 +62,11 @@ class Rates:
 
 @dataclass(frozen=True)
 class Made:
-    """A stego not yet verified. information: bits that come across; coded: bits that carry the message."""
+    """A stego not yet verified.
+
+    information: bits that come across. coded: bits that carry the message. wrong: the share of these that a receiver
+    guesses wrongly before the code, in pixels that are drawn.
+    """
 
     pixels: np.ndarray
     top: int
@@ -152,9 +156,10 @@ class Sender:
         body, gap = free[chosen], header.gap / GAP_STEPS
         bits = message.seal_body(data, header, own, len(free)).reshape(-1, self.m)
         u[body] = symbols.write(bits, dither, self.m, gap)
-        pixels, low, high = self._painted(u, top, fresh)
-        odds = symbols.log_odds(low[body], high[body], dither, self.m, gap)
-        wrong = float((_guessed(odds) != bits).mean())
+        pixels, cells = self._painted(u, top, fresh)
+        odds = symbols.log_odds(cells.low[body], cells.high[body], dither, self.m, gap)
+        drawn = cells.high[body] - cells.low[body] < 1  # pixels amid one colour were not
+        wrong = float((_guessed(odds) != bits)[drawn].mean()) if drawn.any() else 0.0
         return Made(pixels, top, self.grain, symbols.information(odds, bits), bits.size, wrong)
 
     def _noise(self, fresh: Stream, count: int) -> np.ndarray:
@@ -176,7 +181,7 @@ class Sender:
         warm = self.temperature / TEMPERATURE_STEPS if top == EVERYTHING else 1.0
         return Drawing(top, self.grain, warm)
 
-    def _painted(self, u: np.ndarray, top: int, fresh: Stream) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _painted(self, u: np.ndarray, top: int, fresh: Stream) -> tuple[np.ndarray, Cells]:
         """-> the picture, and the cells."""
         cover = self.cover
         sheet = self.codec.sheet(cover.grey, cover.colours)
@@ -188,7 +193,7 @@ class Sender:
         if top != EVERYTHING and not cover.filled:
             kept = slice(None, None, 2**top)
             pixels[kept, kept] = cover.pixels[kept, kept]
-        return pixels, cells.low, cells.high
+        return pixels, cells
 
     # -- what a cover is like
 
@@ -206,16 +211,16 @@ class Sender:
         for part in self._parts():
             sheet = self.codec.sheet(part.grey, part.colours)
             order = self.codec.order(*part.size, highest)
-            u = stream.uniform(order[-1].stop)
+            u = self._noise(stream, order[-1].stop)
             cells = self.codec.draw(sheet, self._drawing(highest), u)
-            bits, one = (symbols.expected_information(cells.low, cells.high, m, u) for m in (self.m, 1))
+            bits = symbols.expected_information(cells.low, cells.high, self.m, u, self.gap / GAP_STEPS)
+            one = symbols.expected_information(cells.low, cells.high, 1, u)
             free, start = places.free(order, sheet.still), next(e.start for e in order if e.level == 1)
             found["header"].append(one[start:][free[start:]])
             found["first"].append(bits[start:][free[start:]])
             found["above"].append(bits[:start][free[:start]])
         means = {n: float(np.concatenate(v).mean()) if sum(map(len, v)) else 0.0 for n, v in found.items()}
-        lost = 1 - 2 * self.gap / GAP_STEPS * 0.4 if self.gap else 1.0
-        return Rates(means["header"], means["first"] * lost, means["above"] * lost, self.m)
+        return Rates(means["header"], means["first"], means["above"], self.m)
 
     def _parts(self) -> Iterator[Cover]:
         height, width = self.cover.size
