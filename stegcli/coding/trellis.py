@@ -29,7 +29,7 @@ HEIGHT, HEIGHT_LARGE = 10, 7
 CARRIED = 0.99
 """Part of the message that the slots which take part would carry in a perfect code. The dearest slots carry next to
 nothing where the message is short, and each costs a step."""
-LOOKED_AT = 30_000  # costs that this is found from
+LOOKED_AT = 6_000  # costs that this is found from
 SEARCH = 20  # steps of bisection
 PAYS = 2  # a step that goes through another slot in every block takes so many times as long as one through the same
 TILES = 8  # states that numpy works on in one line
@@ -196,7 +196,7 @@ class _Trellis:
                 costs.step(column >> 1, weight, self._flipped[step])
                 step += 1
             costs.move_on(missing[row], normalise=row % NORMALISED == 0)
-        flips[...] = self._walk_back(rows, missing)[:, :used]
+        flips[...] = self._walk_back(rows, missing[:, :used])[:, :used]
 
     def _row(self, row: int, rho: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """-> the places that a row's steps go through, in order, and the columns there: (k,), or (k, B) if chosen."""
@@ -210,22 +210,36 @@ class _Trellis:
 
     def _walk_back(self, rows: list[tuple[np.ndarray, np.ndarray]], missing: np.ndarray) -> np.ndarray:
         """-> which slots to flip, uint8 (length, B)."""
-        places = np.concatenate([places for places, _ in rows])
-        found = np.empty((len(places), self._width), bool)
-        lanes = np.arange(self._width)
-        state = np.zeros(self._width, np.int64)
-        step = len(places)
-        for (_, columns), bit in zip(reversed(rows), missing[::-1], strict=True):
-            state = state << 1 | bit
-            for column in columns[::-1]:
-                step -= 1
-                odd = state & 1
-                flip = self._flipped[step, odd, state >> 1 ^ odd * (column >> 1), lanes]
-                found[step] = flip
-                state ^= column * flip
+        places, columns = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+        ends = np.cumsum([len(p) for p, _ in rows]).tolist()
+        flipped = self._flipped.reshape(-1).view(np.uint8).data
+        found = np.zeros((len(places), self._width), np.uint8)
+        for lane, bits in enumerate(missing.T.tolist()):
+            of_lane = columns if columns.ndim == 1 else columns[:, lane]
+            found[self._path(flipped, lane, of_lane.tolist(), ends, bits), lane] = 1
         flips = np.zeros((self._code.length, self._width), np.uint8)
         np.put_along_axis(flips, np.broadcast_to(places.reshape(len(places), -1), found.shape), found, axis=0)
         return flips
+
+    def _path(
+        self, flipped: memoryview, lane: int, columns: list[int], ends: list[int], missing: list[bool]
+    ) -> list[int]:
+        """The steps at which the cheapest path of one lane flips, the last first. Plain integers: numpy is slower."""
+        width, half = self._width, self._width << (self._code.height - 1)
+        steps, state, last = [], 0, ends[-1]
+        for end, bit in zip([*ends[-2::-1], 0], missing[::-1], strict=True):
+            state = state << 1 | bit
+            for step in range(last - 1, end - 1, -1):
+                column = columns[step]
+                if state & 1:
+                    at = (2 * step + 1) * half + (state >> 1 ^ column >> 1) * width + lane
+                else:
+                    at = 2 * step * half + (state >> 1) * width + lane
+                if flipped[at]:
+                    state ^= column
+                    steps.append(step)
+            last = end
+        return steps
 
 
 class _Costs:
