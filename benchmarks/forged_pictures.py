@@ -48,6 +48,7 @@ from stegcli.pictures.image import Picture
 
 Rng = np.random.Generator
 JPEG = 90
+KEPT: dict[bytes, np.ndarray] = {}
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,11 @@ def on_latents(method: Glow2, change: Callable[[np.ndarray, np.ndarray, Stego, R
 
 
 def points(method: Glow2, picture: Picture) -> np.ndarray:
-    found: np.ndarray = ndtr(noise.read(method.generator(), picture.pixels, picture.jpeg).z / method.temperature)
-    return found
+    """The latents of an honest stego, kept: many are made of each."""
+    name = picture.pixels.tobytes()
+    if name not in KEPT:
+        KEPT[name] = ndtr(noise.read(method.generator(), picture.pixels, picture.jpeg).z / method.temperature)
+    return KEPT[name]
 
 
 def glow2_ways(method: Glow2) -> dict[str, Alter]:
@@ -161,7 +165,7 @@ def unchecked() -> ExitStack:
     stack = ExitStack()
     stack.enter_context(mock.patch.object(PictureTag, "holds", return_value=True))
     stack.enter_context(mock.patch.object(glow_authentic, "is_authentic", return_value=True))
-    stack.enter_context(mock.patch.object(cs_authentic, "MOST_ERROR", np.inf))
+    stack.enter_context(mock.patch.object(cs_authentic, "accepts", return_value=True))
     return stack
 
 
@@ -238,7 +242,7 @@ def main() -> None:
     }
     rows = []
     with torch.no_grad():
-        for method, ways in ((glow2, glow2_ways(glow2)), (cs_fnns, cs_fnns_ways())):
+        for method, ways in ((cs_fnns, cs_fnns_ways()), (glow2, glow2_ways(glow2))):
             for channel in ("png", f"jpeg:{JPEG}"):
                 request = Request(survive=(parse(channel),), options=asked[method])
                 more = {"one sample moved by one level": of_pixels} if channel == "png" else {}

@@ -158,17 +158,18 @@ class CsFnns(Method):
         psnr = _psnr(request)
         number, drawn, notes = self._cover(request, height, width, psnr)
         wanted = [sought_for(s, k, request, number, drawn) for s, k in zip(secrets, keys, strict=True)]
-        marked = [marked_for(w.descriptor, k, number, height, width) for w, k in zip(wanted, keys, strict=True)]
         forms = tuple(sought.told(w.descriptor.form) for w in wanted)
         capacity = sought.capacity(height, width, is_robust(request), len(keys))
         levels = to_levels(drawn.pixels)
         tags = sought.tags(wanted, keys, number, height, width)
-        for _ in range(TRIES):
+        for attempt in range(TRIES):
+            most = authentic.tolerance(len(keys), attempt)
+            told = [replace(w.descriptor, tolerance=most) for w in wanted]
+            marked = [marked_for(t, k, number, height, width) for t, k in zip(told, keys, strict=True)]
             found = self._search([w.goal for w in wanted], marked, levels, psnr, request)
             if found is not None:
-                aims = [w.goal for w in wanted]
                 yield Draft(
-                    Picture(authentic.authenticated(levels, found.perturbation, aims, tags)),
+                    Picture(authentic.authenticated(levels, found.perturbation, tags, _chance())),
                     exact=tuple(w.exact for w in wanted),
                     forms=forms,
                     capacity=capacity,
@@ -196,7 +197,7 @@ class CsFnns(Method):
         self, goals: list[Goal], marked: list[Marked], levels: Tensor, psnr: float, request: Request
     ) -> Found | None:
         options, robust = request.options, is_robust(request)
-        random = np.random.default_rng(np.frombuffer(os_random.token_bytes(32), np.uint64))
+        random = _chance()
         if options.decoder == "paper":
             return search_paper(goals, marked, levels, options.steps or PAPER_STEPS, random)
         steps = options.steps or (ROBUST_STEPS if robust else STEPS)
@@ -260,6 +261,11 @@ def build(**config: Any) -> CsFnns:
 @functools.lru_cache(maxsize=1)
 def _diffusion(repo: str, prompt: str, steps: int | None) -> DiffusionCovers:
     return DiffusionCovers(repo, prompt, steps)
+
+
+def _chance() -> np.random.Generator:
+    """The sender's own chance, which no receiver needs."""
+    return np.random.default_rng(np.frombuffer(os_random.token_bytes(32), np.uint64))
 
 
 def _check(request: Request) -> None:

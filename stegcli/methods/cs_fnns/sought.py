@@ -114,7 +114,7 @@ def read(found: Opened, key: Key, notes: tuple[str, ...]) -> Revealed:
         data = payload.read(goals.to_log_odds(numbers, told.depth), key, "direct")
         return Revealed(data, notes=notes)
     picture, error = _decoded(told, found.perturbation, key, number)
-    if error > authentic.MOST_ERROR or not (told.sparse or _has_tag(found, key)):
+    if not (authentic.accepts(told, error) if told.sparse else _has_tag(found, key)):
         raise RevealError
     pixels = to_pixels(picture.clamp(0, 1))
     return Revealed(None, Picture(image.resized(pixels, told.width, told.height)), notes=notes)

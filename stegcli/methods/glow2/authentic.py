@@ -37,6 +37,7 @@ SEEN = 8192
 STURDY, OFTEN, SELDOM = 1024, 16, 64
 """One place of OFTEN among the STURDY first is a pilot, one of SELDOM among the others."""
 _W = np.arange(-400, 401) / 10
+"""Errors, as multiples of their spread, over which the likelihood under chance is summed up."""
 
 
 def pilots(n: int) -> np.ndarray:
@@ -73,15 +74,19 @@ def is_authentic(
 def evidence(z: np.ndarray, r: np.ndarray, pads: np.ndarray) -> tuple[float, float]:
     """-> nats by which pilots (n,) favour these pads over chance, and what honest ones do on the mean."""
     seen = r >= RELIABLE
-    z, r = z[seen].astype(np.float64), r[seen].astype(np.float64)
+    r = r[seen].astype(np.float64)
+    return float(nats(z[seen].astype(np.float64), r, pads[seen]).sum()), float(-np.log1p(-(r**2)).sum() / 2)
+
+
+def nats(z: np.ndarray, r: np.ndarray, pads: np.ndarray) -> np.ndarray:
+    """Of each pilot (n,): the logarithm of its likelihood ratio, whose mean over uniform pads is 1."""
     spread = np.sqrt(1 - r**2)
-    sent = torus.to_normal(torus.on_circle(np.zeros(len(z))) + pads[seen])
+    sent = torus.to_normal(torus.on_circle(np.zeros(len(z))) + pads)
     likelihood = torus.log_kernel((z - r * sent) / spread)
     other = (z[:, None] - spread[:, None] * _W) / r[:, None]
-    chance = (
-        (np.exp(torus.log_kernel(_W) - other**2 / 2)).sum(1) * (_W[1] - _W[0]) * spread / r / math.sqrt(2 * math.pi)
-    )
-    return float((likelihood - np.log(chance + 1e-300)).sum()), float(-np.log(spread).sum())
+    mean = np.exp(torus.log_kernel(_W) - other**2 / 2).sum(1) * (_W[1] - _W[0]) / math.sqrt(2 * math.pi)
+    ratio: np.ndarray = likelihood - np.log(mean * spread / r)
+    return ratio
 
 
 def turn(z: np.ndarray, r: np.ndarray, pads: np.ndarray) -> float:
