@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from steg_cinn_helpers import small_method, small_photo
 
-from stegcli.methods.steg_cinn import measure, spam
+from stegcli.methods.steg_cinn import measure, message, spam
 from stegcli.pictures.image import Picture
 
 
@@ -24,6 +24,20 @@ def test_modes_and_latents_fill_their_tables(method, monkeypatch):
     assert figures["detectors"] == {}  # too few covers
     titles = [title for title, columns, rows in measure.tables(figures) if all(len(r) == len(columns) for r in rows)]
     assert len(titles) == 3
+
+
+@pytest.mark.parametrize("turned", [True, False])
+def test_numbers_that_the_key_does_not_turn_are_found_in_the_latents(method, monkeypatch, turned):
+    """The control: without its turns a message's numbers lie on the few points of its symbols."""
+    places = message.body_places
+
+    def unturned(own, header, numbers):
+        chosen, dither = places(own, header, numbers)
+        return chosen, dither if turned else np.full_like(dither, 0.01)
+
+    monkeypatch.setattr(message, "body_places", unturned)
+    found = measure.latents(method, [Picture(small_photo(64, 96)), Picture(small_photo(96, 64))], 0)
+    assert found["below_0.05"] == (0 if turned else 1)
 
 
 def test_a_detector_tells_noise_and_not_the_same_twice():
