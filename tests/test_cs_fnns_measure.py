@@ -10,7 +10,9 @@ from skimage import data as samples
 
 from stegcli import weights
 from stegcli.measuring import pictures
+from stegcli.method import Secret
 from stegcli.methods.cs_fnns import measure
+from stegcli.methods.cs_fnns.options import HideOptions
 from stegcli.pictures import image
 from stegcli.pictures.image import Picture
 
@@ -35,6 +37,18 @@ def test_strangers_get_nothing(figures):
     for read in figures["strangers"].values():
         assert read["psnr"] < 16
         assert read["correlation"] < 0.2
+
+
+def test_a_key_that_may_read_is_found_among_strangers(monkeypatch):
+    """The control: the receiver's own key in place of another's reads the secret, and the measure says so."""
+    group = measure.group
+    monkeypatch.setattr(measure, "group", lambda seed, index, count: group(seed, index, 1) * count)
+    with torch.no_grad():
+        secrets = [Secret(b"", Picture(image.resized(samples.coffee(), 64, 64)))]
+        found = measure.strangers(weights.load("cs-fnns"), secrets, HideOptions(size=SIZE), 0)
+    assert found["another receiver's key"]["correlation"] > 0.9
+    assert found["another receiver's key"]["activity"] > 0.8
+    assert found["a key of its own cover"]["correlation"] < 0.2
 
 
 def test_small_errors_of_the_cover_cost_little(figures):

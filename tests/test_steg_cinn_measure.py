@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from steg_cinn_helpers import small_method, small_photo
 
-from stegcli.methods.steg_cinn import measure, spam
+from stegcli.methods.steg_cinn import measure, message, spam
 from stegcli.pictures.image import Picture
 
 
@@ -35,6 +35,20 @@ def test_covers_without_room_are_passed_over(method, monkeypatch):
     assert figures["modes"]["keep, top 2"]["covers"] == 2
     assert figures["latents"]["stegos"] == 2
     assert len(figures["detectors"]) == 4
+
+
+@pytest.mark.parametrize("turned", [True, False])
+def test_numbers_that_the_key_does_not_turn_are_found_in_the_latents(method, monkeypatch, turned):
+    """The control: without its turns a message's numbers lie on the few points of its symbols."""
+    places = message.body_places
+
+    def unturned(own, header, numbers):
+        chosen, dither = places(own, header, numbers)
+        return chosen, dither if turned else np.full_like(dither, 0.01)
+
+    monkeypatch.setattr(message, "body_places", unturned)
+    found = measure.latents(method, [Picture(small_photo(64, 96)), Picture(small_photo(96, 64))], 0)
+    assert found["below_0.05"] == (0 if turned else 1)
 
 
 def test_a_detector_tells_noise_and_not_the_same_twice():
