@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from stegcli.cli.console import emit, table
-from stegcli.cli.options import FILES, DeviceOption, JsonOption
+from stegcli.cli.options import FILES, DeviceOption, JsonOption, MaxPixelsOption
+from stegcli.options import MAX_PIXELS
 
 EXAMPLES = """
 Examples:
@@ -26,7 +27,11 @@ OriginalOption = Annotated[
 
 
 def inspect(
-    file: FileArgument, original: OriginalOption = None, json: JsonOption = False, device: DeviceOption = "auto"
+    file: FileArgument,
+    original: OriginalOption = None,
+    json: JsonOption = False,
+    device: DeviceOption = "auto",
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
 ) -> None:
     """Show format, history and metadata of a picture, and what it can carry as a cover."""
     from stegcli import files
@@ -35,9 +40,9 @@ def inspect(
     from stegcli.pictures import image
 
     check_stdin(file, original)
-    data = files.read(file, "image", limit=image.most_bytes())
-    before = None if original is None else files.read(original, "cover", limit=image.most_bytes())
-    found = inspected(data, before, f"image {file}", device)
+    data = files.read(file, "image", limit=image.most_bytes(max_pixels))
+    before = None if original is None else files.read(original, "cover", limit=image.most_bytes(max_pixels))
+    found = inspected(data, before, f"image {file}", device, max_pixels)
     if json:
         emit(found)
         return
