@@ -2,9 +2,11 @@
 
     python benchmarks/jpeg_covers.py --covers DIR --limit 40             exactness, file size, PSNR
     python benchmarks/jpeg_covers.py --time 2 12                         seconds by megapixels
+    python benchmarks/jpeg_covers.py --commands 2 12                     the same of whole commands, and their memory
 
 Each cover is used as it is, and once more in one of the kinds that Pillow writes (progressive, 4:4:4, grey, restart
-markers, odd sizes, CMYK), in turn. The message is random and fills the limit. Times are of this process's threads.
+markers, odd sizes, CMYK), in turn. The message is random and fills the limit. Times are processor seconds, in user mode
+for commands, on an enlarged photo with grain.
 """
 
 from __future__ import annotations
@@ -12,6 +14,10 @@ from __future__ import annotations
 import argparse
 import io
 import itertools
+import os
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,22 +103,43 @@ def same_header(file: bytes, written: bytes) -> bool:
     return one == two
 
 
-def times(megapixels: list[float], size: int) -> None:
+def large(megapixels: float) -> bytes:
+    """A JPEG file of this size: an enlarged photo with grain."""
     from skimage import data as samples
 
+    side = int((megapixels * 1e6 / 12) ** 0.5)
+    photo = Pillow.fromarray(samples.astronaut()).resize((4 * side, 3 * side), Pillow.Resampling.BICUBIC)
+    noisy = np.asarray(photo) + np.random.default_rng(0).normal(0, 4, (3 * side, 4 * side, 3))
+    buffer = io.BytesIO()
+    Pillow.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
+
+
+def commands(megapixels: list[float], size: int) -> None:
+    for wanted in megapixels:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            subprocess.run([sys.executable, __file__, "--write", str(wanted), folder / "cover.jpg"], check=True)
+            (folder / "secret").write_bytes(np.random.default_rng(0).bytes(size))
+            for line in ("hide secret --cover cover.jpg -o out.jpg -q", "reveal out.jpg --key out.key.npy -o back -q"):
+                process = subprocess.Popen([sys.executable, "-m", "stegcli", *line.split()], cwd=folder)
+                _, status, usage = os.wait4(process.pid, 0)
+                assert status == 0
+                told = f"{usage.ru_utime:.2f} s, {usage.ru_maxrss / 1024:.0f} MiB"
+                print(f"{wanted:g} MP, {size} bytes, {line.split()[0]}: {told}", flush=True)
+            assert (folder / "back").read_bytes() == (folder / "secret").read_bytes()
+
+
+def times(megapixels: list[float], size: int) -> None:
     key, data = keys.generate("lossless-inn", "coset-2"), np.random.default_rng(0).bytes(size)
     for wanted in megapixels:
-        side = int((wanted * 1e6 / 12) ** 0.5)
-        photo = Pillow.fromarray(samples.astronaut()).resize((4 * side, 3 * side), Pillow.Resampling.BICUBIC)
-        noisy = np.asarray(photo) + np.random.default_rng(0).normal(0, 4, (3 * side, 4 * side, 3))
-        buffer = io.BytesIO()
-        Pillow.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=85)
+        file = large(wanted)
         marks = [("", time.process_time(), time.monotonic())]
 
         def mark(name: str, marks: list[tuple[str, float, float]] = marks) -> None:
             marks.append((name, time.process_time(), time.monotonic()))
 
-        cover = jpeg.read(buffer.getvalue())
+        cover = jpeg.read(file)
         mark("read")
         changed = jpeg_hiding.hide(data, key, cover, "juniward")
         mark("costs and code")
@@ -130,11 +157,17 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=40)
     parser.add_argument("--rates", type=float, nargs="+", default=[0.1, 0.4])
     parser.add_argument("--time", type=float, nargs="+", default=[], help="megapixels")
+    parser.add_argument("--commands", type=float, nargs="+", default=[], help="megapixels")
+    parser.add_argument("--write", nargs=2, metavar=("MEGAPIXELS", "FILE"), help="only write such a cover")
     parser.add_argument("--bytes", type=int, default=1000, help="of the message that is timed")
     asked = parser.parse_args()
+    if asked.write:
+        Path(asked.write[1]).write_bytes(large(float(asked.write[0])))
+        return
     if asked.covers:
         exactness(asked.covers, asked.limit, asked.rates)
     times(asked.time, asked.bytes)
+    commands(asked.commands, asked.bytes)
 
 
 if __name__ == "__main__":

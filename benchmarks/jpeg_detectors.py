@@ -3,8 +3,8 @@
     python benchmarks/jpeg_detectors.py --covers DIR --limit 400 --rates 0.1 0.4
     python benchmarks/jpeg_detectors.py --covers DIR --schemes nsF5 coded:juniward coded:side@0.4 --minutes 40
 
-Covers are made grey, resized (which ends their own JPEG past) and saved by Pillow at `--quality`. Two thirds of them
-are learnt from, with their stegos; the others are told apart. The figures are means over splits. `NAME@RATE` runs a
+Covers are made grey, resized (which ends their own JPEG past) and saved by Pillow at `--quality`. Half of them are
+learnt from, with their stegos; the other half is told apart. The figures are means over splits. `NAME@RATE` runs a
 scheme at one rate alone. `--minutes` takes no more covers after that time. Schemes: UERD, J-UNIWARD, and J-UNIWARD with
 side information, each by the product's coder (`coded:`) and as a perfect ternary code would do (`bound:`, much faster);
 nsF5 at its bound, as a detector's yardstick. Chance is 50 %.
@@ -58,16 +58,16 @@ def dctr(component: Component, quality: int) -> np.ndarray:
     return np.stack(found).reshape(-1).astype(np.float32)
 
 
-def told_apart(covers: np.ndarray, stegos: np.ndarray, splits: int = 5) -> tuple[float, float]:
+def told_apart(covers: np.ndarray, stegos: np.ndarray, splits: int = 6) -> tuple[float, float]:
     """Features (n, f) of covers and their stegos -> mean accuracy over splits by cover, and its deviation.
 
-    The strength of the ridge is chosen on a fifth of what is learnt from.
+    The strength of the ridge is chosen on a quarter of what is learnt from.
     """
     found = []
     for split in range(splits):
         order = np.random.default_rng(split).permutation(len(covers))
-        learn, test = order[: len(order) * 2 // 3], order[len(order) * 2 // 3 :]
-        inner = len(learn) * 4 // 5
+        learn, test = order[: len(order) // 2], order[len(order) // 2 :]
+        inner = len(learn) * 3 // 4
         scores = _accuracies(covers, stegos, learn[:inner], learn[inner:])
         found.append(_accuracies(covers, stegos, learn, test)[int(np.argmax(scores))])
     return float(np.mean(found)), float(np.std(found))

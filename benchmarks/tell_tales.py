@@ -11,7 +11,7 @@ much data for each sample: bits per pixel are those in colour.
     frames          rows and columns of one value
     gaps            levels that a histogram lacks between two that it has
     coloured        pixels of grey pictures whose channels differ
-    spa, ws         estimates of LSB replacement: mean and worst change against the own cover, all channels
+    spa, ws         estimates of LSB replacement: change against the own cover, over the channels of all pictures
 
 The numbers are sums over all pictures: covers > stegos. `LSB` rows are plain LSB matching, written by Pillow: what
 the signs look like when nobody cares.
@@ -150,9 +150,13 @@ def compared(pairs: list[tuple[bytes, bytes]]) -> str:
     made = sum(make_of(cover) != make_of(stego) for cover, stego in pairs)
     counts = ", ".join(f"{s} {sum(b[s] for b in before)} > {sum(a[s] for a in after)}" for s in SIGNS)
     moved = np.concatenate([estimates(stego) - estimates(cover) for cover, stego in pairs], axis=1)
-    means, worst = np.nanmean(moved, axis=1), np.nanmax(np.abs(moved), axis=1)
-    told = ", ".join(f"{n} {m:+.4f} (worst {w:.3f})" for n, m, w in zip(("spa", "ws"), means, worst, strict=True))
+    told = ", ".join(f"{name} {_told(row[~np.isnan(row)])}" for name, row in zip(("spa", "ws"), moved, strict=True))
     return f"{len(pairs)} pairs: file {made} differ, {counts}; {told}"
+
+
+def _told(changes: np.ndarray) -> str:
+    error = changes.std() / len(changes) ** 0.5
+    return f"{changes.mean():+.4f} (standard error {error:.4f}, worst {np.abs(changes).max():.3f})"
 
 
 def main() -> None:
@@ -160,14 +164,15 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=50)
     parser.add_argument("--bpp", type=float, nargs="+", default=[0.2, 1.0])
+    parser.add_argument("--side", type=int, default=SIDE, help="of the covers")
     asked = parser.parse_args()
     method = weights.load("lossless-inn", "coset-2")
     paths = list_pictures(asked.photos)[: asked.limit]
     for bpp in asked.bpp:
         kept, plain = {}, {}
-        for number, file in enumerate(covers(paths)):
+        for number, file in enumerate(covers(paths, asked.side)):
             kind = "grey" if number % 2 else "colour"
-            bits = round(bpp * SIDE**2 / (3 if kind == "grey" else 1))  # as many for each sample
+            bits = round(bpp * asked.side**2 / (3 if kind == "grey" else 1))  # as many for each sample
             try:
                 kept.setdefault(kind, []).append((file, stego_of(file, bits, method)))
             except FileError:

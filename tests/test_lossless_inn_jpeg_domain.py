@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +17,12 @@ from stegcli import api, weights
 from stegcli.errors import CapacityError, FileError, RevealError, UsageError
 from stegcli.keys import key as keys
 from stegcli.keys.key import Key
-from stegcli.method import Asked, Method, Request, Secret
+from stegcli.method import Asked, Draft, Method, Request, Secret
 from stegcli.methods.lossless_inn.options import HideOptions
 from stegcli.methods.lossless_inn.wet import _gaps
 from stegcli.pictures import image, lattice, segments
 from stegcli.pictures.image import Picture
+from stegcli.slots import BitMethod
 
 GOLDEN = Path(__file__).parent / "golden"
 DATA = b"meet me where the river bends"
@@ -191,6 +193,32 @@ def test_every_coset_revision_has_a_golden_jpeg() -> None:
 
 
 # -- tell-tales in pixels
+
+
+@pytest.mark.parametrize(
+    ("counts", "drawn", "said"),
+    [((0, 9), 1, ""), ((2, 0), 2, ""), ((3, 1, 2, 1, 0), 4, "1 samples changed"), ((100, 0), 1, "100 samples changed")],
+)
+def test_a_message_that_changed_a_few_wet_samples_is_dealt_anew(
+    counts: tuple[int, ...], drawn: int, said: str, method: Method, fresh: Picture, key: Key,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    made: list[Picture] = []
+
+    def drafts(self: Method, request: Request) -> Iterator[Draft]:
+        pixels = cover.pixels.copy()
+        pixels[0, : counts[len(made)], 0] = 1  # one more than in the black row
+        made.append(Picture(pixels))
+        yield Draft(made[-1], (b"",), ("bytes",), 0)
+
+    pixels = fresh.pixels.copy()
+    pixels[0] = 0
+    cover = Picture(pixels)
+    monkeypatch.setattr(BitMethod, "drafts", drafts)
+    (draft,) = method.drafts(Request((Secret(b""),), (key,), cover, options=HideOptions()))
+    assert len(made) == drawn
+    assert said in " ".join(draft.notes)
+    assert bool(said) == any("samples changed" in note for note in draft.notes)
 
 
 def test_grey_covers_stay_grey(method: Method, key: Key) -> None:
