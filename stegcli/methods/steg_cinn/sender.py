@@ -6,6 +6,7 @@ again with the message, and knows from the cells how much of it came across befo
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import secrets
 from collections.abc import Iterator
@@ -87,6 +88,7 @@ class Sender:
         self.gap, self.temperature = round(gap * GAP_STEPS), round(temperature * TEMPERATURE_STEPS)
         self.grain = self._grain() if grain is None else grain
         self._known = known if known is not None else {}
+        self._counts: dict[int, tuple[int, int]] = {}
 
     @property
     def rates(self) -> Rates:
@@ -102,21 +104,29 @@ class Sender:
         """The most bytes that are promised; negative if not even an empty file fits."""
         return max(self._room(top) for top in self.tops)
 
+    @functools.cached_property
+    def _fixed(self) -> np.ndarray:
+        """The pixels that never carry the header."""
+        return still.still(self.cover.grey)
+
     def _room(self, top: int) -> int:
-        header = places.free(self.codec.order(*self.cover.size, 1), still.still(self.cover.grey)).sum()
+        header = places.free(self.codec.order(*self.cover.size, 1), self._fixed).sum()
         if header < HEADER_NUMBERS or self.rates.header < HEADER_RATE:
             return -1
         return self.rates.room(self._numbers(top))
 
     def _numbers(self, top: int) -> tuple[int, int]:
         """How many numbers may change: of level 1, and of all above."""
-        found = self._usable(top)
-        start = len(found) - self.codec.order(*self.cover.size, 1)[-1].stop
-        return int(found[start:].sum()), int(found[:start].sum())
+        if top not in self._counts:
+            found = self._usable(top)
+            start = len(found) - self.codec.order(*self.cover.size, 1)[-1].stop
+            self._counts[top] = int(found[start:].sum()), int(found[:start].sum())
+        return self._counts[top]
 
     def _usable(self, top: int) -> np.ndarray:
         """Which numbers may change, bool."""
-        return places.free(self.codec.order(*self.cover.size, top), stays(self.cover.grey, top))
+        fixed = stays(self.cover.grey, top) if top == EVERYTHING else self._fixed
+        return places.free(self.codec.order(*self.cover.size, top), fixed)
 
     def stegos(self, data: bytes, key: Key) -> Iterator[Made]:
         """Data that is within the capacity -> stegos, those that keep the most of the cover first."""
@@ -138,9 +148,8 @@ class Sender:
         cover, fresh = self.cover, Stream(secrets.token_bytes(32))
         picture = message.picture_number(cover.grey)
         count, first = (self.codec.order(*cover.size, t)[-1].stop for t in (top, 1))
-        fixed = still.still(cover.grey)
-        squares = places.squares(fixed, key, picture)
-        inside = places.numbers([p for s in squares for p in places.parts(self.codec, *cover.size, s)], fixed)
+        squares = places.squares(self._fixed, key, picture)
+        inside = places.numbers([p for s in squares for p in places.parts(self.codec, *cover.size, s)], self._fixed)
         if len(inside) < HEADER_NUMBERS:
             return None
         chosen, dither = message.header_places(key, picture, len(inside))
