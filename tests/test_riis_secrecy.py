@@ -69,7 +69,7 @@ def in_groups(cover: np.ndarray, stego: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("carrier", "psnr", "changes", "count", "side"),
-    [(Digits(), 48, in_digits, STEGOS, 64), (Known(75), 40, in_parities, 30, 48), (Spread(2.0), 36, in_groups, 60, 64)],
+    [(Digits(), 48, in_digits, STEGOS, 64), (Known(75), 40, in_parities, 60, 48), (Spread(2.0), 36, in_groups, 60, 64)],
     ids=["digits", "known", "spread"],
 )
 def test_no_place_stands_out(carrier: Carrier, psnr: float, changes: Changes, count: int, side: int) -> None:
