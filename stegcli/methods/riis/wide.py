@@ -120,12 +120,14 @@ class Wide(Carrier):
 
         def fit(slots: np.ndarray, dither: np.ndarray) -> direct.Odds:
             steps, noise = self._heard(seen, values, dither, slots)
+            trust = _trust(seen)
 
             def odds(slots: np.ndarray, dither: np.ndarray) -> np.ndarray:
                 frequency = slots % self._count
                 rounded = 0.0 if steps is None else steps[frequency]
                 told = lattice.log_odds(values[slots], dither, self._steps[frequency], ALPHA, rounded, noise)
-                return told * _trust(seen)[slots // self._count]
+                told *= trust[slots // self._count]
+                return told
 
             return odds
 
