@@ -68,11 +68,17 @@ def in_groups(cover: np.ndarray, stego: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("carrier", "psnr", "changes", "count", "side"),
-    [(Digits(), 48, in_digits, STEGOS, 64), (Known(75), 40, in_parities, 60, 48), (Spread(2.0), 36, in_groups, 60, 64)],
+    ("carrier", "psnr", "changes", "count", "side", "by_salts"),
+    [
+        (Digits(), 48, in_digits, STEGOS, 64, BY_SALTS),
+        (Known(75), 40, in_parities, 30, 48, 0.2),  # few of its slots change
+        (Spread(2.0), 36, in_groups, 60, 64, BY_SALTS),
+    ],
     ids=["digits", "known", "spread"],
 )
-def test_no_place_stands_out(carrier: Carrier, psnr: float, changes: Changes, count: int, side: int) -> None:
+def test_no_place_stands_out(
+    carrier: Carrier, psnr: float, changes: Changes, count: int, side: int, by_salts: float
+) -> None:
     """By who has all covers as well: places that change more often than others of their frequency."""
 
     def found(same: bool) -> float:
@@ -82,8 +88,8 @@ def test_no_place_stands_out(carrier: Carrier, psnr: float, changes: Changes, co
         changed = np.array([changes(c, s) for c, s in zip(covers, stegos, strict=True)])
         return float(np.mean([unevenness(changed[:, group]) for group in range(changed.shape[1])]))
 
-    assert abs(found(same=False) - 1) < BY_SALTS
-    assert found(same=True) > 1 + 1.4 * BY_SALTS
+    assert abs(found(same=False) - 1) < by_salts
+    assert found(same=True) > 1 + 2 * by_salts
 
 
 @pytest.fixture(scope="module")

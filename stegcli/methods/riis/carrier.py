@@ -36,6 +36,12 @@ class Seen:
         return luma.to_blocks(self.pixels)
 
     @functools.cached_property
+    def crowd(self) -> np.ndarray:
+        """(n,) how many pixels of each block have a colour at 0 or 255, where decoding clips."""
+        crowd: np.ndarray = ((self.blocks == 0) | (self.blocks == 255)).any(axis=3).sum(axis=(1, 2))
+        return crowd
+
+    @functools.cached_property
     def coefficients(self) -> np.ndarray:
         """Of the luminance, float32 (n, 64)."""
         return luma.dct(luma.exact(self.blocks)).reshape(len(self.blocks), luma.SHADES)

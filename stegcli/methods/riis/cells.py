@@ -145,7 +145,7 @@ class Cells:
 NOISE = 0.45  # of a coefficient, after rounding to 8-bit colours and back
 FIRST = 0.3  # how likely it is that the picture was compressed once, straight from the stego
 CROWDS = (1, 4, 16)
-FLOORS = np.array([[1e-4, 1e-4, 1e-4], [1e-4, 1e-3, 0.01], [3e-4, 0.004, 0.04], [6e-4, 0.03, 0.09]], np.float32)
+FLOORS = np.array([[1e-4, 1e-4, 1e-4], [1e-4, 1e-3, 0.01], [3e-4, 0.005, 0.04], [6e-4, 0.1, 0.1]], np.float32)
 """How often a parity is wrong at least, in blocks with fewer pixels at 0 or 255 than CROWDS says, or more than all of
 these (rows), where the coefficient is in cell 0, +-1, or beyond (columns). Decoding clips what is beyond 0 and 255."""
 REACH = 2

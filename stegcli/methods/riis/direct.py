@@ -6,7 +6,7 @@ The body takes as many slots as its rate says and leaves the others alone, so th
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +26,11 @@ SHORT = 200  # bits by which every body is protected as if it were longer: short
 
 Odds = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Slots and their dithers -> their log-odds."""
-Fit = Callable[[np.ndarray, np.ndarray], Odds]
-"""Slots that carry and their dithers -> how to read all slots, the channel having been found from these."""
+Fit = Callable[[np.ndarray, np.ndarray, np.ndarray | None], Odds]
+"""Slots that carry, their dithers, and their bits if these are known -> how to read all slots, the channel having been
+found from these."""
+STRENGTHS = (1.0, 0.5, 0.25)
+"""Factors on the rough log-odds, by which a header is read where the channel shows only from known bits."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,8 @@ def write(letter: Letter, slots: Slots, rate: int) -> Coded:
 def read(ways: Sequence[tuple[Odds, Fit]], slots: Slots, key: Key) -> bytes:
     """-> the data, by one of several ways to read the slots. Raises RevealError.
 
-    A way has two parts: log-odds by which a header shows although the channel is not known yet, and the fit.
+    A way has two parts: log-odds by which a header shows although the channel is not known yet, and the fit. A header's
+    own bits, once read, show the channel best.
     """
     count = header_slots(len(slots))
     if count <= HEADER_BITS:
@@ -81,14 +85,31 @@ def read(ways: Sequence[tuple[Odds, Fit]], slots: Slots, key: Key) -> bytes:
     for number in salts.best(np.concatenate(scores)):
         way, salt = divmod(number, SALTS)
         with contextlib.suppress(RevealError):
-            return _read(ways[way][1], heads[salt], salt, slots, key)
+            return _read(*ways[way], heads[salt], salt, slots, key)
     raise RevealError
 
 
-def _read(fit: Fit, head: Head, salt: int, slots: Slots, key: Key) -> bytes:
-    odds = fit(head.slots, head.dither)
-    bits = ldpc.decode_from(head.unmasked(odds(head.slots, head.dither)), HEADER_BITS)
-    header = envelope.open_header(bits, salt, key)
+def _read(rough: Odds, fit: Fit, head: Head, salt: int, slots: Slots, key: Key) -> bytes:
+    for bits in _headers(rough, fit, head):
+        with contextlib.suppress(RevealError):
+            known = ldpc.encode_to(bits, len(head.slots)) ^ head.mask
+            return _body(fit(head.slots, head.dither, known), envelope.open_header(bits, salt, key), head, slots)
+    raise RevealError
+
+
+def _headers(rough: Odds, fit: Fit, head: Head) -> Iterator[np.ndarray]:
+    """What a header's bits may be: by the channel that fits best, then by rough log-odds; each but once."""
+    plain = rough(head.slots, head.dither)
+    seen = set()
+    for number in range(1 + len(STRENGTHS)):
+        odds = STRENGTHS[number - 1] * plain if number else fit(head.slots, head.dither, None)(head.slots, head.dither)
+        bits = ldpc.decode_from(head.unmasked(odds), HEADER_BITS)
+        if bits.tobytes() not in seen:
+            seen.add(bits.tobytes())
+            yield bits
+
+
+def _body(odds: Odds, header: envelope.Header, head: Head, slots: Slots) -> bytes:
     free = len(slots) - len(head.slots)
     if header.note >= len(RATES) or header.body_bits >= free:
         raise RevealError

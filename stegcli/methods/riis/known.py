@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from PIL import Image as Pillow
 
 from stegcli.coding import ldpc, sealing
 from stegcli.errors import CapacityError, RevealError
 from stegcli.keys.key import Key
-from stegcli.methods.riis import cells, envelope, libjpeg, luma, order, salts, trellis
+from stegcli.methods.riis import cells, envelope, libjpeg, luma, order, salts, trellis, trial
 from stegcli.methods.riis.carrier import PSNR, Carrier, Seen
 from stegcli.methods.riis.cells import Cells
 from stegcli.methods.riis.envelope import Letter
@@ -32,13 +30,12 @@ EFFICIENCY = 0.88  # of the outer code, against the capacity of the coded bits
 MOST_PER_SLOT = 0.75  # coded bits: beyond that changes become dear fast
 LOSS = 10**0.12  # distortion of the trellis against the best code
 SEARCHED = 24  # halvings of the range of the multiplier
-SHORT = 400  # bits by which a body is protected as if it were longer: short codes stand less
+SHORT = 500  # bits by which a body is protected as if it were longer: short codes stand less
 SAFE = 0.97
 ONES = 4  # of a column of the trellis, at most
 MOST_SUMMED = ONES * trellis.SPARSEST
 DRAWN = 4000  # coded bits by which the outer code's channel is judged
 ATTEMPTS = 4
-SAMPLED, BAND = 1_000_000, 16  # pixels that a cover is judged by, in bands of so many rows
 MOST_BAD = 0.002  # share of the slots that may stay wrong: the outer code has them
 
 
@@ -61,7 +58,7 @@ class Known(Carrier):
     def room(self, cover: np.ndarray, receivers: int, psnr: float = PSNR) -> int:
         if self.per_block == 0:
             return 0
-        sample = _sample(cover)
+        sample = trial.sample(cover)
         prepared = Cells.of(sample, self.steps)
         slots = len(prepared.near) * self.per_block
         if slots == 0:
@@ -77,7 +74,7 @@ class Known(Carrier):
         prepared = Cells.of(cover, self.steps)
         own = len(prepared.near) * self.per_block // len(letters)
         bits = max(sealing.body_bits(len(letter.data)) for letter in letters)
-        rate = self._rate_for(self._capacities(_sample(cover)), bits, own - _header_code(own).slots)
+        rate = self._rate_for(self._capacities(trial.sample(cover)), bits, own - _header_code(own).slots)
         for _ in range(ATTEMPTS):
             blocks, failed = prepared.write(self._coded(prepared, letters, rate))
             if failed.sum() <= MOST_BAD * len(failed):
@@ -151,8 +148,7 @@ class Reader:
         """Log-odds of all slots of the picture."""
         levels = self.seen.levels
         found = libjpeg.quantised(self.seen.blocks, self.last) if levels is None else levels
-        crowd = ((self.seen.blocks == 0) | (self.seen.blocks == 255)).any(axis=3).sum(axis=(1, 2))
-        return cells.log_odds(found * self.last.astype(np.float32), crowd, self.carrier.steps, self.last)
+        return cells.log_odds(found * self.last.astype(np.float32), self.seen.crowd, self.carrier.steps, self.last)
 
     def reveal(self, key: Key, share: Share) -> bytes:
         slots = self.carrier._slots(self.count, share)
@@ -183,16 +179,6 @@ def _header_code(slots: int) -> trellis.Code:
     count = min(HEADER_SLOTS, slots // 3)
     rate = max(HEADER_RATE, envelope.HEADER_BITS / max(1, HEADER_LOAD * count))
     return trellis.Code(count, envelope.HEADER_BITS, min(rate, 0.99))
-
-
-def _sample(cover: np.ndarray) -> np.ndarray:
-    """A cover -> bands of it, enough to tell what the whole will carry."""
-    height, width = cover.shape[:2]
-    every = -(-height * width // SAMPLED)
-    if every == 1:
-        return cover
-    bands = cover[: height // BAND * BAND].reshape(-1, BAND, width, 3)
-    return np.ascontiguousarray(bands[::every]).reshape(-1, width, 3)
 
 
 def _affordable(prepared: Cells, samples: int, psnr: float) -> int:
@@ -227,7 +213,7 @@ def _capacities(carrier: Known, cover: np.ndarray, quality: int) -> np.ndarray:
     Reference: the rate of a mismatched decoder (Merhav, Kaplan, Lapidoth, Shamai, IEEE Transactions on Information
     Theory 1994).
     """
-    arrived = Seen(_compressed(_compressed(cover, carrier.quality), quality), libjpeg.table(quality))
+    arrived = Seen(trial.compressed(trial.compressed(cover, carrier.quality), quality), libjpeg.table(quality))
     odds = Reader(carrier, arrived).odds
     first = libjpeg.quantised(luma.to_blocks(cover), carrier.steps)[:, cells.slots_of(carrier.steps)]
     right = np.tanh(odds / 2) * (2.0 * (first.reshape(-1) & 1) - 1)
@@ -235,9 +221,3 @@ def _capacities(carrier: Known, cover: np.ndarray, quality: int) -> np.ndarray:
     # A sum is as sure as the product of its slots; -1 is surely wrong.
     product = np.cumprod(right[drawn], axis=0).clip(-1 + 1e-9, 1)
     return np.concatenate([[1.0], 1 + np.log2((1 + product) / 2).mean(axis=1)])
-
-
-def _compressed(pixels: np.ndarray, quality: int) -> np.ndarray:
-    buffer = io.BytesIO()
-    Pillow.fromarray(pixels).save(buffer, "JPEG", quality=quality)
-    return np.asarray(Pillow.open(buffer))

@@ -59,11 +59,13 @@ def likelihood(
     alpha: float,
     noise: float,
     rounding: np.ndarray | float = 0.0,
+    bits: np.ndarray | None = None,
 ) -> float:
-    """Log-likelihood of values whose bits are not known, against no lattice at all."""
+    """Log-likelihood of values against no lattice at all, for bits that are known or for both together."""
     width = (1 - alpha) * step
-    both = sum(_likelihood(wrapped(values - step * (dither + b), step), step, width, rounding, noise) for b in (0, 0.5))
-    return float(np.log(both / 2 + LEAST).sum())
+    shifts = (0, 0.5) if bits is None else (bits / 2,)
+    found = sum(_likelihood(wrapped(values - step * (dither + s), step), step, width, rounding, noise) for s in shifts)
+    return float(np.log(found / len(shifts) + LEAST).sum())
 
 
 def fit(values: np.ndarray, dither: np.ndarray, step: np.ndarray, alpha: float, noises: tuple[float, ...]) -> float:

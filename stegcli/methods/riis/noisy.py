@@ -77,10 +77,10 @@ def _way(values: np.ndarray, step: float) -> tuple[direct.Odds, direct.Fit]:
     def rough(slots: np.ndarray, dither: np.ndarray) -> np.ndarray:
         return lattice.rough(values[slots], dither, step)
 
-    def fit(slots: np.ndarray, dither: np.ndarray) -> direct.Odds:
-        own = values[slots], dither, np.full(len(slots), step)
+    def fit(slots: np.ndarray, dither: np.ndarray, bits: np.ndarray | None) -> direct.Odds:
+        carried, steps = values[slots], np.full(len(slots), step)
         channels = [(alpha, noise) for alpha in STANDS for noise in NOISES]
-        alpha, noise = max(channels, key=lambda channel: lattice.likelihood(*own, *channel))
+        alpha, noise = max(channels, key=lambda c: lattice.likelihood(carried, dither, steps, c[0], c[1], 0.0, bits))
 
         def odds(slots: np.ndarray, dither: np.ndarray) -> np.ndarray:
             return lattice.log_odds(values[slots], dither, np.full(len(slots), step), alpha, 0.0, noise)

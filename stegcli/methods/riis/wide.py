@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stegcli.keys.key import Key
-from stegcli.methods.riis import direct, lattice, libjpeg, luma, order
+from stegcli.methods.riis import direct, lattice, libjpeg, luma, order, trial
 from stegcli.methods.riis.carrier import PSNR, Carrier, Seen
 from stegcli.methods.riis.envelope import Letter
 from stegcli.methods.riis.order import Share
@@ -23,17 +23,20 @@ FREQUENCIES, FREQUENCIES_LOW = 20, 12
 LOW = 60  # below this quality the fewer frequencies carry more at the same distortion
 ALPHA = 0.65
 STEP = 2.6  # steps of the lowest quality's table
-RATE = direct.RATES.index(0.4)
+EFFICIENCY = 0.88  # of the code, against what its slots tell
+CROWDS, TRUST = (1, 4, 16), np.array([1.0, 0.7, 0.4, 0.15])  # pixels of a block that clip
+LEAST_RATE = direct.RATES.index(0.25)  # short messages get no more protection than this, and change less
+MOST_SPARE = 3
 NOISE = 0.5  # of a coefficient, after rounding to 8-bit colours and back
 NOISES = (0.5, 2.0, 4.0, 6.0, 9.0, 13.0)
 
 
 @dataclass(frozen=True)
 class Wide(Carrier):
-    """lowest: quality, one of QUALITIES."""
+    """lowest: quality, one of QUALITIES. spare: rates below the one that a trial calls for."""
 
     lowest: int
-    rate: int = RATE
+    spare: int = 0
 
     @property
     def _count(self) -> int:
@@ -51,29 +54,63 @@ class Wide(Carrier):
         return steps
 
     def room(self, cover: np.ndarray, receivers: int, psnr: float = PSNR) -> int:
-        slots = int(np.prod(luma.grid(*cover.shape[:2]))) * self._count
-        per_slot = (ALPHA**2 * (self._steps**2).mean() / 12) * 3 * luma.cost(luma.to_blocks(cover))
-        rounding = cover.size / 12
-        affordable = (255**2 / 10 ** (psnr / 10) * cover.size - rounding) / per_slot
-        free = min(slots, int(affordable)) // receivers - direct.header_slots(slots // receivers)
-        return direct.room(int(0.97 * free), self.rate)
+        return direct.room(self._free(cover, receivers, psnr), self._highest_rate(cover))
 
     def hide(self, cover: np.ndarray, letters: Sequence[Letter], psnr: float = PSNR) -> np.ndarray:
         blocks = luma.to_blocks(cover)
         values = luma.dct(luma.exact(blocks)).reshape(len(blocks), luma.SHADES)
         change = np.zeros((len(blocks), self._count), np.float32)
         low = np.ascontiguousarray(values[:, self._use])
+        rate = self._rate_for(cover, letters, psnr)
         for index, letter in enumerate(letters):
-            coded = direct.write(letter, self._slots(len(blocks), Share(index, len(letters))), self.rate)
+            coded = direct.write(letter, self._slots(len(blocks), Share(index, len(letters))), rate)
             step = self._steps[coded.slots % self._count]
             moved = lattice.embed(low.reshape(-1)[coded.slots], coded.bits, coded.dither, step, ALPHA)
             change.reshape(-1)[coded.slots] = moved
-        spread = np.zeros_like(values)
+        return self._moved(cover, blocks, change)
+
+    def stronger(self) -> Wide | None:
+        return replace(self, spare=self.spare + 1) if self.spare < MOST_SPARE else None
+
+    def _moved(self, cover: np.ndarray, blocks: np.ndarray, change: np.ndarray) -> np.ndarray:
+        spread = np.zeros((len(blocks), luma.SHADES), np.float32)
         spread[:, self._use] = change
         return luma.from_blocks(luma.moved(blocks.astype(np.float32), spread.reshape(blocks.shape[:3])), cover)
 
-    def stronger(self) -> Wide | None:
-        return replace(self, rate=self.rate + 1) if self.rate + 1 < len(direct.RATES) else None
+    def _free(self, cover: np.ndarray, receivers: int, psnr: float) -> int:
+        """Slots that each body may take at that PSNR."""
+        slots = int(np.prod(luma.grid(*cover.shape[:2]))) * self._count
+        per_slot = (ALPHA**2 * (self._steps**2).mean() / 12) * 3 * luma.cost(luma.to_blocks(cover))
+        rounding = cover.size / 12
+        affordable = (255**2 / 10 ** (psnr / 10) * cover.size - rounding) / per_slot
+        return int(0.97 * (min(slots, int(affordable)) // receivers - direct.header_slots(slots // receivers)))
+
+    def _rate_for(self, cover: np.ndarray, letters: Sequence[Letter], psnr: float) -> int:
+        """-> the index of the lowest rate under which the longest letter fits, within bounds."""
+        free, highest = self._free(cover, len(letters), psnr), self._highest_rate(cover)
+        longest = max(len(letter.data) for letter in letters)
+        lower = range(highest, max(highest, LEAST_RATE) + 1)
+        return max((rate for rate in lower if direct.room(free, rate) >= longest), default=highest)
+
+    def _highest_rate(self, cover: np.ndarray) -> int:
+        """-> the index of the highest rate that the cover's slots stand behind a JPEG of the lowest quality."""
+        part = trial.sample(cover)
+        blocks, chance = luma.to_blocks(part), np.random.default_rng(0)
+        if not len(blocks):
+            return len(direct.RATES) - 1
+        size = len(blocks), self._count
+        values = luma.dct(luma.exact(blocks)).reshape(len(blocks), luma.SHADES)[:, self._use]
+        bits, dither = chance.integers(0, 2, size), chance.random(size)
+        stego = self._moved(part, blocks, lattice.embed(values, bits, dither, self._steps, ALPHA))
+        seen = Seen(trial.compressed(stego, self.lowest))
+        arrived = seen.coefficients[:, self._use]
+        rounding = self._steps / STEP
+        odds = lattice.log_odds(arrived, dither, np.broadcast_to(self._steps, size), ALPHA, rounding, NOISE)
+        odds *= _trust(seen)[:, None]
+        told = 1 - np.logaddexp(0, -odds * (2 * bits - 1)).mean() / np.log(2)
+        rates = direct.RATES
+        found = next((i for i, rate in enumerate(rates) if rate <= EFFICIENCY * told), len(rates) - 1)
+        return min(found + self.spare, len(rates) - 1)
 
     def reveal(self, seen: Seen, key: Key, share: Share) -> bytes:
         values = seen.coefficients[:, self._use].reshape(-1)
@@ -81,13 +118,16 @@ class Wide(Carrier):
         def rough(slots: np.ndarray, dither: np.ndarray) -> np.ndarray:
             return lattice.rough(values[slots], dither, self._steps[slots % self._count])
 
-        def fit(slots: np.ndarray, dither: np.ndarray) -> direct.Odds:
-            steps, noise = self._heard(seen, values, dither, slots)
+        def fit(slots: np.ndarray, dither: np.ndarray, bits: np.ndarray | None) -> direct.Odds:
+            steps, noise = self._heard(seen, values, dither, slots, bits)
+            trust = _trust(seen)
 
             def odds(slots: np.ndarray, dither: np.ndarray) -> np.ndarray:
                 frequency = slots % self._count
                 rounded = 0.0 if steps is None else steps[frequency]
-                return lattice.log_odds(values[slots], dither, self._steps[frequency], ALPHA, rounded, noise)
+                told = lattice.log_odds(values[slots], dither, self._steps[frequency], ALPHA, rounded, noise)
+                told *= trust[slots // self._count]
+                return told
 
             return odds
 
@@ -97,7 +137,7 @@ class Wide(Carrier):
         return order.slots_of(blocks, self._count, share)
 
     def _heard(
-        self, seen: Seen, values: np.ndarray, dither: np.ndarray, slots: np.ndarray
+        self, seen: Seen, values: np.ndarray, dither: np.ndarray, slots: np.ndarray, bits: np.ndarray | None
     ) -> tuple[np.ndarray | None, float]:
         """-> what the values were rounded to on their way, None for nothing, and the spread of the noise besides.
 
@@ -109,12 +149,18 @@ class Wide(Carrier):
         frequency = slots % self._count
         own = values[slots], dither, self._steps[frequency], ALPHA
         candidates: list[tuple[float, int | None, float]] = [
-            (lattice.likelihood(*own, noise), None, noise) for noise in NOISES
+            (lattice.likelihood(*own, noise, bits=bits), None, noise) for noise in NOISES
         ]
         for quality in range(self.lowest, 100, 5):
             steps = libjpeg.table(quality).reshape(-1)[self._use].astype(np.float64)
-            candidates.append((lattice.likelihood(*own, NOISE, steps[frequency]), quality, NOISE))
+            candidates.append((lattice.likelihood(*own, NOISE, steps[frequency], bits), quality, NOISE))
         _, found, noise = max(candidates, key=lambda candidate: candidate[0])
         if found is None:
             return None, noise
         return libjpeg.table(found).reshape(-1)[self._use].astype(np.float64), noise
+
+
+def _trust(seen: Seen) -> np.ndarray:
+    """(n,) factor on the log-odds of each block: clipped colours move its values by more than rounding does."""
+    trust: np.ndarray = TRUST[np.searchsorted(CROWDS, seen.crowd, side="right")]
+    return trust
