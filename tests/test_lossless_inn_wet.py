@@ -10,7 +10,7 @@ from jpeg_helpers import photo, saved
 from PIL import Image as Pillow
 from skimage import data as samples
 
-from stegcli.methods.lossless_inn.wet import ways, wet
+from stegcli.methods.lossless_inn.wet import broken, ways, wet
 
 
 @pytest.fixture
@@ -81,6 +81,27 @@ def test_gaps_of_a_histogram_are_not_filled() -> None:
     assert down[stretched > 40].all()
     assert not up[stretched == 198].any()  # the last level: beyond it lies no gap
     assert not down[stretched == 40].any()
+
+
+@pytest.mark.parametrize(("step", "count"), [(0, 0), (1, 1), (-1, 1), (2, 1), (-2, 1)])
+def test_a_move_into_a_gap_is_counted_also_by_two(step: int, count: int) -> None:
+    """Levels 41 and 42 of 40, 43, 46, ... are missing, and so on."""
+    cover = (np.random.default_rng(0).integers(0, 20, (60, 60, 1)) * 3 + 40).astype(np.uint8)
+    cover[30, 30] = 70
+    stego = cover.copy()
+    stego[30, 30] += np.uint8(step % 256)
+    assert broken(cover, stego) == count
+
+
+def test_a_move_by_two_beyond_a_neighbour_that_exists_is_counted() -> None:
+    """Every fourth level is missing: from 41 one step up is a level that exists, two are a gap."""
+    levels = np.array([level for level in range(20, 200) if level % 4 != 3])
+    cover = np.random.default_rng(0).choice(levels, (80, 80, 1)).astype(np.uint8)
+    cover[30, 30] = 41
+    stego = cover.copy()
+    stego[30, 30] = 43
+    assert not ways(cover)[0][30, 30, 0]
+    assert broken(cover, stego) == 1
 
 
 def test_levels_that_are_rare_by_chance_are_no_gaps() -> None:

@@ -101,11 +101,10 @@ class CosetCoder(BitMethod):
         assert request.cover is not None
         check_side(self, request.cover)
         notes = jpeg_domain.check_pixels(request.cover, request.options)
-        ways = wet.ways(request.cover.pixels)
         best, fewest = None, 0
         for _ in range(TRIES):
             draft = next(super().drafts(request))
-            count = _count_wet(request.cover, draft.picture, ways)
+            count = wet.broken(request.cover.pixels, draft.picture.pixels)
             if best is None or count < fewest:
                 best, fewest = draft, count
             if not 0 < count <= FEW:
@@ -202,12 +201,6 @@ def _is_grey(picture: Picture) -> bool:
 def _of_slots(samples: np.ndarray, picture: Picture) -> np.ndarray:
     """(3 h w,) -> the values of what moves together, (1, n); in a grey picture the three channels, (3, n)."""
     return samples.reshape(COLOURS if _is_grey(picture) else 1, -1)
-
-
-def _count_wet(cover: Picture, stego: Picture, ways: tuple[np.ndarray, np.ndarray]) -> int:
-    """How many samples moved in a way that `wet.ways` excludes."""
-    up, down = ways
-    return int(np.count_nonzero(((stego.pixels > cover.pixels) & up) | ((stego.pixels < cover.pixels) & down)))
 
 
 def _told_of_wet(count: int) -> tuple[str, ...]:

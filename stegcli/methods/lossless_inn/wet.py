@@ -32,6 +32,15 @@ def ways(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return up, down
 
 
+def broken(cover: np.ndarray, stego: np.ndarray) -> int:
+    """uint8 (h, w, channels) of both -> how many samples moved in a way that `ways` excludes, or into a gap by two."""
+    up, down = ways(cover)
+    found = ((stego > cover) & up) | ((stego < cover) & down)
+    for channel in range(cover.shape[2]):
+        found[..., channel] |= _gaps(np.bincount(cover[..., channel].reshape(-1), minlength=256))[stego[..., channel]]
+    return int(np.count_nonzero(found))
+
+
 def _gaps(counts: np.ndarray) -> np.ndarray:
     """How many samples each level has (256,) -> bool (256,): levels without any between two with ENOUGH."""
     levels = np.arange(256)
