@@ -20,7 +20,16 @@ from stegcli.measuring import pictures as measuring
 from stegcli.method import Draft, Request, Revealed
 from stegcli.methods.cs_fnns.options import HideOptions as CsFnnsOptions
 from stegcli.methods.cs_fnns.options import RevealOptions
-from stegcli.methods.glow2 import cascade, measure, measure_keys, measure_latents, measure_secrecy, sender, torus
+from stegcli.methods.glow2 import (
+    authentic,
+    cascade,
+    measure,
+    measure_keys,
+    measure_latents,
+    measure_secrecy,
+    sender,
+    torus,
+)
 from stegcli.methods.glow2.measure_latents import Sample
 from stegcli.methods.glow2.measure_secrecy import Case
 from stegcli.methods.glow2.method import Glow2, build
@@ -395,6 +404,7 @@ def test_the_papers_additive_pad_is_found_in_the_senders_order(method, photos_to
     monkeypatch.setattr(cascade, "numbers", standardised)
     monkeypatch.setattr(torus, "write_numbers", lambda x, pad: (x + torus.to_normal(pad)) / np.sqrt(2))
     monkeypatch.setattr(cascade, "places", unarranged)
+    monkeypatch.setattr(authentic, "signs", lambda key, nonce, n: np.ones(n))
     found = attacked(method, photos_to_hide, told=False)
     assert found["correlation"] == pytest.approx(0.7, abs=0.05)
     assert found["by_place_gain"] > 1

@@ -44,16 +44,18 @@ class Case:
 
 
 TOLD = "cascade, places told"
-"""The form under an attacker who knows which latents hold which numbers, and lacks only the pad."""
+"""The form under an attacker who knows which latents hold which numbers, and their signs, and lacks only the pad."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """A secret, the latents of its stego before G2, and the places that hold the secret's latents, in order."""
+    """A secret, the latents of its stego before G2, the places that hold the secret's latents, in order, and the signs
+    of these if it is a picture."""
 
     secret: Picture
     z: np.ndarray
     used: np.ndarray
+    signs: np.ndarray | None = None
 
 
 Restore = Callable[[np.ndarray], Picture]
@@ -101,7 +103,7 @@ def _written(method: Glow2, sample: Sample, request: Request, same: Secret | Non
         key = Key(method.name, "", sample.rng("secrecy", index).bytes(32))
         sender = Sender(method, replace(request, secrets=(same or Secret(b"", picture),), keys=(key,)))
         if next(sender.drafts(), None) is not None:
-            yield Written(picture, sender.z, sender.used[0])
+            yield Written(picture, sender.z, sender.used[0], sender.signs[0] if sender.signs else None)
 
 
 def _distribution(latents: Sequence[np.ndarray]) -> dict[str, float | None]:
@@ -124,7 +126,7 @@ def case_of(method: Glow2, sample: Sample, request: Request, written: Written, t
     latents = pictures.to_latents(method.g1, written.secret, side)
     table = method.tables[channel_for(request.harshest)]
     bands = table.sturdiest_first(method.bands(sample.height, sample.width))
-    in_order = z[written.used] if told else np.concatenate([z[b.stretch] for b in bands])
+    in_order = z[written.used] * written.signs if told else np.concatenate([z[b.stretch] for b in bands])
     return Case(views(z, in_order, cascade.importance(method.g1.bands(side, side))), z, latents, written.secret)
 
 

@@ -62,8 +62,8 @@ class Message:
 class Sender:
     """The hiding of one request.
 
-    z: the latents of the last draft. used: for each message, the places of z that hold its bytes or numbers, for the
-    measures of secrecy.
+    z: the latents of the last draft. used: for each message, the places of z that hold its bytes or numbers; signs: of
+    these numbers, for each picture. Both are for the measures of secrecy.
     """
 
     def __init__(self, method: Glow2, request: Request):
@@ -73,6 +73,7 @@ class Sender:
         self.shares = [Share(i, len(request.keys)) for i in range(len(request.keys))]
         self.z = np.empty(0)
         self.used: list[np.ndarray] = []
+        self.signs: list[np.ndarray] = []
 
     def drafts(self) -> Iterator[Draft]:
         """Stegos to try, each with fresh latents around the same messages. Raises CapacityError, FileError."""
@@ -90,7 +91,7 @@ class Sender:
         for _ in range(TRIES):
             fresh = Stream(os_random.token_bytes(32))
             z = self.z = fresh.normal(3 * self.height * self.width)
-            self.used = []
+            self.used, self.signs = [], []
             to = list(zip(messages, request.keys, self.shares, strict=True))
             nonces = [self._write(z, *one) for one in to]
             x = self.method.draw(torch.from_numpy(z), self.height, self.width, messages[0].descriptor.temperature)
@@ -145,6 +146,7 @@ class Sender:
             at = carriers(self.method, self.bands, message.descriptor, taken, key, nonce)
             z[at.places] = torus.write_numbers(at.numbers(message.latents), cascade.pad(key, nonce, len(at.places)))
             self.used.append(at.used)
+            self.signs.append(at.signs)
         return nonce
 
     def _picture(self, x: torch.Tensor, messages: Sequence[Message], nonces: Sequence[int]) -> Picture:
