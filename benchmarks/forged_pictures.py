@@ -96,7 +96,7 @@ def points(method: Glow2, picture: Picture) -> np.ndarray:
 
 def glow2_ways(method: Glow2) -> dict[str, Alter]:
     def turned(u: np.ndarray, header: np.ndarray, stego: Stego, rng: Rng) -> np.ndarray:
-        moved: np.ndarray = (u + rng.choice([-1, 1]) * rng.uniform(0.05, 0.1)) % 1
+        moved: np.ndarray = (u + rng.choice([-0.05, 0.05])) % 1
         return moved
 
     def bands_replaced(u: np.ndarray, header: np.ndarray, stego: Stego, rng: Rng) -> np.ndarray:
@@ -109,7 +109,7 @@ def glow2_ways(method: Glow2) -> dict[str, Alter]:
         return np.where(header, u, points(method, stego.other))
 
     ways = {
-        "all latents turned by 0.05 to 0.1": turned,
+        "all latents turned by 0.05": turned,
         "all bands but the header's are noise": bands_replaced,
         "half of these are noise": half_replaced,
         "these are another stego's": spliced,

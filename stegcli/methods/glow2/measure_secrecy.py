@@ -44,11 +44,13 @@ class Case:
 
 @dataclass(frozen=True)
 class Written:
-    """A secret, the latents of its stego before G2, and the places that hold the secret's latents, in order."""
+    """A secret, the latents of its stego before G2, the places that hold the secret's latents, in order, and the signs
+    of these if it is a picture."""
 
     secret: Picture
     z: np.ndarray
     used: np.ndarray
+    signs: np.ndarray | None = None
 
 
 Restore = Callable[[np.ndarray], Picture]
@@ -94,7 +96,7 @@ def _written(method: Glow2, sample: Sample, request: Request, same: Secret | Non
         key = Key(method.name, "", sample.rng("secrecy", index).bytes(32))
         sender = Sender(method, replace(request, secrets=(same or Secret(b"", picture),), keys=(key,)))
         if next(sender.drafts(), None) is not None:
-            yield Written(picture, sender.z, sender.used[0])
+            yield Written(picture, sender.z, sender.used[0], sender.signs[0] if sender.signs else None)
 
 
 def _distribution(latents: Sequence[np.ndarray]) -> dict[str, float | None]:
@@ -116,7 +118,7 @@ def case_of(method: Glow2, sample: Sample, written: Written) -> Case:
     side, z = inner_side(sample), written.z
     latents = pictures.to_latents(method.g1, written.secret, side)
     ranks = cascade.importance(method.g1.bands(side, side))
-    return Case(views(z, z[written.used], ranks), z, latents, written.secret)
+    return Case(views(z, z[written.used] * written.signs, ranks), z, latents, written.secret)
 
 
 def views(z: np.ndarray, in_order: np.ndarray, ranks: np.ndarray) -> np.ndarray:

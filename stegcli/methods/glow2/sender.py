@@ -63,8 +63,8 @@ class Message:
 class Sender:
     """The hiding of one request.
 
-    z: the latents of the last draft. used: for each message, the places of z that hold its bytes or numbers, for the
-    measures of secrecy.
+    z: the latents of the last draft. used: for each message, the places of z that hold its bytes or numbers; signs: of
+    these numbers, for each picture. Both are for the measures of secrecy.
     """
 
     def __init__(self, method: Glow2, request: Request):
@@ -75,6 +75,7 @@ class Sender:
         self.z = np.empty(0)
         self.used: list[np.ndarray] = []
         self.nonces: list[int] = []
+        self.signs: list[np.ndarray] = []
 
     def drafts(self) -> Iterator[Draft]:
         """Stegos to try, each with fresh latents around the same messages. Raises CapacityError, FileError."""
@@ -102,7 +103,7 @@ class Sender:
     def _latents(self, messages: Sequence[Message]) -> np.ndarray:
         """Fresh latents (3 h w,) that hold the messages."""
         self.fresh = Stream(os_random.token_bytes(32))
-        self.z, self.used = self.fresh.normal(3 * self.height * self.width), []
+        self.z, self.used, self.signs = self.fresh.normal(3 * self.height * self.width), [], []
         to = zip(messages, self.request.keys, self.shares, strict=True)
         self.nonces = [self._write(self.z, *one) for one in to]
         return self.z
@@ -153,6 +154,7 @@ class Sender:
             at = carriers(self.method, self.bands, message.descriptor, taken, key, nonce)
             z[at.places] = torus.write_numbers(at.numbers(message.latents), cascade.pad(key, nonce, len(at.places)))
             self.used.append(at.used)
+            self.signs.append(at.signs)
         return nonce
 
     def _picture(self, x: Tensor, messages: Sequence[Message]) -> Picture:
