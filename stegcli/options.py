@@ -24,8 +24,6 @@ from stegcli.errors import UsageError
 
 ROBUST = "jpeg:75..95"
 """The channels that `--robust` stands for."""
-MAX_PIXELS = 100_000_000
-"""Default of the most pixels of a picture that is read."""
 JPEG_QUALITY = 90
 """Default quality of a JPEG file."""
 Size = tuple[int, int]

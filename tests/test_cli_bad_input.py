@@ -56,24 +56,6 @@ BAD_PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("argv", "what"),
-    [
-        (HIDE, "cover cover.png"),
-        ((*HIDE, "--dry-run"), "cover cover.png"),
-        (("reveal", "cover.png", "--key", "key.npy", "-o", "back"), "stego cover.png"),
-        (("capacity", "cover.png"), "cover cover.png"),
-        (("inspect", "cover.png"), "image cover.png"),
-    ],
-)
-def test_a_picture_with_more_pixels_than_are_allowed(argv: tuple[str, ...], what: str) -> None:
-    refused(3, *argv, "--max-pixels", 96 * 96 - 1, says=f"{what} is too large: the most is")
-
-
-def test_a_picture_with_as_many_pixels_as_are_allowed() -> None:
-    ok(*HIDE, "--max-pixels", 96 * 96)
-
-
 @pytest.mark.parametrize("kind", BAD_PICTURES)
 def test_a_picture_that_cannot_be_read(kind: str) -> None:
     make, says = BAD_PICTURES[kind]

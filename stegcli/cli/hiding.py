@@ -31,7 +31,6 @@ class Plan:
         self.survive = parse_survive("png")
         self.survive_text = "png"
         self.quality = image.JPEG_QUALITY
-        self.max_pixels = image.MAX_PIXELS
 
 
 def planned(
@@ -127,7 +126,7 @@ def _jobs(plan: Plan, make_keys: Any, warn: bool) -> list[HideJob]:
         todo.append(
             HideJob(
                 group, cover, out, held, names.keys or fresh, fresh, bool(held) and not plan.held, opts, plan.survive,
-                plan.quality, warn, plan.max_pixels,
+                plan.quality, warn,
             )
         )  # fmt: skip
     return todo
@@ -151,7 +150,7 @@ def tell_capacity(plan: Plan, json: bool, device: str) -> None:
     method = models.of_key(plan.held[0]) if plan.held else models.of_method(plan.about.name)
     covers = inputs.covers_for(plan.cover, len(plan.names.groups))
     for group, out, cover in zip(plan.names.groups, plan.names.outputs, covers, strict=True):
-        picture = None if cover is None else image.load(cover, "cover", plan.max_pixels)
+        picture = None if cover is None else image.load(cover, "cover")
         secrets = tuple(Secret(files.read(s, "secret")) for s in group)
         format = image.output_format(out, plan.about.writes_lossy)
         request = Request(secrets, (), picture, plan.survive, plan.options, format, plan.quality)

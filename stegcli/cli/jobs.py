@@ -48,7 +48,6 @@ class HideJob:
     survive: tuple[Channel, ...]
     quality: int = image.JPEG_QUALITY
     warn: bool = True
-    max_pixels: int = image.MAX_PIXELS
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,6 @@ class RevealJob:
     given: tuple[tuple[str, str | bool], ...] = ()
     index: int = 0  # in a batch under one key
     passphrases: Passphrases = field(default_factory=Passphrases)
-    max_pixels: int = image.MAX_PIXELS
 
 
 class Models:
@@ -103,8 +101,8 @@ def hide(job: HideJob, method: Method, force: bool, quiet: bool) -> dict[str, An
     format = image.output_format(job.output, about.writes_lossy)
     _check_outputs(job.output, job.fresh_paths if job.fresh else (), force)
     notes: list[str] = []
-    secrets = tuple(_read_secret(s, job, about, notes) for s in job.secrets)
-    cover = None if job.cover is None else image.load(job.cover, "cover", job.max_pixels)
+    secrets = tuple(_read_secret(s, job.options, about, notes) for s in job.secrets)
+    cover = None if job.cover is None else image.load(job.cover, "cover")
     notes += [f"cover {job.cover}: {note}" for note in cover.notes] if cover is not None else []
     if job.output == STDIO and about.keeps_jpeg and cover is not None and cover.source is not None:
         format = "JPEG"
@@ -189,14 +187,14 @@ def _fresh_keys(job: HideJob, hidden: api.Hidden) -> list[Output]:
     return [Output(Path(p), c, 0o600) for p, c in zip(job.fresh_paths, contents, strict=True)]
 
 
-def _read_secret(name: str, job: HideJob, about: About, notes: list[str]) -> Secret:
+def _read_secret(name: str, options: Any, about: About, notes: list[str]) -> Secret:
     """A file -> the secret, with the picture in it unless the file must travel byte for byte."""
     data = files.read(name, "secret")
-    travel = getattr(job.options, "travel", "auto")
+    travel = getattr(options, "travel", "auto")
     if "picture" not in about.carries or travel == "bytes":
         return Secret(data)
     try:
-        picture = image.decode(data, f"secret {name}", job.max_pixels)
+        picture = image.decode(data, f"secret {name}")
     except FileError:
         if travel != "auto" or "bytes" not in about.carries:
             raise
@@ -219,7 +217,7 @@ def reveal(job: RevealJob, models: Models, force: bool, quiet: bool) -> dict[str
     if "%d" not in job.output:
         files.check_writable([Path(n) for n in _possible_names(job.output, job.named)], force)
     key, asked, method = _asked(job, models)
-    stego = image.load(job.stego, "stego", job.max_pixels)
+    stego = image.load(job.stego, "stego")
     if not quiet:
         console.say(f"revealing {job.stego} ({stego.width}x{stego.height})")
     revealed = api.reveal(stego, method, asked)

@@ -50,13 +50,6 @@ ForceOption = Annotated[bool, typer.Option("--force", "-f", help="Replace output
 JobsOption = Annotated[
     int, typer.Option("--jobs", min=1, help="How many files of a batch to process at a time.", rich_help_panel=OUTPUT)
 ]
-MaxPixelsOption = Annotated[
-    int,
-    typer.Option(
-        "--max-pixels", min=1, help="Most pixels of a picture that is read; a larger one is refused undecoded.",
-        rich_help_panel=FILES,
-    ),
-]  # fmt: skip
 OutOption = Annotated[
     str | None,
     typer.Option(

@@ -14,7 +14,7 @@ from stegcli.files import STDIO
 
 def reveal(
     stegos: list[str] | None, key: str | None, output: str | None, method: str | None, asked: dict[str, str | bool],
-    named: str | None, workers: int, json: bool, quiet: bool, force: bool, device: str, max_pixels: int,
+    named: str | None, workers: int, json: bool, quiet: bool, force: bool, device: str,
 ) -> int:  # fmt: skip
     """Reveal every stego. Returns the exit status."""
     stegos = stegos or [STDIO]
@@ -37,8 +37,7 @@ def reveal(
     todo, passphrases = [], inputs.Passphrases()
     for index, (name, out) in enumerate(zip(stegos, outputs, strict=True)):
         path = None if keyless else given[0] if given else str(inputs.beside(name))
-        number = index if given else 0
-        job = RevealJob(name, out, path, method, not batch, tuple(asked.items()), number, passphrases, max_pixels)
+        job = RevealJob(name, out, path, method, not batch, tuple(asked.items()), index if given else 0, passphrases)
         todo.append((name, partial(jobs.reveal, job, models, force, quiet or batch)))
     with inputs.made_folder(output if batch else None):
         return jobs.run("revealing", todo, batch, workers, json, quiet, to_stdout)

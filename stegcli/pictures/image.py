@@ -21,7 +21,6 @@ from stegcli import files
 from stegcli.disk import descriptors
 from stegcli.errors import FileError
 from stegcli.options import JPEG_QUALITY as JPEG_QUALITY
-from stegcli.options import MAX_PIXELS as MAX_PIXELS
 from stegcli.pictures import colour, formats, png, reading
 from stegcli.pictures.formats import LOSSLESS as LOSSLESS
 from stegcli.pictures.formats import LOSSY as LOSSY
@@ -33,6 +32,8 @@ from stegcli.pictures.quantisation import Quantisation as Quantisation
 from stegcli.pictures.quantisation import quantisation
 from stegcli.pictures.quantisation import quantisation_of as quantisation_of
 from stegcli.pictures.samples import Account, samples
+
+MAX_PIXELS = 100_000_000
 
 
 @dataclass(frozen=True)

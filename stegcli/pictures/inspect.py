@@ -37,9 +37,9 @@ PAST = {
 }
 
 
-def facts(data: bytes, what: str = "image", max_pixels: int = image.MAX_PIXELS) -> Facts:
+def facts(data: bytes, what: str = "image") -> Facts:
     """The bytes of a picture file -> facts about it. Raises FileError if it is not a picture."""
-    picture = image.decode(data, what, max_pixels)
+    picture = image.decode(data, what)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with Pillow.open(io.BytesIO(data)) as opened:
@@ -148,9 +148,9 @@ def _segment_facts(structure: Structure) -> Facts:
 # -- comparison with the original
 
 
-def differences(data: bytes, original: bytes, max_pixels: int = image.MAX_PIXELS) -> Facts:
+def differences(data: bytes, original: bytes) -> Facts:
     """A file and the one it may have been made from -> what differs. Raises FileError if one is not a picture."""
-    first, second = image.decode(data, "image", max_pixels), image.decode(original, "original", max_pixels)
+    first, second = image.decode(data, "image"), image.decode(original, "original")
     found: Facts = {"same_bytes": data == original, "bytes": len(data) - len(original)}
     found["same_size"] = first.pixels.shape == second.pixels.shape
     if not found["same_size"]:

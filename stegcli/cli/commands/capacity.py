@@ -8,15 +8,7 @@ import typer
 
 from stegcli import methods, options
 from stegcli.cli.console import emit, table
-from stegcli.cli.options import (
-    DeviceOption,
-    JsonOption,
-    MaxPixelsOption,
-    MethodOption,
-    RobustOption,
-    SurviveOption,
-    survive_text,
-)
+from stegcli.cli.options import DeviceOption, JsonOption, MethodOption, RobustOption, SurviveOption, survive_text
 from stegcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,7 +36,6 @@ def capacity(
     robust: RobustOption = False,
     json: JsonOption = False,
     device: DeviceOption = "auto",
-    max_pixels: MaxPixelsOption = options.MAX_PIXELS,
 ) -> None:
     """Show how many bytes a picture can carry, for each method and channel."""
     if cover is not None and size is not None:
@@ -59,7 +50,7 @@ def capacity(
     if text is not None:
         parse_survive(text)
     sides = None if size is None else options.parse_size(size)
-    picture = None if cover is None else image.load(cover, "cover", max_pixels)
+    picture = None if cover is None else image.load(cover, "cover")
     found = list(rooms(picture, sides, None if method is None else [method], text, device))
     if json:
         emit({"rooms": [_record(r) for r in found]})

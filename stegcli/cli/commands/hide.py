@@ -16,7 +16,6 @@ from stegcli.cli.options import (
     ForceOption,
     JobsOption,
     JsonOption,
-    MaxPixelsOption,
     MethodOption,
     OutOption,
     QuietOption,
@@ -27,7 +26,7 @@ from stegcli.cli.options import (
     survive_text,
     takes_options_of_methods,
 )
-from stegcli.options import JPEG_QUALITY, MAX_PIXELS
+from stegcli.options import JPEG_QUALITY
 
 EXAMPLES = """
 Examples:
@@ -90,7 +89,6 @@ def hide(
     quiet: QuietOption = False,
     force: ForceOption = False,
     device: DeviceOption = "auto",
-    max_pixels: MaxPixelsOption = MAX_PIXELS,
 ) -> None:
     """Hide a file in a picture. The stego is written only after the file was revealed from it again."""
     if not key and method is not None:  # report a wrong option before anything is loaded
@@ -100,7 +98,6 @@ def hide(
     from stegcli.cli import hiding
 
     plan = hiding.planned(secret, receivers, key, cover, output, method, asked, facets, named, survive, robust, quality)
-    plan.max_pixels = max_pixels
     if dry_run:
         hiding.tell_capacity(plan, json, device)
     else:

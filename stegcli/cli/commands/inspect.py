@@ -8,8 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from stegcli.cli.console import emit, table
-from stegcli.cli.options import FILES, DeviceOption, JsonOption, MaxPixelsOption
-from stegcli.options import MAX_PIXELS
+from stegcli.cli.options import FILES, DeviceOption, JsonOption
 
 EXAMPLES = """
 Examples:
@@ -27,11 +26,7 @@ OriginalOption = Annotated[
 
 
 def inspect(
-    file: FileArgument,
-    original: OriginalOption = None,
-    json: JsonOption = False,
-    device: DeviceOption = "auto",
-    max_pixels: MaxPixelsOption = MAX_PIXELS,
+    file: FileArgument, original: OriginalOption = None, json: JsonOption = False, device: DeviceOption = "auto"
 ) -> None:
     """Show format, history and metadata of a picture, and what it can carry as a cover."""
     from stegcli import files
@@ -40,9 +35,9 @@ def inspect(
     from stegcli.pictures import image
 
     check_stdin(file, original)
-    data = files.read(file, "image", limit=image.most_bytes(max_pixels))
-    before = None if original is None else files.read(original, "cover", limit=image.most_bytes(max_pixels))
-    found = inspected(data, before, f"image {file}", device, max_pixels)
+    data = files.read(file, "image", limit=image.most_bytes())
+    before = None if original is None else files.read(original, "cover", limit=image.most_bytes())
+    found = inspected(data, before, f"image {file}", device)
     if json:
         emit(found)
         return

@@ -12,7 +12,6 @@ from stegcli.cli.options import (
     ForceOption,
     JobsOption,
     JsonOption,
-    MaxPixelsOption,
     MethodOption,
     OutOption,
     QuietOption,
@@ -20,7 +19,6 @@ from stegcli.cli.options import (
     parsed,
     takes_options_of_methods,
 )
-from stegcli.options import MAX_PIXELS
 
 EXAMPLES = """
 Examples:
@@ -53,13 +51,12 @@ def reveal(
     quiet: QuietOption = False,
     force: ForceOption = False,
     device: DeviceOption = "auto",
-    max_pixels: MaxPixelsOption = MAX_PIXELS,
 ) -> None:
     """Get the hidden file back. Without -o it goes to standard output."""
     if method is not None:  # report a wrong option before anything is loaded
         parsed("reveal", method, asked)
     from stegcli.cli import revealing
 
-    status = revealing.reveal(stego, key, output, method, asked, named, workers, json, quiet, force, device, max_pixels)
+    status = revealing.reveal(stego, key, output, method, asked, named, workers, json, quiet, force, device)
     if status:
         raise typer.Exit(status)
