@@ -1,41 +1,55 @@
-"""How long whole commands take, start included: medians of several runs, and the peak memory.
+"""How long whole commands take, start included: median wall and processor time of several runs, and the peak memory.
 
-    python benchmarks/commands.py [--runs 5]
+    python benchmarks/commands.py [--runs 5] [--only WORD]
 
-The cover of 768x512 is cut from scikit-image's photos; that of 12 megapixels is one of them enlarged, with noise.
+Beside `stego` the tools of others that are installed: steghide, outguess, stegolsb (stego-lsb), stegano-lsb (stegano).
+The cover of 768x512 is cut from scikit-image's photos; those of 12 and 50 megapixels are one of them enlarged, with
+noise.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 STEGO = str(Path(sys.executable).with_name("stego"))
+SECRETS = {"100 B": 100, "10 kB": 10_000, "100 kB": 100_000, "49 kB": 49_000, "147 kB": 147_000}
+ONCE = ("12 megapixels", "50 megapixels")
 
 
-def measure(arguments: list[str], folder: Path, runs: int) -> tuple[float, float]:
-    """-> median seconds and largest peak memory in MiB."""
-    seconds, peak = [], 0.0
+@dataclass(frozen=True)
+class Command:
+    """A command line, and what the table calls it."""
+
+    label: str
+    words: tuple[str, ...]
+
+
+def measure(words: tuple[str, ...], folder: Path, runs: int) -> tuple[float, float, float]:
+    """-> median seconds of the wall clock, median seconds of all processors, largest peak memory in MiB."""
+    walls, processors, peak = [], [], 0.0
     for _ in range(runs):
         started = time.perf_counter()
-        process = subprocess.Popen(
-            [STEGO, *arguments], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        process = subprocess.Popen(words, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
-        seconds.append(time.perf_counter() - started)
+        walls.append(time.perf_counter() - started)
+        processors.append(usage.ru_utime + usage.ru_stime)
         peak = max(peak, usage.ru_maxrss / 1024)
         if status:
-            sys.exit(f"stego {' '.join(arguments)} failed")
-    return statistics.median(seconds), peak
+            sys.exit(f"{' '.join(words)} failed")
+    return statistics.median(walls), statistics.median(processors), peak
 
 
-def covers(folder: Path) -> None:
+def inputs(folder: Path) -> None:
     """Runs in a process of its own: a child's peak memory counts what its parent held when it was started."""
     import numpy as np
     from PIL import Image
@@ -44,48 +58,78 @@ def covers(folder: Path) -> None:
     coffee, astronaut = data.coffee(), data.astronaut()
     wide = np.concatenate([astronaut[:, :384], np.resize(coffee[:, :384], (512, 384, 3))], axis=1)
     Image.fromarray(wide).save(folder / "photo.png")
-    large = np.asarray(Image.fromarray(coffee).resize((4000, 3000), Image.Resampling.BICUBIC)).astype(int)
-    large += np.random.default_rng(0).integers(-3, 4, large.shape)
-    Image.fromarray(large.clip(0, 255).astype(np.uint8)).save(folder / "large.png", compress_level=1)
-    for name, size in {"full1": 49_000, "full3": 147_000, "small": 4_900, "most": 42_000, "100k": 100_000}.items():
+    Image.fromarray(wide).save(folder / "photo.jpg", quality=90)
+    for name, size in (("12 megapixels", (4000, 3000)), ("50 megapixels", (8660, 5773))):
+        large = np.asarray(Image.fromarray(coffee).resize(size, Image.Resampling.BICUBIC)).astype(np.int16)
+        large += np.random.default_rng(0).integers(-3, 4, large.shape, np.int16)
+        Image.fromarray(large.clip(0, 255).astype(np.uint8)).save(folder / f"{name}.png", compress_level=1)
+    Image.fromarray(astronaut[:128, 128:256]).save(folder / "secret.png")
+    for name, size in SECRETS.items():
         (folder / name).write_bytes(np.random.default_rng(0).bytes(size))
 
 
-def commands(weights: str, secret: str, cover: str) -> dict[str, list[str]]:
-    label = f"{weights}, {secret}, {cover}"
-    out = f"{weights}-{secret}-{cover}"
-    hide = ["hide", secret, "--weights", weights, "--cover", cover, "-o", out, "-f"]
-    return {
-        f"hide   {label}": hide,
-        f"reveal {label}": ["reveal", out, "--key", out.replace(".png", ".key.npy"), "-o", "back", "-f"],
+def commands() -> Iterator[Command]:
+    yield from (Command(c, (STEGO, *c.split())) for c in ("--help", "--version", "methods"))
+    yield Command("a usage error", ("sh", "-c", f"{STEGO} hide x --psnr 40; test $? = 2"))
+    for secret in ("100 B", "10 kB", "49 kB", "147 kB"):
+        yield from pair("coset", secret, "photo.png")
+    for name in ONCE:
+        yield from pair("coset", "100 kB", f"{name}.png")
+    yield from pair("1bpp", "10 kB", "photo.png")
+    yield from pair("glow2", "100 B", None, "--size", "128x128")
+    yield from pair("cs-fnns", "secret.png", None, "--size", "256x256")
+    yield from of_others()
+
+
+def pair(weights: str, secret: str, cover: str | None, *more: str) -> Iterator[Command]:
+    """Hide and reveal. weights: a name of weights, or of a method."""
+    out = f"{weights}-{secret}-{cover}".replace(" ", "_").removesuffix(".png") + ".png"
+    named = ("--method", weights) if cover is None else ("--weights", weights, "--cover", cover)
+    label = f"{weights}, {secret}, {(cover or more[-1]).removesuffix('.png')}"
+    yield Command(f"hide   {label}", (STEGO, "hide", secret, *named, *more, "-o", out, "-f"))
+    key = out.replace(".png", ".key.npy")
+    yield Command(f"reveal {label}", (STEGO, "reveal", out, "--key", key, "-o", "back", "-f"))
+
+
+def of_others() -> Iterator[Command]:
+    """What the tools of others take for the same, as far as they are installed."""
+    told = {
+        "steghide": (
+            ("embed", "-cf", "photo.jpg", "-ef", "100 B", "-sf", "s.jpg", "-p", "p", "-f", "-q"),
+            ("extract", "-sf", "s.jpg", "-xf", "back", "-p", "p", "-f", "-q"),
+        ),
+        "outguess": (("-k", "p", "-d", "100 B", "photo.jpg", "o.jpg"), ("-k", "p", "-r", "o.jpg", "back")),
+        "stegolsb": (
+            ("steglsb", "-h", "-i", "photo.png", "-s", "10 kB", "-o", "l.png", "-n", "1"),
+            ("steglsb", "-r", "-i", "l.png", "-o", "back", "-n", "1"),
+        ),
+        "stegano-lsb": (
+            ("hide", "-i", "photo.png", "-m", "x" * 100, "-o", "g.png"),
+            ("reveal", "-i", "g.png"),
+        ),
     }
+    for tool, both in told.items():
+        if shutil.which(tool):
+            yield from (Command(f"{tool} {words[0]}", (tool, *words)) for words in both)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--covers", type=Path, help="only draw the covers, into this folder")
+    parser.add_argument("--only", default="", help="only the rows that contain this")
+    parser.add_argument("--inputs", type=Path, help="only make the inputs, in this folder")
     options = parser.parse_args()
-    if options.covers:
-        covers(options.covers)
+    if options.inputs:
+        inputs(options.inputs)
         return
-    runs = options.runs
-    todo = {"--help": ["--help"], "--version": ["--version"]}
-    for weights, secret in (
-        ("coset", "small"),
-        ("coset", "full1"),
-        ("coset", "full3"),
-        ("1bpp", "small"),
-        ("1bpp", "most"),
-    ):
-        todo |= commands(weights, secret, "photo.png")
-    todo |= commands("coset", "100k", "large.png")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        subprocess.run([sys.executable, __file__, "--covers", folder], check=True)
-        for label, arguments in todo.items():
-            seconds, peak = measure(arguments, folder, 1 if "large" in label else runs)
-            print(f"{label:36} {seconds:7.2f} s {peak:7.0f} MiB", flush=True)
+        subprocess.run([sys.executable, __file__, "--inputs", folder], check=True)
+        for command in commands():
+            if options.only in command.label:
+                runs = 1 if any(o in command.label for o in ONCE) else options.runs
+                wall, processor, peak = measure(command.words, folder, runs)
+                print(f"{command.label:40} {wall:7.2f} s {processor:7.2f} s {peak:7.0f} MiB", flush=True)
 
 
 if __name__ == "__main__":

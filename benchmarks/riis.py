@@ -1,12 +1,13 @@
 """What riis carries through each channel, on real files, and what else the stego stands.
 
-    python benchmarks/riis.py --covers DIR [--first 3500] [--count 8] [--case jpeg:75@42] ...
+    python benchmarks/riis.py --covers DIR [--first 3500] [--count 8] [--case jpeg:75@42] ... [--mosaics] [--asked-only]
 
 Covers are 512x512: scikit-image's astronaut, coffee, chelsea and rocket, then mosaics of four photos of DIR each, in
 the order of their names from the photo of that number on. A case is a channel and the stego's PSNR. For each cover the
 payload is random and as large as the capacity says; where it does not come through its channel, the next stronger
 protection with its smaller room is taken, as `stego hide` does. Printed: payload and PSNR, mean and least; how many of
-the covers came through; and through what else, that was not asked for. `--case pictures` hides each cover in the one
+the covers came through; and through what else, that was not asked for. `--mosaics` leaves scikit-image's pictures out,
+`--asked-only` what was not asked for. `--case pictures` hides each cover in the one
 before it instead, for each channel of the paper's tables.
 """
 
@@ -33,19 +34,22 @@ from stegcli.pictures import channel, metrics
 CASES = ("png@48", "jpeg:90@42", "jpeg:80@42", "jpeg:75@42", "jpeg:40@42", "jpeg:75..95@42", "jpeg:40..95@40",
          "noise:1@44", "noise:5@40", "noise:10@38", "crop@42")  # fmt: skip
 SIDE = 512
+KNOWN = ("astronaut", "coffee", "chelsea", "rocket")
+CUTS = tuple((slice(top, -5), slice(left, -20)) for top, left in ((13, 11), (3, 5), (8, 16)))
 Attack = Callable[[np.ndarray], Seen]
 
 
 def main() -> None:
     arguments = parse_arguments()
-    covers = list(all_covers(Path(arguments.covers), arguments.first, arguments.count))
+    known = () if arguments.mosaics else KNOWN
+    covers = list(all_covers(Path(arguments.covers), arguments.first, arguments.count, known))
     key = keys.generate("riis", "coded-1")
     for case in arguments.case or CASES:
         if case == "pictures":
             report_pictures(covers)
             continue
         name, _, psnr = case.partition("@")
-        report(name, float(psnr), covers, key)
+        report(name, float(psnr), covers, key, besides=not arguments.asked_only)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -54,13 +58,15 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=3500)
     parser.add_argument("--count", type=int, default=8)
     parser.add_argument("--case", action="append")
+    parser.add_argument("--mosaics", action="store_true")
+    parser.add_argument("--asked-only", action="store_true")
     return parser.parse_args()
 
 
-def all_covers(folder: Path, first: int, count: int) -> Iterator[np.ndarray]:
+def all_covers(folder: Path, first: int, count: int, known: tuple[str, ...] = KNOWN) -> Iterator[np.ndarray]:
     from skimage import data
 
-    for name in ("astronaut", "coffee", "chelsea", "rocket")[:count]:
+    for name in known[:count]:
         pixels = getattr(data, name)()[..., :3]
         height, width = pixels.shape[:2]
         side = min(height, width)
@@ -68,19 +74,19 @@ def all_covers(folder: Path, first: int, count: int) -> Iterator[np.ndarray]:
         square = Pillow.fromarray(pixels[top : top + side, left : left + side])
         yield np.asarray(square.resize((SIDE, SIDE), Pillow.Resampling.LANCZOS))
     files = sorted(p for p in folder.iterdir() if p.is_file())[first:]
-    for i in range(max(0, count - 4)):
+    for i in range(max(0, count - len(known))):
         four = [np.asarray(Pillow.open(f).convert("RGB").resize((SIDE // 2,) * 2)) for f in files[4 * i : 4 * i + 4]]
         yield np.concatenate([np.concatenate(four[:2], axis=1), np.concatenate(four[2:], axis=1)])
 
 
-def report(name: str, psnr: float, covers: list[np.ndarray], key: keys.Key) -> None:
+def report(name: str, psnr: float, covers: list[np.ndarray], key: keys.Key, besides: bool) -> None:
     survive = channel.parse_survive(name)
-    asked = [(str(c), sent(c)) for c in survive]
-    others = list(besides(survive))
+    asked = [attack for c in survive for attack in sent(c)]
+    others = list(afterwards(survive)) if besides else []
     sizes, qualities, seconds, passed = [], [], [], {label: 0 for label, _ in others}
     for index, cover in enumerate(covers):
         start = time.process_time()
-        found = carried(survive, psnr, cover, index, key, [a for _, a in asked])
+        found = carried(survive, psnr, cover, index, key, asked)
         seconds.append(time.process_time() - start)
         if found is None:
             continue
@@ -130,16 +136,16 @@ def comes_back(carrier: Carrier, seen: Seen, key: keys.Key, data: bytes) -> bool
         return False
 
 
-def sent(one: channel.Channel) -> Attack:
-    """A channel -> stego's pixels to what is seen behind it."""
+def sent(one: channel.Channel) -> list[Attack]:
+    """A channel -> stego's pixels to what is seen behind it; several crops."""
     if one.kind == "jpeg":
-        return lambda pixels: compressed(pixels, round(one.strength))
+        return [lambda pixels: compressed(pixels, round(one.strength))]
     if one.kind == "crop":
-        return lambda pixels: compressed(np.ascontiguousarray(pixels[13:-5, 11:-20]), 75)
-    return lambda pixels: Seen(one(pixels, np.random.default_rng(0)))
+        return [lambda p, cut=cut, q=q: compressed(np.ascontiguousarray(p[cut]), q) for cut in CUTS for q in (75, 85)]
+    return [lambda pixels: Seen(one(pixels, np.random.default_rng(0)))]
 
 
-def besides(survive: tuple[channel.Channel, ...]) -> Iterator[tuple[str, Attack]]:
+def afterwards(survive: tuple[channel.Channel, ...]) -> Iterator[tuple[str, Attack]]:
     """What else happens to such files."""
     kind = channel.pattern(survive)
     quality = round(survive[0].strength)

@@ -1,30 +1,34 @@
 """Does every stego of steg-cinn reveal exactly, and how near is it to its cover? Printed as it goes.
 
-    python benchmarks/steg_cinn_recovery.py --covers DIR [--limit 20] [--weights FILE] [--size 128x128] [--mode MODE]...
+    python benchmarks/steg_cinn_recovery.py --covers DIR [--limit 20] [--weights FILE] [--size 128x128] [--grain G]
+        [--mode MODE]...
 
 For each cover and mode a random message of the capacity is hidden, written as a PNG file and revealed again. `1 bpp`
-and `1.9 bpp` hide so much with the smallest --top that fits. The last line of a mode holds its means over all covers.
+and `1.9 bpp` hide so much with the smallest --top that fits. The last line of a mode holds its means over all covers;
+dL is the change of CIE L*. A cover that a mode cannot use at all is told and left out.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from stegcli import api, weights
 from stegcli.data import load_pictures
+from stegcli.errors import CapacityError
 from stegcli.keys.key import Key
 from stegcli.method import Asked, Request, Secret
-from stegcli.methods.steg_cinn.measure import MODES
+from stegcli.methods.steg_cinn.measure import MODES, lightness
 from stegcli.methods.steg_cinn.options import HideOptions
 from stegcli.pictures import image, metrics
 from stegcli.pictures.image import Picture
 
 PAYLOADS = {"1 bpp": 1.0, "1.9 bpp": 1.9}
-COLUMNS = ["exact", "bpp", "right", "psnr", "capacity_s", "hide_s", "reveal_s"]
+COLUMNS = ["exact", "bpp", "right", "psnr", "dL_mean", "dL_most", "capacity_s", "hide_s", "reveal_s"]
 
 
 def main() -> None:
@@ -34,6 +38,7 @@ def main() -> None:
     parser.add_argument("--weights")
     parser.add_argument("--size", default="128x128")
     parser.add_argument("--mode", action="append", choices=[*PAYLOADS, *MODES])
+    parser.add_argument("--grain", type=float, help="in place of the one that fits each cover")
     options = parser.parse_args()
     width, height = map(int, options.size.split("x"))
     method = weights.load("steg-cinn", options.weights or weights.default_name("steg-cinn"), "cpu")
@@ -42,16 +47,21 @@ def main() -> None:
     for index, picture in enumerate(covers):
         cover = Picture(image.resized(picture.pixels, width, height))
         for mode in options.mode or [*PAYLOADS, *MODES]:
-            found.setdefault(mode, []).append(trial(method, cover, mode, index))
+            try:
+                found.setdefault(mode, []).append(trial(method, cover, mode, options.grain, index))
+            except CapacityError as error:
+                print(f"{mode}: cover {index}: {error}", flush=True)
+                continue
             values = np.array(found[mode])
             means = " ".join(f"{n} {v:.3f}" for n, v in zip(COLUMNS, values.mean(0), strict=True))
             exact = f"{int(values[:, 0].sum())} of {len(values)} exact, least {values[:, 1].min():.2f} bpp"
+            exact += f", {values[:, 3].min():.1f} dB, most dL {values[:, 5].max():.2f}"
             print(f"{mode}: {exact}; means: {means}", flush=True)
 
 
-def trial(method: object, cover: Picture, mode: str, index: int) -> list[float]:
+def trial(method: object, cover: Picture, mode: str, grain: float | None, index: int) -> list[float]:
     """Figures in the order of COLUMNS; seconds are those of one core's work."""
-    wishes = MODES.get(mode, HideOptions())
+    wishes = replace(MODES.get(mode, HideOptions()), grain=grain)
     rng = np.random.default_rng(index)
     key, pixels = Key("steg-cinn", "benchmark", rng.bytes(32)), cover.width * cover.height
     times = [time.process_time()]
@@ -63,8 +73,9 @@ def trial(method: object, cover: Picture, mode: str, index: int) -> list[float]:
     (back,) = api.reveal(image.decode(made.file), method, Asked(key))
     times.append(time.process_time())
     psnr = metrics.psnr(cover.pixels, made.picture.pixels)
-    seconds = np.diff(times).tolist()
-    return [back.data == data, 8 * len(data) / pixels, 1 - made.draft.measured["wrong_bits"], psnr, *seconds]
+    apart = np.abs(lightness(made.picture.pixels) - lightness(cover.pixels))
+    right, seconds = 1 - made.draft.measured["wrong_bits"], np.diff(times).tolist()
+    return [back.data == data, 8 * len(data) / pixels, right, psnr, apart.mean(), apart.max(), *seconds]
 
 
 if __name__ == "__main__":

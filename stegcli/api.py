@@ -165,7 +165,7 @@ def _on_its_way(file: bytes, survive: tuple[Channel, ...]) -> Iterator[Picture]:
     stego = image.decode(file, "stego")
     for one in survive:
         if one != LOSSLESS:
-            yield one.through(stego, np.random.default_rng(0))
+            yield from one.arrivals(stego)
 
 
 def _received(arrived: Picture, draft: Draft, request: Request, method: Method) -> tuple[float | None, ...] | None:

@@ -136,7 +136,9 @@ class Method(abc.ABC):
     def __init__(self, config: Mapping[str, object]):
         self.config = dict(config)
         self._device = "cpu"
-        self.tensors: Callable[[], Mapping[str, Tensor]] | None = None  # trained weights, set by `weights.load`
+        # Trained weights, as tensors and as arrays, both set by `weights.load`.
+        self.tensors: Callable[[], Mapping[str, Tensor]] | None = None
+        self.arrays: Callable[[], Mapping[str, np.ndarray]] | None = None
 
     @property
     def name(self) -> str:
@@ -173,6 +175,13 @@ class Method(abc.ABC):
             said = textwrap.shorten(" ".join(str(error).split()), 200)
             raise WeightsError(f"weights do not fit this version: {said}") from error
         return built.eval().requires_grad_(False).to(self.device)
+
+    def trained_arrays(self) -> Mapping[str, np.ndarray]:
+        """The networks' parameters as arrays; without torch if the networks were not built. Raises WeightsError."""
+        if self.arrays is not None and "networks" not in vars(self):
+            return self.arrays()
+        networks = self.networks
+        return {} if networks is None else {n: t.detach().cpu().numpy() for n, t in networks.state_dict().items()}
 
     def begin(self, given: frozenset[str]) -> None:  # noqa: B027  (most methods have nothing to do here)
         """Called before training from weights that hold only these tensors; may initialise the others from them."""

@@ -28,19 +28,21 @@ import hashlib
 import json
 import textwrap
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stegcli import hub, methods
 from stegcli.errors import UsageError, WeightsError
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
     from stegcli.method import Method
 
+Held = TypeVar("Held")
 PACKAGE = Path(__file__).parent
 PRETRAINED = PACKAGE / "pretrained"
 FILE_PREFIX = "sha256:"
@@ -60,13 +62,23 @@ class Trained:
 
     def tensors(self) -> dict[str, Tensor]:
         """Name -> tensor. Raises WeightsError if the files are damaged."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load as from_safetensors
+        from safetensors.torch import load
 
-        found: dict[str, Tensor] = {}
+        return self._held(load)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The same as arrays, without torch."""
+        from safetensors.numpy import load
+
+        return self._held(load)
+
+    def _held(self, load: Callable[[bytes], dict[str, Held]]) -> dict[str, Held]:
+        from safetensors import SafetensorError
+
+        found: dict[str, Held] = {}
         for name, data, parts in self.files:
             try:
-                held = from_safetensors(data)
+                held = load(data)
             except (SafetensorError, ValueError, KeyError, TypeError) as error:
                 raise _damaged(name) from error
             found |= {n: t for n, t in held.items() if not parts or n.partition(".")[0] in parts}
@@ -330,7 +342,7 @@ def _build(trained: Trained, method: str, device: str) -> Method:
     if trained.method != method:
         raise WeightsError(f"these are weights of {trained.method}, not of {method}")
     built = _made(method, trained.config, device)
-    built.tensors = trained.tensors
+    built.tensors, built.arrays = trained.tensors, trained.arrays
     return built
 
 

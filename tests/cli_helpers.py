@@ -150,6 +150,6 @@ def settle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in `folder`, with the files that most tests need and without the user's own settings."""
     prepare(folder)
     monkeypatch.chdir(folder)
-    for name in ("STEGO_KEY", "STEGO_DEVICE", "STEGO_DEBUG"):
+    for name in ("STEGO_KEY", "STEGO_KEY_DIR", "STEGO_DEVICE", "STEGO_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     return folder

@@ -13,10 +13,12 @@ import pytest
 from cli_helpers import SECRET, check_error, ok, photo, pixels_of, refused, run, save, settle, snapshot, stego_process
 from hiding import room
 from PIL import Image
+from toys import Frames
 
 from stegcli import __version__, api, weights
-from stegcli.cli import complete
+from stegcli.cli import complete, inputs
 from stegcli.coding import payload
+from stegcli.errors import UsageError
 from stegcli.keys import key as keys
 from stegcli.keys import passphrase
 from stegcli.method import Method, Request
@@ -63,6 +65,39 @@ def test_a_fresh_key_lies_beside_the_output_and_is_told_of() -> None:
     assert Path("out.key.npy").stat().st_mode & 0o777 == 0o600
     assert keys.load("out.key.npy").method == "lossless-inn"
     assert revealed(key="out.key.npy") == SECRET
+
+
+@pytest.mark.parametrize("by_environment", [False, True])
+def test_fresh_keys_go_into_the_key_folder_which_is_made(by_environment: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STEGO_KEY_DIR", "mine" if by_environment else "ignored")
+    argv = () if by_environment else ("--key-dir", "mine")
+    Path("stegos").mkdir()
+    figures = ok("hide", "secret.txt", "--cover", "cover.png", "-o", "stegos/out.png", *argv, "--json").json
+    assert figures["key"] == "mine/out.key.npy"
+    assert Path("mine").stat().st_mode & 0o777 == 0o700
+    assert Path("mine/out.key.npy").stat().st_mode & 0o777 == 0o600
+    assert [p.name for p in Path("stegos").iterdir()] == ["out.png"]
+    assert revealed("stegos/out.png", "mine/out.key.npy") == SECRET
+    again = ("hide", "secret.txt", "--cover", "cover.png", "-o", "out.png", *argv)
+    refused(3, *again, says="output mine/out.key.npy exists")
+    assert not Path("out.png").exists()
+    ok("hide", "secret.txt", "key.npy", "--cover", "cover.png", "-o", "batch/", *argv)
+    assert sorted(p.name for p in Path("mine").iterdir()) == ["key.key.npy", "out.key.npy", "secret.key.npy"]
+
+
+def test_a_key_folder_without_a_key_is_not_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused(3, "hide", "secret.txt", "--cover", "missing.png", "-o", "out.png", "--key-dir", "mine")
+    refused(3, "hide", "secret.txt", "--cover", "cover.png", "-o", "out.png", "--key-dir", "secret.txt", says="folder")
+    monkeypatch.setenv("STEGO_KEY_DIR", "mine")
+    hidden()  # with a key of the user's own
+    assert not Path("mine").exists()
+
+
+def test_a_key_folder_means_nothing_to_a_method_without_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="frames takes no key"):
+        inputs.key_dir("mine", Frames.about, False, None)
+    monkeypatch.setenv("STEGO_KEY_DIR", "mine")
+    assert inputs.key_dir(None, Frames.about, False, None) is None
 
 
 def test_a_key_of_ones_own_is_used_and_none_is_made() -> None:
@@ -250,10 +285,14 @@ def ends_without_torch(here: Path, *argv: object) -> bytes:
 
 
 def test_no_torch_where_no_network_runs(here: Path) -> None:
-    """A receiver of the coset coder reads integers; keys, tables and their like need no network at all."""
+    """The coset coder computes on arrays; keys, tables and their like need no network at all."""
     hidden()
+    ends_without_torch(here, "hide", "secret.txt", "--cover", "cover.png", "--key", "key.npy", "-o", "again.png")
     assert ends_without_torch(here, "reveal", "out.png", "--key", "key.npy") == SECRET
     ends_without_torch(here, "keygen", "-o", "fresh.npy")
+    Path("byte").write_bytes(b"1")
+    Image.fromarray(photo()).save("photo.jpg")
+    ends_without_torch(here, "hide", "byte", "--cover", "photo.jpg", "-o", "out.jpg", "--payload-limit", "0.4")
     ends_without_torch(here, "methods")
     ends_without_torch(here, "weights", "list")
     ends_without_torch(here, "inspect", "--help")
@@ -536,9 +575,12 @@ def test_keygen_refuses(status: int, argv: tuple[str, ...], says: str) -> None:
 def test_a_coder_names_the_weights_of_a_fresh_key(argv: tuple[str, ...], named: str) -> None:
     ok("keygen", "-o", "k.npy", *argv)
     assert keys.load("k.npy").weights == named
-    ok(*HIDE, "-o", "out.png", *argv)
+    result = ok(*HIDE, "-o", "out.png", *argv, "--json")
     assert keys.load("out.key.npy").weights == named
     assert ok("reveal", "out.png", "--key", "out.key.npy").out == SECRET
+    warned = [note for note in result.json["notes"] if "for comparison, not secret" in note]
+    assert len(warned) == named.startswith("blind")
+    assert all(f"stego: {note}" in result.err for note in warned)
 
 
 def test_a_key_that_has_the_coder_is_taken() -> None:
@@ -657,6 +699,9 @@ INN = ("--method", "lossless-inn")
         ((*HIDE, "-o", "out.png", "--key-out", "k.npy"), "--key-out needs the paper's network"),
         ((*HIDE, "-o", ""), "the name of the output is empty"),
         (HIDE, "no place to write a fresh key"),
+        ((*HIDE, "-o", "out.png", "--key", "key.npy", "--key-dir", "k"), "--key-dir is for fresh keys, and the key is"),
+        ((*HIDE, "-o", "out.png", "--key-out", "k.npy", "--key-dir", "k"), "and --key-out names the key file"),
+        ((*HIDE, "-o", "out.png", "--key-dir", ""), "the name of the key folder is empty"),
         (("hide", "secret.txt", "-o", "out.png", "--method", "lossless-inn"), "lossless-inn needs --cover"),
         (("hide", "secret.txt", "-o", "out.png", "--key", "key.npy"), "lossless-inn needs --cover"),
         (("hide", "-", "--cover", "-", "--key", "key.npy"), "only one of the inputs"),

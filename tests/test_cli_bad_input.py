@@ -16,8 +16,10 @@ from hiding import room
 from PIL import Image
 
 from stegcli import methods, weights
+from stegcli.cli import options as cli_options
 from stegcli.files import Output
 from stegcli.keys import key as keys
+from stegcli.pictures import image
 
 CAPACITY = room(weights.load("lossless-inn"), 96, 96)
 TINY = methods.module("lossless-inn", "recipe").TINY[0]
@@ -421,3 +423,26 @@ def test_a_kill_during_the_write_leaves_nothing(here: Path) -> None:
     assert process.returncode == -signal.SIGKILL
     assert snapshot(here) == before
     assert Path("secret.txt").read_bytes() == SECRET
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("hide", "secret.txt", "--cover", "cover.png", "-o", "out.png"),
+        ("reveal", "cover.png", "--key", "key.npy"),
+        ("capacity", "cover.png"),
+        ("inspect", "cover.png"),
+    ],
+)
+def test_a_picture_of_more_pixels_than_asked_for_is_refused(words: tuple[str, ...]) -> None:
+    result = run(*words, "--max-pixels", 1000)
+    assert result.status == 3
+    assert "is too large: the most is 0.001 megapixels" in result.err
+    assert not Path("out.png").exists()
+    for command in (("--max-pixels", 0), ("--max-pixels", 10**9)):
+        assert run(*words, *command).status == 2
+
+
+def test_the_bounds_of_pixels_are_those_of_the_pictures() -> None:
+    assert cli_options.MAX_PIXELS == image.MAX_PIXELS
+    assert 2 * (Image.MAX_IMAGE_PIXELS or 0) == cli_options.MOST_PIXELS  # from there on Pillow refuses

@@ -10,10 +10,13 @@ import os
 import pty
 import subprocess
 import sys
+import threading
+import time
 from typing import Any
 
 import pytest
 
+from stegcli import progress
 from stegcli.cli import console
 from stegcli.errors import FileError, StegoError, UsageError
 
@@ -70,24 +73,61 @@ def test_json_is_one_line_of_json_proper(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_no_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with console.progress("hiding", quiet=False) as tick:
+    with console.bar("hiding", quiet=False) as tick:
         tick(0.5, 3)
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("quiet", [False, True])
-def test_a_bar_with_the_time_left_on_a_terminal(quiet: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Standard error as a terminal of 100 columns."""
     stderr = Terminal()
     monkeypatch.setattr(sys, "stderr", stderr)
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
-    with console.progress("hiding", quiet) as tick:
+    return stderr
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_bar_with_the_time_left_on_a_terminal(quiet: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    stderr = terminal(monkeypatch)
+    with console.bar("hiding", quiet) as tick:
         tick(0.25, 3725)
         tick(0.5, float("inf"))
         tick(0.75, 61)
     shown = stderr.getvalue()
-    assert ("hiding" in shown and "75 %" in shown and "0:01:01 left" in shown) != quiet
+    assert ("hiding" in shown and "75%" in shown and "0:01:01 left" in shown) != quiet
+
+
+@pytest.mark.parametrize(("patience", "quiet", "shown"), [(0.05, False, True), (60, False, False), (0.05, True, False)])
+def test_work_that_takes_long_gets_a_bar(
+    patience: float, quiet: bool, shown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stderr = terminal(monkeypatch)
+    monkeypatch.setattr(console, "PATIENCE", patience)
+    with console.working("hiding", quiet):
+        progress.tell(1, 4)
+        time.sleep(0.3)
+        progress.tell(2, 4)
+        time.sleep(0.3)
+    assert ("hiding" in stderr.getvalue() and "50%" in stderr.getvalue() and "left" in stderr.getvalue()) == shown
+    assert shown or not stderr.getvalue()
+
+
+def fail_after(seconds: float) -> None:
+    time.sleep(seconds)
+    raise UsageError("no")
+
+
+def test_a_bar_goes_when_the_work_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    stderr, threads = terminal(monkeypatch), threading.active_count()
+    monkeypatch.setattr(console, "PATIENCE", 0.05)
+    with pytest.raises(UsageError), console.working("hiding", quiet=False):
+        fail_after(0.2)
+    before = stderr.getvalue()
+    time.sleep(0.2)
+    assert stderr.getvalue() == before
+    assert threading.active_count() == threads
 
 
 def test_tables_keep_long_cells_whole(capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,7 +164,7 @@ def test_with_standard_error_closed_nothing_is_said_and_nothing_goes_wrong() -> 
 console.say("unheard")
 console.complain(UsageError("a", "b"))
 console.emit({"a": 1}, to_stderr=True)
-with console.progress("hiding", quiet=False) as tick:
+with console.bar("hiding", quiet=False) as tick:
     tick(0.5, 1)
 try:
     1 / 0

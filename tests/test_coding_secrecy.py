@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from secrecy_helpers import constant_relations, unevenness
 
 from stegcli.coding import coset, direct, ldpc, payload, trellis
 from stegcli.keys.key import Key
@@ -129,30 +130,6 @@ def in_old_places(key: Key) -> Stegos:
 # Attack 1: relations between slots
 
 
-def constant_relations(stegos: np.ndarray) -> list[tuple[int, int, int]]:
-    """Triples of slots whose sum modulo 2 is the same in all stegos, among all triples of slots.
-
-    Pairs of slots are looked up among single slots by 64 stegos, up to complement; the others confirm.
-    """
-    signature = np.packbits(stegos[:64], axis=0, bitorder="little").T.copy().view("<u8").reshape(-1).astype(np.uint64)
-
-    def canonical(x: np.ndarray) -> np.ndarray:
-        return np.where(x & np.uint64(1), ~x, x)
-
-    order = np.argsort(canonical(signature))
-    ordered = canonical(signature)[order]
-    found = []
-    for a in range(len(signature)):
-        sums = canonical(signature[a] ^ signature[a + 1 :])
-        at = np.searchsorted(ordered, sums).clip(max=len(ordered) - 1)
-        for i in np.flatnonzero(ordered[at] == sums):
-            b, c = a + 1 + int(i), int(order[at[i]])
-            total = stegos[:, a] ^ stegos[:, b] ^ stegos[:, c]
-            if c > b and (total == total[0]).all():
-                found.append((a, b, c))
-    return found
-
-
 def test_relations_are_found_in_the_old_layout(in_old_rows: Stegos) -> None:
     found = constant_relations(in_old_rows.stegos)
     assert len(found) > 300
@@ -168,15 +145,6 @@ def test_coset_layout_holds_no_relation(in_syndromes: Stegos) -> None:
 
 
 # Attack 2: places, by who has the covers as well
-
-
-def unevenness(changed: np.ndarray) -> float:
-    """How much more the slots' numbers of changes spread than if every change fell on any slot: 1 for chance.
-
-    Its standard deviation under chance is sqrt(2 / slots).
-    """
-    counts, rate = changed.sum(0), changed.mean()
-    return float(counts.var() / (len(changed) * rate * (1 - rate)))
 
 
 def found_places(stegos: Stegos) -> float:

@@ -23,9 +23,10 @@ from typer.main import get_command
 
 from stegcli import methods, weights
 from stegcli.cli import manual
-from stegcli.cli.app import app
+from stegcli.cli.app import assembled
 from stegcli.keys import key as keys
 
+app = assembled()
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
 README_BYTES = 8_000
@@ -206,7 +207,7 @@ def test_command_lines_run(
     folder = tmp_path / "here"
     shutil.copytree(stand_ins, folder)
     monkeypatch.chdir(folder)
-    for name in ("STEGO_KEY", "STEGO_DEVICE", "STEGO_DEBUG"):
+    for name in ("STEGO_KEY", "STEGO_KEY_DIR", "STEGO_DEVICE", "STEGO_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     made = outputs_of(block.lines)
     for path in written.iterdir():

@@ -312,6 +312,18 @@ def test_too_many_pixels(width: int, height: int) -> None:
         image.decode(png(width, height, 8, 2, b""))
 
 
+def test_the_limit_can_be_moved() -> None:
+    large = png(11_000, 11_000, 8, 2, b"")
+    with image.pixels_limited(120_000_000):
+        with pytest.raises(FileError, match="too large: the most is 120 megapixels"):
+            image.decode(large)
+        assert image.most_bytes() == 8 * 120_000_000 + 2**24
+        with pytest.raises(FileError, match="too large: the most is 2 megapixels"):
+            image.decode(large, max_pixels=2_000_000)
+    with pytest.raises(FileError, match="too large: the most is 100 megapixels"):
+        image.decode(large)
+
+
 def test_second_page_without_dimensions(photo: np.ndarray) -> None:
     """Pillow meets a TIFF directory without a width by a TypeError."""
     data = bytearray(saved(photo, "TIFF"))

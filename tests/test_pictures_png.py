@@ -120,6 +120,14 @@ def test_chunk_size_of_the_cover_is_kept(size: int, expected: int) -> None:
     assert len(sizes(stego)) == len(sizes(cover))
 
 
+@pytest.mark.parametrize("side", [40, 52, 100, 147, 149, 200])
+def test_a_single_chunk_stays_one(side: int) -> None:
+    """Streams of 5,000 to 120,000 bytes, also just below the buffers of libpng and of Pillow."""
+    cover = png.write(noise(side, side), style=png.Style(chunk=2**31 - 1))
+    assert len(sizes(cover)) == 1
+    assert len(sizes(image.encode(image.decode(cover)))) == 1
+
+
 @pytest.mark.parametrize("filter", [None, 0, 1, 2, 3, 4])
 def test_filter_of_the_cover_is_kept(photo: np.ndarray, filter: int | None) -> None:
     cover = png.write(photo, style=png.Style(filter=filter))

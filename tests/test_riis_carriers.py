@@ -50,7 +50,7 @@ def test_what_it_has_room_for_comes_through(name: str) -> None:
     assert room >= 40
     stego = carrier.hide(cover, [Letter(data, KEY)], PSNR[name])
     assert stego.shape == cover.shape
-    assert metrics.psnr(cover, stego) > PSNR[name] - 0.75  # the aim is missed by up to 0.65 dB here
+    assert metrics.psnr(cover, stego) > PSNR[name] - 0.5
     seen = arrived(name, stego)
     assert carrier.reveal(seen, KEY, Share()) == data
     with pytest.raises(RevealError):
@@ -131,24 +131,21 @@ def test_a_range_is_read_at_each_of_its_qualities() -> None:
     assert carrier.reveal(Seen(recoded(stego, 85)), KEY, Share()) == data  # its tables are lost
 
 
-@pytest.mark.parametrize(("top", "left"), [(0, 0), (3, 5), (17, 8)])
-def test_tiles_survive_crops(top: int, left: int) -> None:
-    carrier, cover = Tiles(), photo(256)
-    data = payload(64)
+@pytest.mark.parametrize(("top", "left", "quality"), [(0, 0, 75), (3, 5, 75), (17, 8, 75), (7, 1, 85)])
+def test_tiles_survive_crops(top: int, left: int, quality: int) -> None:
+    carrier, cover, data = Tiles(), photo(256), payload(64)
     assert carrier.room(cover, 1) >= 64
-    assert any(came_through_a_crop(data, top, left) for _ in range(3))  # docs/methods/riis.md tells which are lost
+    for _ in range(3):  # each draft has a nonce of its own
+        stego = carrier.hide(cover, [Letter(data, KEY)])
+        cut = np.ascontiguousarray(stego[top : 256 - 6, left : 256 - 3])
+        assert carrier.reveal(compressed(cut, quality), KEY, Share()) == data
 
 
-def came_through_a_crop(data: bytes, top: int, left: int) -> bool:
-    """A fresh draft, cropped and sent as JPEG 75 -> whether these data come back. It never gives others."""
-    carrier = Tiles()
-    stego = carrier.hide(photo(256), [Letter(data, KEY)])
-    cut = np.ascontiguousarray(stego[top : 256 - 6, left : 256 - 3])
-    try:
-        assert carrier.reveal(compressed(cut, 75), KEY, Share()) == data
-    except RevealError:
-        return False
-    return True
+def test_tiles_give_nothing_to_another_key_nor_out_of_the_cover() -> None:
+    stego = Tiles().hide(photo(128), [Letter(payload(10), KEY)])
+    for seen, key in ((Seen(stego), OTHER), (Seen(photo(128)), KEY)):
+        with pytest.raises(RevealError):
+            Tiles().reveal(seen, key, Share())
 
 
 def test_digits_are_as_near_as_their_base_allows_and_stay_in_range() -> None:

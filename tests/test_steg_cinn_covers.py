@@ -59,3 +59,19 @@ def test_grain_leaves_the_luminance_and_stays_in_the_gamut():
     grained = covers.add_grain(grey, colours, rng.normal(0, 1.0, (128, 128, 3)))
     assert space.exists(grey, grained).all()
     assert 1.0 < (grained - colours).std() < 1.8  # of a difference: sqrt(2), less where the gamut is narrow
+
+
+def test_large_covers_are_prepared_piece_by_piece_and_white_stays_white(monkeypatch):
+    photo = np.ascontiguousarray(data.astronaut()[:64, :64]).copy()
+    photo[20:40] = 255
+    jpeg = decoded_jpeg(photo)
+    whole = covers.prepare(jpeg, uniform)
+    monkeypatch.setattr(space, "PIECE", 500)
+    split = covers.prepare(jpeg, uniform)
+    assert whole.filled
+    assert np.array_equal(split.grey, whole.grey)
+    assert space.exists(split.grey, split.colours).all()
+    assert (split.colours != whole.colours).any()  # every piece takes numbers of its own
+    white = (jpeg == 255).all(axis=2)
+    assert white.sum() > 500
+    assert not split.colours[:, white].any()

@@ -40,6 +40,17 @@ def test_numbers_that_the_key_does_not_turn_are_found_in_the_latents(method, mon
     assert found["below_0.05"] == (0 if turned else 1)
 
 
+def test_covers_without_room_are_passed_over(method, monkeypatch):
+    monkeypatch.setattr(measure, "MODES", {"keep, top 2": measure.MODES["keep, top 2"]})
+    monkeypatch.setattr(measure, "LEAST_COVERS", 2)
+    monkeypatch.setattr(measure, "FOLDS", 2)
+    covers = [Picture(np.zeros((64, 64, 3), np.uint8)), Picture(small_photo()), Picture(small_photo()[::-1].copy())]
+    figures = {name: part() for name, part in measure.parts(method, covers, 0).items()}
+    assert figures["modes"]["keep, top 2"]["covers"] == 2
+    assert figures["latents"]["stegos"] == 2
+    assert len(figures["detectors"]) == 4
+
+
 def test_a_detector_tells_noise_and_not_the_same_twice():
     rng = np.random.default_rng(0)
     photo = small_photo(80, 80)
@@ -61,4 +72,4 @@ def test_lightness_is_that_of_cie():
     from skimage import color
 
     pixels = small_photo(64, 64)
-    assert np.allclose(measure._lightness(pixels), color.rgb2lab(pixels)[..., 0], atol=0.01)
+    assert np.allclose(measure.lightness(pixels), color.rgb2lab(pixels)[..., 0], atol=0.01)

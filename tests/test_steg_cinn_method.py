@@ -52,15 +52,19 @@ def test_a_file_comes_back(method, options):
     assert revealed(method, made.file) == data
 
 
-@pytest.mark.parametrize("mode", ["keep", "recolour"])
-def test_all_that_is_promised_fits_and_one_byte_more_does_not(method, mode):
+@pytest.mark.parametrize(
+    "options",
+    [{"mode": "keep"}, {"mode": "recolour"}, {"bits": 1, "gap": 0.1}, {"bits": 1, "gap": 0.8}, {"bits": 3}],
+    ids=str,
+)
+def test_all_that_is_promised_fits_and_one_byte_more_does_not(method, options):
     rng = np.random.default_rng(3)
-    capacity = method.capacity(request_of(b"", small_photo(), mode=mode))
+    capacity = method.capacity(request_of(b"", small_photo(), **options))
     assert capacity > 300
     data = rng.bytes(capacity)
-    assert revealed(method, hidden(method, data, small_photo(), mode=mode).file) == data
+    assert revealed(method, hidden(method, data, small_photo(), **options).file) == data
     with pytest.raises(CapacityError) as caught:
-        hidden(method, data + b"x", small_photo(), mode=mode)
+        hidden(method, data + b"x", small_photo(), **options)
     assert (caught.value.capacity, caught.value.need) == (capacity, capacity + 1)
 
 
@@ -150,14 +154,6 @@ def test_a_cover_that_was_a_jpeg_is_spread_and_said(method):
     assert revealed(method, made.file) == b"secret"
 
 
-def test_black_covers_say_that_nothing_fits_or_carry_it(method):
-    black = np.zeros((64, 64, 3), np.uint8)
-    capacity = method.capacity(request_of(b"", black, mode="keep"))
-    data = bytes(capacity + 1)
-    with pytest.raises(CapacityError):
-        hidden(method, data, black, mode="keep")
-
-
 def test_too_small_a_cover_is_refused(method):
     with pytest.raises(FileError, match="at least 64x64"):
         hidden(method, b"x", small_photo(63, 80))
@@ -189,13 +185,76 @@ def test_weights_without_the_coarse_part_do_not_recolour():
 
 def test_large_covers_hold_the_header_in_squares(method):
     photo = np.ascontiguousarray(data.astronaut()[:260, :140])
-    squares = places.squares(260, 140, KEY, 5)
+    fixed = np.zeros((260, 140), bool)
+    squares = places.squares(fixed, KEY, 5)
     assert len(squares) == places.SQUARES
     assert all(0 <= y <= 260 - s and 0 <= x <= 140 - s for y, x, s in squares)
-    assert squares != places.squares(260, 140, KEY, 6)
-    assert places.squares(64, 256, KEY, 5) == [(0, 0, 256)]
+    assert squares != places.squares(fixed, KEY, 6)
+    assert places.squares(fixed[:64, :64], KEY, 5) == [(0, 0, 256)]
     made = hidden(method, b"secret", photo, top=1)
     assert revealed(method, made.file) == b"secret"
+
+
+def test_the_header_lies_where_colours_may_change(method):
+    """A picture that is even but for its right end."""
+    photo = np.zeros((64, 320, 3), np.uint8)
+    photo[:, 256:] = small_photo(64, 64)
+    made = hidden(method, b"secret", photo, mode="keep")
+    assert revealed(method, made.file) == b"secret"
+    assert np.array_equal(made.picture.pixels[:, :256], photo[:, :256])
+
+
+def plain_covers():
+    """Pictures in which a wrong colour would be seen at once."""
+    y, x = np.mgrid[:96, :96]
+    text = np.where(small_photo(96, 96)[..., :1] > 128, 255, 0).repeat(3, axis=2)
+    grain = np.random.default_rng(0).integers(0, 4, (96, 96, 1))
+    flag = np.stack([np.full((96, 96), 255), 100 * (x // 32), 60 * (y // 48)], axis=2)
+    return {
+        "black": np.zeros((96, 96, 3)), "white": np.full((96, 96, 3), 255), "text": text, "flag": flag,
+        "red": np.full((96, 96, 3), (255, 0, 0)), "grey": np.full((96, 96, 3), 128),
+        "dark grain": grain.repeat(3, axis=2), "light grain": 255 - grain.repeat(3, axis=2),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [{"mode": "keep"}, {"top": 3}], ids=str)
+@pytest.mark.parametrize("name", list(plain_covers()))
+def test_plain_covers_say_that_nothing_fits(method, name, options):
+    cover = plain_covers()[name].astype(np.uint8)
+    assert method.capacity(request_of(b"", cover, **options)) == 0
+    for secret in (b"", b"x"):
+        with pytest.raises(CapacityError):
+            hidden(method, secret, cover, **options)
+
+
+@pytest.mark.parametrize("name", ["black", "white", "text", "grey"])
+def test_black_white_and_even_covers_are_not_recoloured(method, name):
+    with pytest.raises(CapacityError):
+        hidden(method, b"", plain_covers()[name].astype(np.uint8))
+
+
+def test_grey_parts_of_a_photo_stay_grey(method):
+    """Whatever the networks would draw there: they are stirred here and know nothing of grey."""
+    cover = small_photo(96, 96).copy()
+    cover[:64] = cover[:64, :, :1]
+    made = hidden(method, bytes(100), cover, mode="keep")
+    assert revealed(method, made.file) == bytes(100)
+    assert np.array_equal(made.picture.pixels[:56], cover[:56])
+    assert (made.picture.pixels[72:] != cover[72:]).any()
+
+
+@pytest.mark.parametrize("mode", ["keep", "recolour"])
+def test_plain_parts_of_a_cover_stay(method, mode):
+    """Black, white and, where they are kept, even parts: whatever the networks would draw there."""
+    cover = small_photo(96, 96).copy()
+    parts = {"black": (slice(0, 20), 0), "white": (slice(20, 41), 255), "red": (slice(41, 60), (255, 0, 0))}
+    for rows, colour in parts.values():
+        cover[rows] = colour
+    made = hidden(method, bytes(100), cover, mode=mode)
+    assert revealed(method, made.file) == bytes(100)
+    for name, (rows, colour) in parts.items():
+        if mode == "keep" or name != "red":
+            assert (made.picture.pixels[rows] == colour).all()
 
 
 def test_receivers_try_every_grain(method):

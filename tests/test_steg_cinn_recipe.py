@@ -56,6 +56,23 @@ def test_half_of_the_photos_are_made_small_and_the_rest_spread(images):
     assert all(covers.share_of_jpeg(f) < 0.7 for f in found)
 
 
+def test_plain_photos_are_grey_or_even_somewhere(images):
+    photo = (images[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()[:128, :128]
+    kinds = [recipe_fine.plain(photo, np.random.default_rng(i)) for i in range(40)]
+    assert all(k.shape == photo.shape and k.dtype == np.uint8 for k in kinds)
+    colourless = [k for k in kinds if (k == k[..., :1]).all()]
+    two_levels = [k for k in colourless if len(np.unique(k)) == 2]
+    kept = [k for k in kinds if 0.05 < (k == photo).all(axis=2).mean() < 1]
+    assert len(colourless) > len(two_levels) > 0
+    assert kept
+
+
+def test_untrained_networks_would_put_specks_into_grey_photos(images):
+    method = methods.build("steg-cinn", **SMALL)
+    with torch.no_grad():
+        assert 0.3 < recipe_fine.validate(method, images)["specks"] <= 1
+
+
 def test_places_of_parts_lie_inside_the_photo(images):
     pixels, position = recipe_coarse._prepared(images, Noise.of(0, 0, range(2)), 0.0)
     assert pixels.shape == (2, 3, 128, 128)

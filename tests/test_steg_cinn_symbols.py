@@ -72,3 +72,15 @@ def test_expected_information_is_what_comes_across(rng):
         odds = symbols.log_odds(low, high, dither, m)
         expected = symbols.expected_information(low, high, m, u).sum()
         assert symbols.information(odds, bits) == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("gap", [0.1, 0.8])
+def test_expected_information_with_a_gap_is_what_comes_across(rng, gap):
+    bits, dither = rng.integers(0, 2, (40_000, 1), np.uint8), rng.random(40_000)
+    u = symbols.write(bits, dither, 1, gap)
+    width = rng.random(40_000)
+    low = np.clip(u - width * rng.random(40_000), 0, 1)
+    high = np.clip(low + width, 0, 1)
+    odds = symbols.log_odds(low, high, dither, 1, gap)
+    expected = symbols.expected_information(low, high, 1, u, gap).sum()
+    assert symbols.information(odds, bits) == pytest.approx(expected, rel=0.01)

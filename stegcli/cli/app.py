@@ -6,15 +6,15 @@ Nothing here touches tensors, and `stego --help` does not load torch.
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
-from collections.abc import Callable
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 
 from stegcli import methods
-from stegcli.cli.commands import capacity, evaluate, hide, inspect, keygen, listing, reveal, sample, train, weights
 from stegcli.cli.console import as_fault, complain, leave, say, show, trace
 from stegcli.disk import descriptors
 from stegcli.errors import StegoError, UsageError
@@ -23,41 +23,54 @@ from stegcli.version import __version__
 INTERRUPTED = 130
 SETTINGS = {"help_option_names": ["--help"], "max_content_width": 100}
 
-app = typer.Typer(
-    help="Hide a file in a picture, and get it back exactly.",
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings=SETTINGS,
-)
-weights_app = typer.Typer(
-    help="List, verify, fetch and export weights.", rich_markup_mode="rich", context_settings=SETTINGS
-)
-
-COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
-    ("hide", hide.hide, hide.EXAMPLES),
-    ("reveal", reveal.reveal, reveal.EXAMPLES),
-    ("keygen", keygen.keygen, keygen.EXAMPLES),
-    ("capacity", capacity.capacity, capacity.EXAMPLES),
-    ("inspect", inspect.inspect, inspect.EXAMPLES),
-    ("sample", sample.sample, sample.EXAMPLES),
-    ("methods", listing.methods, listing.EXAMPLES),
-    ("evaluate", evaluate.evaluate, evaluate.EXAMPLES),
-    ("train", train.train, train.EXAMPLES),
-)
-WEIGHTS_COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
-    ("list", weights.weights_list),
-    ("verify", weights.weights_verify),
-    ("fetch", weights.weights_fetch),
-    ("export", weights.weights_export),
-)
-for name, function, examples in COMMANDS:
-    app.command(name, epilog=examples.strip() or None)(function)
-for name, function in WEIGHTS_COMMANDS:
-    weights_app.command(name)(function)
-app.add_typer(weights_app, name="weights")
+COMMANDS = {
+    "hide": "hide",
+    "reveal": "reveal",
+    "keygen": "keygen",
+    "capacity": "capacity",
+    "inspect": "inspect",
+    "sample": "sample",
+    "methods": "listing",
+    "evaluate": "evaluate",
+    "train": "train",
+}
+"""Command -> its module in `stegcli.cli.commands`, which holds a function of the command's name, and EXAMPLES."""
+WEIGHTS_COMMANDS = ("list", "verify", "fetch", "export")
+COMPLETES = "_STEGO_COMPLETE"
+"""The variable by which a shell asks for completion."""
 
 
-@app.callback(invoke_without_command=True)
+def assembled(only: str | None = None) -> typer.Typer:
+    """The whole command line, or with `only` nothing but that command.
+
+    A command declares the options of every method, which takes time: whoever reveals need not wait for `evaluate`.
+    """
+    app = typer.Typer(
+        help="Hide a file in a picture, and get it back exactly.",
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings=SETTINGS,
+    )
+    app.callback(invoke_without_command=True)(top)
+    for name in [only] if only else COMMANDS:
+        module = import_module(f"stegcli.cli.commands.{COMMANDS[name]}")
+        app.command(name, epilog=module.EXAMPLES.strip() or None)(getattr(module, name))
+    if only is None:
+        app.add_typer(_weights(), name="weights")
+    return app
+
+
+def _weights() -> typer.Typer:
+    app = typer.Typer(
+        help="List, verify, fetch and export weights.", rich_markup_mode="rich", context_settings=SETTINGS
+    )
+    app.callback(invoke_without_command=True)(top_of_weights)
+    module = import_module("stegcli.cli.commands.weights")
+    for name in WEIGHTS_COMMANDS:
+        app.command(name)(getattr(module, f"weights_{name}"))
+    return app
+
+
 def top(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
@@ -68,7 +81,6 @@ def top(
     _help_if_alone(context)
 
 
-@weights_app.callback(invoke_without_command=True)
 def top_of_weights(context: typer.Context) -> None:
     _help_if_alone(context)
 
@@ -99,6 +111,7 @@ def _terminated(*_: object) -> None:
 
 def _status() -> int:
     try:
+        app = assembled(_only_command(sys.argv[1:]))
         status = int(app(prog_name="stego", standalone_mode=False) or 0)
     except StegoError as error:
         complain(error)
@@ -115,6 +128,11 @@ def _status() -> int:
     if status == INTERRUPTED:  # Typer turns Ctrl-C into this status
         say("interrupted")
     return status
+
+
+def _only_command(words: list[str]) -> str | None:
+    """The words of the command line -> the one command that they need; None if they need all."""
+    return words[0] if words and words[0] in COMMANDS and COMPLETES not in os.environ else None
 
 
 def _wrong_usage(error: Any) -> int:

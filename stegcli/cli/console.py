@@ -9,14 +9,22 @@ import json
 import math
 import os
 import sys
+import threading
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from stegcli import files
+from stegcli import files, progress
 from stegcli.errors import FileError, StegoError, UsageError
 
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+PATIENCE = 2.0
+"""Seconds after which work that goes on gets a bar."""
 SIGNALLED = 128
 """Exit statuses from here on say that a signal ended us."""
 
@@ -150,27 +158,60 @@ def ask_passphrase(prompt: str = "passphrase", twice: bool = False, hint: str = 
 
 
 @contextlib.contextmanager
-def progress(title: str, quiet: bool) -> Iterator[Callable[[float, float], None]]:
+def bar(title: str, quiet: bool) -> Iterator[Callable[[float, float], None]]:
     """Show a bar and the time left if standard error is a terminal. Yields tick(share done, seconds left)."""
     if quiet or not on_terminal():
         yield lambda done, left: None
         return
+    with _drawn(title) as drawn:
+        yield partial(_tick, drawn)
+
+
+@contextlib.contextmanager
+def working(title: str, quiet: bool) -> Iterator[None]:
+    """A bar for the work within, once it has taken PATIENCE seconds.
+
+    It moves to and fro until the work tells how far it is. Each part of the work starts the bar anew; the time left is
+    that of the part.
+    """
+    if quiet or not on_terminal():
+        yield
+        return
+    drawn, began = _drawn(title), time.monotonic()
+
+    def listen(done: int, steps: int) -> None:
+        nonlocal began
+        _tick(drawn, done / steps, time_left(began, done / steps))
+        began = time.monotonic() if done == steps else began
+
+    timer = threading.Timer(PATIENCE, drawn.start)
+    timer.start()
+    try:
+        with progress.heard_by(listen):
+            yield
+    finally:
+        timer.cancel()
+        timer.join()
+        drawn.stop()
+
+
+def time_left(began: float, done: float) -> float:
+    """When the work began, by time.monotonic(), and the share that is done -> the seconds left at this pace."""
+    return (time.monotonic() - began) * (1 - done) / done if done else math.inf
+
+
+def _drawn(title: str) -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = (
-        TextColumn(title),
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f} %"),
-        TextColumn("{task.fields[left]}"),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=1.0, left="")
+    columns = (TextColumn(title), BarColumn(), TextColumn("{task.fields[left]}"))
+    drawn = Progress(*columns, console=Console(stderr=True), transient=True)
+    drawn.add_task(title, total=None, left="")
+    return drawn
 
-        def tick(done: float, left: float) -> None:
-            bar.update(task, completed=done, left=_clock(left))
 
-        yield tick
+def _tick(drawn: Progress, done: float, left: float) -> None:
+    drawn.update(drawn.task_ids[0], total=1.0, completed=done, left=f"{done:4.0%} {_clock(left)}")
 
 
 def _clock(seconds: float) -> str:

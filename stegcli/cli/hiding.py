@@ -28,15 +28,16 @@ class Plan:
     def __init__(self, about: About, names: Named, held: tuple[Key, ...], named: str | None, opts: Any):
         self.about, self.names, self.held, self.named, self.options = about, names, held, named, opts
         self.cover: str | None = None
+        self.key_dir: str | None = None
         self.survive = parse_survive("png")
         self.survive_text = "png"
         self.quality = image.JPEG_QUALITY
 
 
 def planned(
-    secret: list[str] | None, receivers: list[str] | None, key: list[str] | None, cover: str | None,
-    output: str | None, method: str | None, asked: dict[str, str | bool], facets: dict[str, str], named: str | None,
-    survive: str | None, robust: bool, quality: int | None,
+    secret: list[str] | None, receivers: list[str] | None, key: list[str] | None, key_dir: str | None,
+    cover: str | None, output: str | None, method: str | None, asked: dict[str, str | bool], facets: dict[str, str],
+    named: str | None, survive: str | None, robust: bool, quality: int | None,
 ) -> Plan:  # fmt: skip
     """Arguments of the command line -> the plan. Raises UsageError, FileError."""
     output = output if output is None else files.ordinary(output)
@@ -62,6 +63,7 @@ def planned(
     inputs.check_quality(quality, names.outputs, about)
     plan.quality = quality or image.JPEG_QUALITY
     plan.cover = _checked_cover(cover, about)
+    plan.key_dir = inputs.key_dir(key_dir, about, bool(held) and not names.receivers, key_flag)
     for name in () if names.batch else names.groups[0]:  # in a batch each file fails by itself
         files.check_readable(name, "secret")
     if plan.cover is not None and not inputs.is_folder(plan.cover):
@@ -86,17 +88,17 @@ def _checked_cover(cover: str | None, about: About) -> str | None:
 def hide(plan: Plan, output: str | None, force: bool, workers: int, json: bool, quiet: bool, device: str) -> int:
     """Run the plan. Returns the exit status."""
     names, about = plan.names, plan.about
-    if not names.batch:
-        _refuse_early(plan, force)
-    models = jobs.Models(plan.named, device)
-    make_keys = inputs.key_maker(plan.held, about, plan.named)
-    method = models.of_key(plan.held[0]) if plan.held else models.of_method(about.name)
-    quiet = quiet or (json and names.to_stdout)
-    todo = [
-        (j.secrets[0], partial(jobs.hide, j, method, force, quiet or names.batch))
-        for j in _jobs(plan, make_keys, not quiet)
-    ]
-    with inputs.made_folder(output if names.batch else None):
+    with inputs.made_folder(output if names.batch else None), inputs.made_folder(plan.key_dir, private=True):
+        if not names.batch:
+            _refuse_early(plan, force)
+        models = jobs.Models(plan.named, device)
+        make_keys = inputs.key_maker(plan.held, about, plan.named)
+        method = models.of_key(plan.held[0]) if plan.held else models.of_method(about.name)
+        quiet = quiet or (json and names.to_stdout)
+        todo = [
+            (j.secrets[0], partial(jobs.hide, j, method, force, quiet or names.batch))
+            for j in _jobs(plan, make_keys, not quiet)
+        ]
         return jobs.run("hiding", todo, names.batch, workers, json, quiet, names.to_stdout)
 
 
@@ -107,7 +109,7 @@ def _key_count(plan: Plan, secrets: int) -> int:
 
 def _fresh_paths(plan: Plan, output: str, count: int) -> tuple[str, ...]:
     asked = options.key_path(plan.options)
-    return (str(asked),) if asked is not None else inputs.fresh_paths(output, count)
+    return (str(asked),) if asked is not None else inputs.fresh_paths(output, count, plan.key_dir)
 
 
 def _jobs(plan: Plan, make_keys: Any, warn: bool) -> list[HideJob]:

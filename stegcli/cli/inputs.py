@@ -144,6 +144,25 @@ def key_of_environment() -> list[str]:
     return [os.environ["STEGO_KEY"]] if os.environ.get("STEGO_KEY") else []
 
 
+def key_dir(given: str | None, about: About, held: bool, key_flag: str | None) -> str | None:
+    """--key-dir, or else STEGO_KEY_DIR -> the folder for the key files that hide writes; None for that of the output.
+
+    held: whether the user gave all keys, so that none is written. key_flag: the option that names a fresh key's path,
+    if it was given. Raises UsageError for a --key-dir that means nothing. The environment is then ignored.
+    """
+    useless = held or not about.keyed or key_flag is not None
+    if given is None:
+        return None if useless else os.environ.get("STEGO_KEY_DIR") or None
+    if given == "":
+        raise UsageError("the name of the key folder is empty")
+    if not about.keyed:
+        raise UsageError(f"{about.name} takes no key", "leave --key-dir out")
+    if useless:
+        other = "the key is given" if held else f"--{key_flag} names the key file"
+        raise UsageError(f"--key-dir is for fresh keys, and {other}", "leave one of them out")
+    return given
+
+
 def chosen_method(held: tuple[Key, ...], method: str | None, cover: str | None, survive: str) -> str:
     """The key's method, else the named one, else the default for that cover and channel. Raises UsageError."""
     if method is not None:
@@ -202,11 +221,15 @@ def beside(output: str) -> Path:
     return Path(output).with_suffix(".key.npy")
 
 
-def fresh_paths(output: str, count: int) -> tuple[str, ...]:
-    """The paths of fresh keys: out.key.npy, or for several receivers out.1.key.npy, out.2.key.npy, ..."""
+def fresh_paths(output: str, count: int, folder: str | None = None) -> tuple[str, ...]:
+    """The paths of fresh keys: out.key.npy, or for several receivers out.1.key.npy, out.2.key.npy, ...
+
+    folder: where they go, None for the folder of the output.
+    """
+    place = output if folder is None else str(Path(folder) / Path(output).name)
     if count == 1:
-        return (str(beside(output)),)
-    return tuple(str(Path(output).with_suffix(f".{i + 1}.key.npy")) for i in range(count))
+        return (str(beside(place)),)
+    return tuple(str(Path(place).with_suffix(f".{i + 1}.key.npy")) for i in range(count))
 
 
 # -- outputs and batches
@@ -274,13 +297,13 @@ def covers_for(cover: str | None, count: int) -> list[str | None]:
 
 
 @contextlib.contextmanager
-def made_folder(folder: str | None) -> Iterator[None]:
-    """Make the output folder of a batch, and remove it again if it stays empty."""
+def made_folder(folder: str | None, private: bool = False) -> Iterator[None]:
+    """Make a folder for outputs, and remove it again if it stays empty. private: for this user alone."""
     if folder is None or is_folder(folder):
         yield
         return
     try:
-        Path(folder).mkdir(parents=True)
+        Path(folder).mkdir(0o700 if private else 0o777, parents=True)
     except OSError as error:
         raise FileError(f"cannot make folder {folder}: {(error.strerror or str(error)).lower()}") from error
     try:

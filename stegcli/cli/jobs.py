@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stegcli import api, files, methods, weights
+from stegcli import api, files, methods, threads, weights
 from stegcli.about import About
 from stegcli.cli import console, inputs, report
 from stegcli.cli.inputs import Passphrases
@@ -317,19 +317,12 @@ def run_all(tasks: Sequence[Task], workers: int) -> Iterator[dict[str, Any]]:
 
     An outcome holds the job's figures or `error`, and always `input` and `exit`. A bad file does not stop the others.
     """
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    start = partial(_use_threads, threads) if workers > 1 else _as_it_is
-    yield from side_by_side([partial(_outcome, *task) for task in tasks], workers, start)
-
-
-def _as_it_is() -> None:
-    """Leave torch's thread count alone: a single job uses all cores."""
-
-
-def _use_threads(count: int) -> None:
-    import torch
-
-    torch.set_num_threads(count)
+    tasks_of_all = [partial(_outcome, *task) for task in tasks]
+    if workers == 1:  # a single job uses all cores
+        yield from side_by_side(tasks_of_all, workers)
+    else:
+        each = max(1, (os.cpu_count() or 1) // workers)
+        yield from side_by_side(tasks_of_all, workers, partial(threads.limit, each))
 
 
 def _outcome(name: str, job: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -351,17 +344,20 @@ def run(
     if json or data_to_stdout:
         console.check_stdout()
     if not batch:
-        figures = tasks[0][1]()
+        with console.working(title, quiet):
+            figures = tasks[0][1]()
         if json:
             console.emit(figures, to_stderr=data_to_stdout)
         return 0
     statuses: list[int] = []
     if not quiet:
         console.say(f"{title} {len(tasks)} files")
-    with console.progress(title, quiet) as tick:
+    began = time.monotonic()
+    with console.bar(title, quiet) as tick:
         for outcome in run_all(tasks, workers):
             statuses.append(outcome["exit"])
-            tick(len(statuses) / len(tasks), float("inf"))
+            done = len(statuses) / len(tasks)
+            tick(done, console.time_left(began, done))
             if json:
                 console.emit(outcome)
     if not quiet:

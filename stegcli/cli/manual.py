@@ -36,6 +36,7 @@ STATUSES = (
 )
 ENVIRONMENT = (
     ("STEGO_KEY", "path of a key, used where --key is not given"),
+    ("STEGO_KEY_DIR", "folder for the fresh keys of hide, used where --key-dir is not given"),
     ("STEGO_DEVICE", "auto, cpu or cuda, used where --device is not given"),
     ("STEGO_DEBUG", "1 shows the traceback of an error"),
     ("HF_HOME, HF_HUB_OFFLINE, HF_ENDPOINT", "cache and server for weights on a hub"),
@@ -219,6 +220,6 @@ def write(app: typer.Typer, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    from stegcli.cli.app import app
+    from stegcli.cli.app import assembled
 
-    write(app, Path(sys.argv[1]))
+    write(assembled(), Path(sys.argv[1]))

@@ -19,6 +19,9 @@ KEYS = "Keys and receivers"
 METHOD = "Method"
 SHARED = "Options of several methods"
 OUTPUT = "Output"
+MAX_PIXELS = 100_000_000
+MOST_PIXELS = 178_956_970
+"""As in `pictures.image`, which loads numpy: the default, and the bound of Pillow."""
 PREFIX = "method_option_"
 """Prefix of the parameters that methods declare, so that their names do not clash with others."""
 
@@ -40,6 +43,13 @@ DeviceOption = Annotated[
     typer.Option(
         envvar="STEGO_DEVICE", help="Where networks run: auto, cpu or cuda.", rich_help_panel=OUTPUT,
         autocompletion=complete.devices,
+    ),
+]  # fmt: skip
+MaxPixelsOption = Annotated[
+    int,
+    typer.Option(
+        "--max-pixels", min=1, max=MOST_PIXELS, show_default="100 million", rich_help_panel=FILES,
+        help="Refuse larger pictures before they are decoded.",
     ),
 ]  # fmt: skip
 JsonOption = Annotated[

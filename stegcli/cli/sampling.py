@@ -53,12 +53,14 @@ def sample(
     with inputs.made_folder(str(folder)):
         files.check_writable(paths, force)
         method = Models(plan.named, device).of_method(plan.method)
-        with console.progress("drawing", quiet) as tick:
+        began = time.monotonic()
+        with console.bar("drawing", quiet) as tick:
             for index, path in enumerate(paths):
                 started = time.monotonic()
                 data = api.sample(plan.request, method, Stream(_seed(seed, index)))
                 files.write_all([Output(path, data)], force)
-                tick((index + 1) / count, float("inf"))
+                done = (index + 1) / count
+                tick(done, console.time_left(began, done))
                 if json:
                     console.emit(_record(plan, path, data, started))
     if not quiet:

@@ -176,11 +176,20 @@ def decode_from(llr: np.ndarray, bits: int) -> np.ndarray:
     return np.concatenate(decoded)
 
 
-def checks(bits: int, length: int) -> sparse.csr_matrix:
-    """The parity checks of `encode_to` for a single block, (length - bits, length) uint8: coded bits satisfy all."""
+def agreement(llr: np.ndarray, bits: int) -> np.ndarray:
+    """Log-odds of coded bits, many times over (m, length) -> how well each fits the checks of `encode_to`, (m,).
+
+    Of no code word's log-odds it is near 0 in `length - bits` checks, whatever they are; of a code word's far above.
+    For codes of a single block: bits <= BLOCK.
+    """
     if bits > BLOCK:
         raise ValueError(f"{bits} bits are more than one block")
-    return _irregular(bits, length)
+    matrix = _irregular(bits, llr.shape[1]).astype(np.float32)
+    wrong = np.rint(matrix @ (llr > 0).T.astype(np.float32)).astype(np.int32) & 1
+    # A sum of bits is as sure as the product of tanh(|log-odds| / 2) over them.
+    sure = np.exp(matrix @ np.log(np.tanh(np.abs(llr.astype(np.float32)).clip(1e-3, 30) / 2)).T)
+    total: np.ndarray = (sure * (1 - 2 * wrong)).sum(axis=0)
+    return total
 
 
 def _spans(bits: int, length: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:

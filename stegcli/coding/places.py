@@ -29,13 +29,12 @@ class Strata:
 
     def __init__(self, slots: int, count: int):
         edges = np.arange(count + 1, dtype=np.int64) * slots // count
-        self._slots, self._edges = slots, edges[:-1]
-        self._sizes = np.diff(edges)
+        self.slots, self.edges, self.sizes = slots, edges[:-1], np.diff(edges)
 
     def within(self, strata: np.ndarray, words: np.ndarray, start: np.ndarray | int) -> np.ndarray:
         """Indices of stretches, a uniform 64-bit word for each, and the slot that reading starts from -> one slot in
         each, int64."""
-        return wrapped(self._edges[strata] + below(words, self._sizes[strata]) + start, self._slots)
+        return wrapped(self.edges[strata] + below(words, self.sizes[strata]) + start, self.slots)
 
 
 def below(words: np.ndarray, bounds: np.ndarray | int) -> np.ndarray:
@@ -56,22 +55,23 @@ class HeaderPlaces:
     The slots are cut into `most` = min(65,536, slots) stretches. The k-th slot drawn for a salt lies in stretch
     first[(second[(k + turn) % most] + shift) % most], so that the slots of a draw are distinct. first and second are
     permutations of the key; turn, shift and the places within the stretches come from key and salt.
+
+    A receiver draws for all salts, so the tables are made for speed: each is there twice, one behind the other, since a
+    longer table costs less than a remainder for every slot.
     """
 
     def __init__(self, key: Key, slots: int):
         self.slots, self.most = slots, min(MOST_DRAWN, slots)
         self._key = key
-        self.strata = Strata(slots, self.most)
         stream = key.stream("coset strata")
-        self._first, self._second = stream.permutation(self.most), stream.permutation(self.most)
+        first, second = stream.permutation(self.most), stream.permutation(self.most)
+        strata = Strata(slots, self.most)
+        self.second = np.tile(second, 2)
+        self.edges = np.tile(strata.edges[first], 2)
+        self.sizes = np.tile(strata.sizes[first], 2)
 
     def drawn(self, salt: int) -> Draw:
         return Draw(self, self._key.stream("coset places", salt))
-
-    def stretches(self, first: int, last: int, turn: int, shift: int) -> np.ndarray:
-        turned = self._second[wrapped(np.arange(first, last) + turn, self.most)]
-        found: np.ndarray = self._first[wrapped(turned + shift, self.most)]
-        return found
 
 
 class Draw:
@@ -84,10 +84,14 @@ class Draw:
 
     def take(self, count: int) -> np.ndarray:
         """-> the next `count` slots, int64; fewer at the end of the draw."""
-        first, last = self._taken, min(self._taken + count, self._places.most)
+        places = self._places
+        first, last = self._taken, min(self._taken + count, places.most)
         self._taken = last
-        stretches = self._places.stretches(first, last, self._turn, self._shift)
-        return self._places.strata.within(stretches, self._stream.words(last - first), self._start)
+        stretches = places.second[first + self._turn : last + self._turn] + self._shift
+        found = below(self._stream.words(last - first), places.sizes[stretches])
+        found += places.edges[stretches]
+        found += self._start
+        return wrapped(found, places.slots)
 
 
 class Deal:

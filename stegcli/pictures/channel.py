@@ -6,7 +6,7 @@ They use real codecs. A stego must survive one channel or several: `jpeg:75..95`
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -51,6 +51,15 @@ class Channel:
         if self.kind == "crop":
             return image.encode(Picture(_cut(stego.pixels, rng)), "JPEG", CROP_QUALITY)
         return image.encode(replace(stego, pixels=self(stego.pixels, rng)))
+
+    def arrivals(self, stego: Picture) -> Iterator[Picture]:
+        """Stego -> the pictures by which it is verified: the receiver's, and several of them where crops differ."""
+        if self.kind != "crop":
+            yield self.through(stego, np.random.default_rng(0))
+            return
+        for (top, left), (bottom, right) in _verified_cuts(*stego.pixels.shape[:2]):
+            cut = np.ascontiguousarray(stego.pixels[top : stego.height - bottom, left : stego.width - right])
+            yield image.decode(image.encode(Picture(cut), "JPEG", CROP_QUALITY), "stego")
 
     @property
     def harshness(self) -> tuple[bool, float]:
@@ -131,6 +140,17 @@ def _cut(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A part of the picture, cut out at a random row and column."""
     (top, bottom), (left, right) = (rng.integers(0, max(1, round(s * CROPPED / 2)) + 1, 2) for s in pixels.shape[:2])
     return np.ascontiguousarray(pixels[top : len(pixels) - bottom, left : pixels.shape[1] - right])
+
+
+def _verified_cuts(height: int, width: int) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Rows and columns to cut off at top and left, and at bottom and right.
+
+    JPEG's grid then lies otherwise in both directions, as before, and otherwise in one of them.
+    """
+    most = tuple(max(1, round(s * CROPPED / 2)) for s in (height, width))
+    (down, right), (rows, columns) = (m - (m % 8 == 0) for m in most), (m // 8 * 8 for m in most)
+    for start in ((down, right), (rows, columns), (rows, right)):
+        yield start, (most[0], most[1])
 
 
 def _resize(pixels: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:

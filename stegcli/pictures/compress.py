@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import io
+import math
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -34,6 +35,12 @@ FIRST_SIDE = 1024
 SMALLEST = 8
 MOST_SIDE = 65535
 TOLERANCE = 0.1  # dB
+FULL = 0.96  # share of the room that a file should take: the search for its quality ends there
+FIRST_QUALITY, SLOPE = (
+    32,
+    0.04,
+)  # the first that is tried, and by how much the size's logarithm grows from each to the next
+GOOD = 24  # AV1 quality from which a smaller scale was no better (three photos of 512x512 in 2 and 8 kB)
 TINY = 600  # bytes of room below which every codec for little room is tried
 LITTLE, MUCH = 0.1, 1.5  # bits per pixel: WebP can be best below the first, JPEG 2000 above the second
 HALVED_MOST = 1.0  # bits per pixel: halved colours can be best up to this, full colours from a quarter of it
@@ -53,10 +60,12 @@ def pack(secret: bytes, picture: Picture, room: int, hint: str = "use a larger -
         return exact
     best: Packed | None = None
     for scale in range(len(SCALES)):
-        found = _best_at(scale, picture, room)
+        found, quality = _best_at(scale, picture, room)
         if best and (found is None or found.psnr < best.psnr - TOLERANCE):
             break  # a smaller scale cannot be better
         best = max((p for p in (best, found) if p), key=lambda p: p.psnr, default=None)
+        if quality >= GOOD:
+            break
     if best is None:
         raise CapacityError(max(0, room), _smallest(picture), hint)
     return best
@@ -120,16 +129,20 @@ def _scaled_size(width: int, height: int, scale: int) -> tuple[int, int]:
     return max(SMALLEST, round(width * first)), max(SMALLEST, round(height * first))
 
 
-def _best_at(scale: int, picture: Picture, room: int) -> Packed | None:
+def _best_at(scale: int, picture: Picture, room: int) -> tuple[Packed | None, int]:
+    """-> the best coding at one of SCALES, and AV1's highest quality there, -1 without."""
     width, height = (min(MOST_SIDE, s) for s in (picture.width, picture.height))
     scaled = image.resized(picture.pixels, *_scaled_size(width, height, scale))
-    found = []
+    found, best_quality = [], -1
     for kind in _promising(room, scaled.shape[0] * scaled.shape[1]):
-        data = _largest(scaled, room - HEAD.size, CODERS[kind])
+        # Both kinds of AV1 fit at about the same quality.
+        guess = best_quality if best_quality >= 0 else FIRST_QUALITY
+        data, quality = _largest(scaled, room - HEAD.size, CODERS[kind], guess)
         if data is not None:
             packed = HEAD.pack(kind, scale, width, height) + data
             found.append(Packed(packed, _psnr(picture, unpack(packed))))
-    return max(found, key=lambda p: p.psnr, default=None)
+            best_quality = max(best_quality, quality) if kind in (AV1_HALVED, AV1_FULL) else best_quality
+    return max(found, key=lambda p: p.psnr, default=None), best_quality
 
 
 def _promising(room: int, pixels: int) -> list[int]:
@@ -147,17 +160,38 @@ def _psnr(picture: Picture, back: Picture) -> float:
     return metrics.psnr(picture.pixels, image.resized(back.pixels, picture.width, picture.height))
 
 
-def _largest(pixels: np.ndarray, room: int, encode: Callable[[np.ndarray, int], bytes]) -> bytes | None:
-    """The file of the highest quality that fits."""
-    best, low, high = None, 0, 100
-    while low <= high:
-        quality = (low + high) // 2
-        file = encode(pixels, quality)
+def _largest(
+    pixels: np.ndarray, room: int, encode: Callable[[np.ndarray, int], bytes], guess: int
+) -> tuple[bytes | None, int]:
+    """-> the file of about the highest quality that fits, and that quality; None and -1 if none fits.
+
+    It fills FULL of the room, or the next quality is too large. Coding is slow, so the range is not halved: the
+    logarithm of the size grows evenly with the quality.
+    """
+    best: bytes | None = None
+    below, above = (-1, 0.0), (101, 0.0)  # a quality that fits, one that does not, and the logarithms of their sizes
+    goal = math.log(max(1, room) * (1 + FULL) / 2)
+    while above[0] - below[0] > 1:
+        file = encode(pixels, guess)
+        point = guess, math.log(len(file))
         if len(file) <= room:
-            best, low = file, quality + 1
+            best, below = file, point
+            if len(file) >= FULL * room:
+                break
         else:
-            high = quality - 1
-    return best
+            above = point
+        guess = _guess(below, above, point, goal)
+    return best, below[0]
+
+
+def _guess(below: tuple[int, float], above: tuple[int, float], last: tuple[int, float], goal: float) -> int:
+    """Two qualities and the last one, with the logarithms of their sizes -> the quality between them to try next."""
+    if below[0] >= 0 and above[0] <= 100:
+        slope = max(1e-3, (above[1] - below[1]) / (above[0] - below[0]))
+        wanted = below[0] + (goal - below[1]) / slope
+    else:
+        wanted = last[0] + (goal - last[1]) / SLOPE
+    return min(above[0] - 1, max(below[0] + 1, round(wanted)))
 
 
 def _smallest(picture: Picture) -> int:

@@ -9,9 +9,11 @@ and in PNG files the chunks for colours and resolution. It holds no EXIF, no GPS
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -34,6 +36,8 @@ from stegcli.pictures.quantisation import quantisation_of as quantisation_of
 from stegcli.pictures.samples import Account, samples
 
 MAX_PIXELS = 100_000_000
+"""The most pixels of a picture, unless `pixels_limited` says otherwise."""
+_most_pixels = MAX_PIXELS
 
 
 @dataclass(frozen=True)
@@ -85,18 +89,29 @@ class Picture:
         return colour.profile_of(self.chunks) or self.icc_profile
 
 
-def most_bytes(max_pixels: int = MAX_PIXELS) -> int:
+@contextlib.contextmanager
+def pixels_limited(most: int) -> Iterator[None]:
+    """Within the context, pictures of more pixels are refused, in all threads, where no other limit is given."""
+    global _most_pixels
+    before, _most_pixels = _most_pixels, most
+    try:
+        yield
+    finally:
+        _most_pixels = before
+
+
+def most_bytes(max_pixels: int | None = None) -> int:
     """The size of the largest file that is read: 8 bytes per pixel (RGBA with 16 bits) and 16 MiB of metadata."""
-    return 8 * max_pixels + 2**24
+    return 8 * (max_pixels or _most_pixels) + 2**24
 
 
-def load(path: str | os.PathLike[str], what: str = "image", max_pixels: int = MAX_PIXELS) -> Picture:
+def load(path: str | os.PathLike[str], what: str = "image", max_pixels: int | None = None) -> Picture:
     """Picture file, or `-` for standard input, -> Picture. Raises FileError."""
     name = "on standard input" if str(path) == files.STDIO else str(path)
     return decode(files.read(path, what, limit=most_bytes(max_pixels)), f"{what} {name}", max_pixels)
 
 
-def decode(data: bytes, what: str = "image", max_pixels: int = MAX_PIXELS) -> Picture:
+def decode(data: bytes, what: str = "image", max_pixels: int | None = None) -> Picture:
     """The bytes of a picture file -> Picture.
 
     Raises FileError if the file is not a picture, is of an unsupported kind, is cut short, or has more than
@@ -105,6 +120,7 @@ def decode(data: bytes, what: str = "image", max_pixels: int = MAX_PIXELS) -> Pi
     """
     if not data:
         raise FileError(f"{what} is empty")
+    max_pixels = max_pixels or _most_pixels
     format = format_of(data)
     if format is None:
         raise FileError(f"{what} is not a picture that stego reads", "PNG, BMP, TIFF, WebP, AVIF or JPEG")

@@ -47,6 +47,7 @@ class Style:
 
 
 LIBPNG = Style()
+PILLOW_CHUNK = 65536
 
 
 @dataclass(frozen=True)
@@ -153,10 +154,13 @@ def _narrow(body: list[bytes]) -> bool:
 
 
 def _chunk_size(sizes: list[int]) -> int:
-    """The size of the encoder's buffer: that of all chunks but the last. A single chunk may be smaller."""
+    """The size of the encoder's buffer: that of all chunks but the last.
+
+    A single chunk may be smaller: it came from a buffer of libpng, of Pillow, or of the whole stream.
+    """
     if len(sizes) > 1:
         return max(1, Counter(sizes[:-1]).most_common(1)[0][0])
-    return 2**31 - 1 if sizes and sizes[0] > 2**16 else LIBPNG.chunk
+    return next(size for size in (LIBPNG.chunk, PILLOW_CHUNK, 2**31 - 1) if sum(sizes) <= size)
 
 
 def _filter(body: list[bytes], header: bytes) -> int | None:

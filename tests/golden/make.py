@@ -16,6 +16,7 @@ from stegcli.method import Request, Secret
 from stegcli.methods.cs_fnns.options import HideOptions as CsFnnsOptions
 from stegcli.methods.glow2.options import HideOptions as Glow2Options
 from stegcli.methods.lossless_inn.options import HideOptions as LosslessOptions
+from stegcli.methods.steg_cinn.options import HideOptions as StegCinnOptions
 from stegcli.pictures import image
 from stegcli.pictures.channel import parse
 from stegcli.pictures.image import Picture
@@ -67,16 +68,25 @@ def make_cs_fnns(name: str) -> tuple[bytes, keys.Key]:
     return made(Request((Secret(SECRET),), options=CsFnnsOptions(size=(128, 128))), key), key
 
 
+def make_steg_cinn(name: str) -> tuple[bytes, keys.Key]:
+    key = keys.generate("steg-cinn", name)
+    for form, options in STEG_CINN.items():
+        file = made(Request((Secret(SECRET),), cover=cover(), options=options), key)
+        (HERE / f"{name}-{form}.png").write_bytes(file)
+    return made(Request((Secret(SECRET),), cover=cover(), options=StegCinnOptions()), key), key
+
+
 IN_JPEG = LosslessOptions(payload_limit=0.4)
 CS_FNNS = (("picture", 1, "png"), ("jpeg", 2, "jpeg:85"))
-MAKERS = {"lossless-inn": make_lossless, "glow2": make_glow2, "cs-fnns": make_cs_fnns}
+STEG_CINN = {"recolour": StegCinnOptions(mode="recolour"), "gap": StegCinnOptions(top=3, bits=1, gap=0.1)}
+MAKERS = {"lossless-inn": make_lossless, "glow2": make_glow2, "cs-fnns": make_cs_fnns, "steg-cinn": make_steg_cinn}
 
 
 def main() -> None:
     (HERE / "secret.txt").write_bytes(SECRET)
     for entry in weights.entries():
         path = HERE / f"{entry.name}.png"
-        if path.exists():
+        if path.exists() or entry.method not in MAKERS:
             continue
         file, key = MAKERS[entry.method](entry.name)
         path.write_bytes(file)

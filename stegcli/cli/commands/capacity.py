@@ -8,7 +8,16 @@ import typer
 
 from stegcli import methods, options
 from stegcli.cli.console import emit, table
-from stegcli.cli.options import DeviceOption, JsonOption, MethodOption, RobustOption, SurviveOption, survive_text
+from stegcli.cli.options import (
+    MAX_PIXELS,
+    DeviceOption,
+    JsonOption,
+    MaxPixelsOption,
+    MethodOption,
+    RobustOption,
+    SurviveOption,
+    survive_text,
+)
 from stegcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +44,7 @@ def capacity(
     survive: SurviveOption = None,
     robust: RobustOption = False,
     json: JsonOption = False,
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
     device: DeviceOption = "auto",
 ) -> None:
     """Show how many bytes a picture can carry, for each method and channel."""
@@ -50,7 +60,8 @@ def capacity(
     if text is not None:
         parse_survive(text)
     sides = None if size is None else options.parse_size(size)
-    picture = None if cover is None else image.load(cover, "cover")
+    with image.pixels_limited(max_pixels):
+        picture = None if cover is None else image.load(cover, "cover")
     found = list(rooms(picture, sides, None if method is None else [method], text, device))
     if json:
         emit({"rooms": [_record(r) for r in found]})

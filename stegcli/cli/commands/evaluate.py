@@ -10,7 +10,7 @@ import typer
 from stegcli import methods, options
 from stegcli.about import About
 from stegcli.cli import complete
-from stegcli.cli.console import emit, progress, show, table
+from stegcli.cli.console import bar, emit, show, table
 from stegcli.cli.options import (
     DeviceOption,
     JsonOption,
@@ -83,7 +83,7 @@ def evaluate(
                    "device": device, "options": own}  # fmt: skip
     from stegcli.measuring import bits, pictures
 
-    with progress("measuring", quiet) as tick:
+    with bar("measuring", quiet) as tick:
         if folder is covers:
             result = bits.evaluate(method, folder, payloads=payload, tick=tick, **common)
         else:

@@ -11,11 +11,13 @@ from stegcli import methods
 from stegcli.cli.options import (
     FILES,
     KEYS,
+    MAX_PIXELS,
     OUTPUT,
     DeviceOption,
     ForceOption,
     JobsOption,
     JsonOption,
+    MaxPixelsOption,
     MethodOption,
     OutOption,
     QuietOption,
@@ -54,6 +56,13 @@ KeysOption = Annotated[
         rich_help_panel=KEYS,
     ),
 ]
+KeyDirOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Folder for fresh keys; by default STEGO_KEY_DIR, or else that of the output. It is made if missing.",
+        rich_help_panel=KEYS,
+    ),
+]
 SecretOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -77,6 +86,7 @@ def hide(
     cover: CoverOption = None,
     output: OutOption = None,
     key: KeysOption = None,
+    key_dir: KeyDirOption = None,
     receivers: SecretOption = None,
     method: MethodOption = None,
     named: WeightsOption = None,
@@ -88,6 +98,7 @@ def hide(
     json: JsonOption = False,
     quiet: QuietOption = False,
     force: ForceOption = False,
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
     device: DeviceOption = "auto",
 ) -> None:
     """Hide a file in a picture. The stego is written only after the file was revealed from it again."""
@@ -96,11 +107,15 @@ def hide(
     elif not key and not os.environ.get("STEGO_KEY"):
         parsed("hide", methods.default(bool(cover), survive_text(survive, robust)), asked)
     from stegcli.cli import hiding
+    from stegcli.pictures import image
 
-    plan = hiding.planned(secret, receivers, key, cover, output, method, asked, facets, named, survive, robust, quality)
-    if dry_run:
-        hiding.tell_capacity(plan, json, device)
-    else:
+    with image.pixels_limited(max_pixels):
+        plan = hiding.planned(
+            secret, receivers, key, key_dir, cover, output, method, asked, facets, named, survive, robust, quality
+        )
+        if dry_run:
+            hiding.tell_capacity(plan, json, device)
+            return
         status = hiding.hide(plan, output, force, workers, json, quiet, device)
-        if status:
-            raise typer.Exit(status)
+    if status:
+        raise typer.Exit(status)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from stegcli.cli.console import emit, table
-from stegcli.cli.options import FILES, DeviceOption, JsonOption
+from stegcli.cli.options import FILES, MAX_PIXELS, DeviceOption, JsonOption, MaxPixelsOption
 
 EXAMPLES = """
 Examples:
@@ -26,7 +26,11 @@ OriginalOption = Annotated[
 
 
 def inspect(
-    file: FileArgument, original: OriginalOption = None, json: JsonOption = False, device: DeviceOption = "auto"
+    file: FileArgument,
+    original: OriginalOption = None,
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
+    json: JsonOption = False,
+    device: DeviceOption = "auto",
 ) -> None:
     """Show format, history and metadata of a picture, and what it can carry as a cover."""
     from stegcli import files
@@ -35,9 +39,10 @@ def inspect(
     from stegcli.pictures import image
 
     check_stdin(file, original)
-    data = files.read(file, "image", limit=image.most_bytes())
-    before = None if original is None else files.read(original, "cover", limit=image.most_bytes())
-    found = inspected(data, before, f"image {file}", device)
+    with image.pixels_limited(max_pixels):
+        data = files.read(file, "image", limit=image.most_bytes())
+        before = None if original is None else files.read(original, "cover", limit=image.most_bytes())
+        found = inspected(data, before, f"image {file}", device)
     if json:
         emit(found)
         return

@@ -8,10 +8,12 @@ import typer
 
 from stegcli.cli.options import (
     KEYS,
+    MAX_PIXELS,
     DeviceOption,
     ForceOption,
     JobsOption,
     JsonOption,
+    MaxPixelsOption,
     MethodOption,
     OutOption,
     QuietOption,
@@ -50,13 +52,16 @@ def reveal(
     json: JsonOption = False,
     quiet: QuietOption = False,
     force: ForceOption = False,
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
     device: DeviceOption = "auto",
 ) -> None:
     """Get the hidden file back. Without -o it goes to standard output."""
     if method is not None:  # report a wrong option before anything is loaded
         parsed("reveal", method, asked)
     from stegcli.cli import revealing
+    from stegcli.pictures import image
 
-    status = revealing.reveal(stego, key, output, method, asked, named, workers, json, quiet, force, device)
+    with image.pixels_limited(max_pixels):
+        status = revealing.reveal(stego, key, output, method, asked, named, workers, json, quiet, force, device)
     if status:
         raise typer.Exit(status)

@@ -9,7 +9,7 @@ import typer
 
 from stegcli import methods
 from stegcli.cli import complete
-from stegcli.cli.console import progress, say
+from stegcli.cli.console import bar, say
 from stegcli.cli.options import DeviceOption, ForceOption, QuietOption, SeedOption
 from stegcli.errors import FileError, UsageError
 
@@ -64,7 +64,7 @@ def train(
         if not quiet:
             say(line)
 
-    with progress(f"training {method}", quiet) as tick:
+    with bar(f"training {method}", quiet) as tick:
         budget = Budget(minutes, steps)
         training.train(
             method, part, data, output, budget, val=val, resume=resume, seed=seed, device=device,

@@ -27,7 +27,7 @@ from stegcli.errors import RevealError, UsageError, WeightsError
 from stegcli.keys.key import Key
 from stegcli.keys.stream import Stream
 from stegcli.method import Asked, Draft, Method, Request, Revealed, Secret
-from stegcli.methods.cs_fnns import ABOUT, descriptor, evade, sought
+from stegcli.methods.cs_fnns import ABOUT, authentic, descriptor, evade, sought
 from stegcli.methods.cs_fnns import cover as covers
 from stegcli.methods.cs_fnns.cover import GRAIN, MARGIN, Generator, Ground, Textures
 from stegcli.methods.cs_fnns.descriptor import Marks
@@ -39,7 +39,7 @@ from stegcli.methods.cs_fnns.robust import search_robust
 from stegcli.methods.cs_fnns.search import Found, Goal, Marked, search
 from stegcli.methods.cs_fnns.sought import Opened, is_robust, marked_for, sought_for
 from stegcli.nn import generators
-from stegcli.nn.tensors import from_levels, to_levels
+from stegcli.nn.tensors import to_levels
 from stegcli.nn.wavelet import Pyramid
 from stegcli.pictures.image import Picture
 
@@ -162,11 +162,13 @@ class CsFnns(Method):
         forms = tuple(sought.told(w.descriptor.form) for w in wanted)
         capacity = sought.capacity(height, width, is_robust(request), len(keys))
         levels = to_levels(drawn.pixels)
+        tags = sought.tags(wanted, keys, number, height, width)
         for _ in range(TRIES):
             found = self._search([w.goal for w in wanted], marked, levels, psnr, request)
             if found is not None:
+                aims = [w.goal for w in wanted]
                 yield Draft(
-                    Picture(from_levels(levels + found.perturbation)),
+                    Picture(authentic.authenticated(levels, found.perturbation, aims, tags)),
                     exact=tuple(w.exact for w in wanted),
                     forms=forms,
                     capacity=capacity,

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stegcli import progress
 from stegcli.methods.cs_fnns.search import BOUND, HEADROOM, Found, Goal, Marked, Nesterov, Penalty, deviation
 from stegcli.pictures import image
 from stegcli.pictures.image import Picture
@@ -62,7 +63,7 @@ class _Search:
 
     def run(self, enough: float) -> Found | None:
         received: list[Tensor] = []
-        for step in range(self.steps + 1):
+        for step in progress.steps(range(self.steps + 1)):
             self._keep(received)
             whole = self.at.round()
             received = [after_jpeg(self.cover, whole, q) for q in self._seen(step)]

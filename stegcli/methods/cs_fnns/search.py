@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stegcli import progress
 from stegcli.methods.cs_fnns.descriptor import Marks
 
 RATE, LAST_RATE, POLISH_RATE = 0.6, 0.01, 0.1
@@ -117,7 +118,7 @@ class _Search:
         self.best: Found | None = None
 
     def run(self, enough: float) -> Found | None:
-        for step in range(self.steps + 1):
+        for step in progress.steps(range(self.steps + 1)):
             fixed = self._share_fixed(step)
             self._keep(fixed)
             tried = self._rounded(fixed).requires_grad_(True)

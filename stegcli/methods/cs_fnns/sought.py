@@ -7,6 +7,7 @@ perturbation, descriptor, key  ->  the secret
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,15 +15,16 @@ import torch
 from torch import Tensor
 
 from stegcli.coding import ldpc, payload
-from stegcli.errors import CapacityError, FileError
+from stegcli.coding.picture_tag import PictureTag
+from stegcli.errors import CapacityError, FileError, RevealError
 from stegcli.keys.key import Key
 from stegcli.method import Request, Revealed, Secret
+from stegcli.methods.cs_fnns import authentic, decoder, goals, spectrum
 from stegcli.methods.cs_fnns import cover as covers
-from stegcli.methods.cs_fnns import decoder, goals, spectrum
 from stegcli.methods.cs_fnns.decoder import Numbers, PaperDecoder
 from stegcli.methods.cs_fnns.descriptor import BITS, SIDE_BITS, Descriptor, Form, Marks
 from stegcli.methods.cs_fnns.search import Goal, Marked
-from stegcli.nn.tensors import to_pixels, to_tensor
+from stegcli.nn.tensors import from_levels, to_levels, to_pixels, to_tensor
 from stegcli.pictures import image
 from stegcli.pictures.image import Picture
 
@@ -69,7 +71,8 @@ def sought_for(secret: Secret, key: Key, request: Request, number: int, drawn: c
         paper = PaperDecoder(key.stream("paper decoder", number), sparse)
         return Sought(goals.PaperGoal(paper, inner), Descriptor("paper", sparse, drawn.hash, *told), None)
     shape = spectrum.measured(inner)
-    goal = goals.PictureGoal.of(_numbers(key, number, sparse), _head(key, number, inner.shape, shape), inner)
+    head = _head(key, number, inner.shape, shape, sparse)
+    goal = goals.PictureGoal.of(_numbers(key, number, sparse), head, inner)
     return Sought(goal, Descriptor("picture", sparse, drawn.hash, *told, spectrum=shape), None)
 
 
@@ -87,13 +90,20 @@ def _numbers(key: Key, number: int, sparse: bool) -> Numbers:
     return Numbers(key.stream("decoder", number), sparse)
 
 
-def _head(key: Key, number: int, shape: torch.Size, spectrum_: spectrum.Spectrum) -> spectrum.Head:
-    return spectrum.Head(key.stream("head", number), shape[2], shape[3], spectrum_)
+def _head(key: Key, number: int, shape: torch.Size, told: spectrum.Spectrum, sparse: bool) -> spectrum.Head:
+    pilots = authentic.pilots(3 * shape[2] * shape[3]) if sparse else 0
+    return spectrum.Head(key.stream("head", number), shape[2], shape[3], told, pilots)
 
 
 def marked_for(told: Descriptor, key: Key, number: int, height: int, width: int) -> Marked:
     bits = told.to_bits(key, number).astype(np.float32) * 2 - 1
     return Marked(Marks(key.stream("descriptor places", number), height, width), torch.from_numpy(bits))
+
+
+def tags(wanted: Sequence[Sought], keys: Sequence[Key], number: int, height: int, width: int) -> list[PictureTag]:
+    """The tags of all receivers whose pictures need not survive JPEG."""
+    tagged = [k for w, k in zip(wanted, keys, strict=True) if w.descriptor.form != "bytes" and not w.descriptor.sparse]
+    return [authentic.tag_of(k, number, height, width) for k in tagged]
 
 
 def read(found: Opened, key: Key, notes: tuple[str, ...]) -> Revealed:
@@ -103,18 +113,33 @@ def read(found: Opened, key: Key, notes: tuple[str, ...]) -> Revealed:
         numbers = _numbers(key, number, told.sparse)(found.perturbation)
         data = payload.read(goals.to_log_odds(numbers, told.depth), key, "direct")
         return Revealed(data, notes=notes)
-    pixels = to_pixels(decoded(told, found.perturbation, key, number).clamp(0, 1))
+    picture, error = _decoded(told, found.perturbation, key, number)
+    if error > authentic.MOST_ERROR or not (told.sparse or _has_tag(found, key)):
+        raise RevealError
+    pixels = to_pixels(picture.clamp(0, 1))
     return Revealed(None, Picture(image.resized(pixels, told.width, told.height)), notes=notes)
 
 
+def _has_tag(found: Opened, key: Key) -> bool:
+    stego = from_levels(to_levels(found.cover.pixels) + found.perturbation)
+    return authentic.tag_of(key, found.number, *stego.shape[:2]).holds(stego)
+
+
 def decoded(told: Descriptor, perturbation: Tensor, key: Key, number: int) -> Tensor:
-    """Perturbation (1, 3, h, w) -> the picture that the key's decoder emits, at its own size, not clipped."""
+    """Perturbation (1, 3, h, w) -> the picture that the key's decoder emits, at its own size, not clipped. Nothing is
+    checked here."""
+    return _decoded(told, perturbation, key, number)[0]
+
+
+def _decoded(told: Descriptor, perturbation: Tensor, key: Key, number: int) -> tuple[Tensor, float]:
+    """-> the picture, and the mean squared error of its pilots, 0 if it has none."""
     if told.form == "paper":
-        return PaperDecoder(key.stream("paper decoder", number), told.sparse)(perturbation)
+        return PaperDecoder(key.stream("paper decoder", number), told.sparse)(perturbation), 0.0
     side = 4 if told.sparse else 2
     shape = torch.Size((1, 3, perturbation.shape[2] // side, perturbation.shape[3] // side))
     numbers = _numbers(key, number, told.sparse)(perturbation)
-    return _head(key, number, shape, told.spectrum).picture(numbers)
+    head = _head(key, number, shape, told.spectrum, told.sparse)
+    return head.picture(numbers), head.pilot_error(numbers) if told.sparse else 0.0
 
 
 def is_robust(request: Request) -> bool:

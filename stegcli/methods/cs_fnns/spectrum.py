@@ -24,6 +24,7 @@ from stegcli.keys.stream import Stream
 from stegcli.nn import jpeg
 from stegcli.nn.jpeg import BLOCK
 
+PILOT = 16
 GROUPS = 6
 """Frequencies (u, v) of a block share a weight by u + v: 0, 1, 2, 3-4, 5-7, 8 and up."""
 LEVELS = 32
@@ -83,32 +84,53 @@ def to_picture(coefficients: Tensor) -> Tensor:
 
 
 class Head:
-    """Numbers (3 h w,) <-> pictures (1, 3, h, w); signs and places by the key's stream."""
+    """Numbers (3 h w,) <-> pictures (1, 3, h, w); signs and places by the key's stream.
 
-    def __init__(self, stream: Stream, height: int, width: int, spectrum: Spectrum):
+    pilots: how many numbers do not hold the picture but the key's signs, by which a receiver judges the others. They
+    take the places of the finest coefficients, those of the colours first, which become 0.
+    """
+
+    def __init__(self, stream: Stream, height: int, width: int, spectrum: Spectrum, pilots: int = 0):
         n = 3 * height * width
         self.shape = (3, height // BLOCK, width // BLOCK, BLOCK, BLOCK)
         self._places = torch.from_numpy(stream.permutation(n))
         self._signs = torch.from_numpy(stream.bits(n).astype(np.float32) * 2 - 1)
         self._weights = spectrum.weights()[:, None, None]
+        self._finest = _finest_first(self.shape)[:pilots]
+        self._pilots = self._places[self._finest]
+        self._pilot_signs = torch.from_numpy(stream.bits(pilots).astype(np.float32) * 2 - 1)
 
     def picture(self, numbers: Tensor) -> Tensor:
         """Numbers of order 1 -> a picture, about [0, 1] but not clipped."""
-        placed = (numbers * self._signs)[self._places].view(self.shape)
-        return to_picture(placed * self._weights) + 0.5
+        placed = (numbers * self._signs)[self._places].index_fill(0, self._finest, 0)
+        return to_picture(placed.view(self.shape) * self._weights) + 0.5
 
     def numbers(self, picture: Tensor) -> Tensor:
-        """The inverse of `picture`."""
-        return self._unplaced(to_coefficients(picture - 0.5) / self._weights) * self._signs
+        """The inverse of `picture`, and the pilots."""
+        found = self._unplaced(to_coefficients(picture - 0.5) / self._weights) * self._signs
+        return found.index_put((self._pilots,), self._pilot_signs)
 
     def importance(self) -> Tensor:
-        """How much an error of each number counts in the picture's squared error, (3 h w,)."""
-        return self._unplaced(self._weights.square().expand(self.shape))
+        """How much an error of each number counts in the picture's squared error, (3 h w,). Pilots count PILOT times
+        the mean, so that a search among several receivers does not leave its errors to them."""
+        found = self._unplaced(self._weights.square().expand(self.shape))
+        return found.index_fill(0, self._pilots, PILOT * float(found.mean()))
+
+    def pilot_error(self, numbers: Tensor) -> float:
+        """Mean squared error of the pilots, which have a mean square of 1."""
+        return float((numbers[self._pilots] - self._pilot_signs).square().mean())
 
     def _unplaced(self, placed: Tensor) -> Tensor:
         found = torch.empty(placed.numel())
         found[self._places] = placed.flatten()
         return found
+
+
+def _finest_first(shape: tuple[int, ...]) -> Tensor:
+    """Indices of coefficients (3, rows, columns, 8, 8), those of the highest u + v first, of these the colours."""
+    u, v = torch.meshgrid(torch.arange(BLOCK), torch.arange(BLOCK), indexing="ij")
+    fineness = 2 * (u + v).expand(shape) + (torch.arange(3) > 0).view(3, 1, 1, 1, 1)
+    return fineness.flatten().argsort(descending=True, stable=True)
 
 
 def _groups() -> Tensor:

@@ -61,12 +61,17 @@ def numbers(z1: np.ndarray, ranks: np.ndarray, n: int) -> np.ndarray:
 
 
 def read(
-    z: np.ndarray, r: np.ndarray, used: np.ndarray, ranks: np.ndarray, pads: np.ndarray
+    z: np.ndarray, r: np.ndarray, used: np.ndarray, ranks: np.ndarray, pads: np.ndarray, signs: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Received latents of the stego, and the places used -> mean and deviation of the secret's, float32 each."""
+    """Received latents of the stego, and the places used -> mean and deviation of the secret's, float32 each.
+
+    signs: those that the numbers were multiplied by, +1 and -1.
+    """
     together = torch.zeros(len(ranks), torus.GRID)
     for part in np.array_split(np.arange(len(used)), max(1, len(used) // CHUNK)):
         fit = torus.number_fit(z[used[part]], r[used[part]], pads[part])
+        if signs is not None:
+            fit = torch.where(torch.from_numpy(signs[part] < 0)[:, None], fit.flip(1), fit)
         together.index_add_(0, torch.from_numpy(part) % len(ranks), fit)
     z1, deviation = np.zeros(len(ranks), np.float32), np.ones(len(ranks), np.float32)
     z1[ranks], deviation[ranks] = torus.read_numbers(together)

@@ -19,6 +19,7 @@ from stegcli.pictures.channel import Channel, parse
 
 CHANNELS = ("png", "jpeg:95", "jpeg:90", "jpeg:80", "jpeg:70", "jpeg:60", "jpeg:50", "jpeg:40")
 """Channels from the mildest to the harshest. A header holds the index of its channel."""
+LOSSLESS_CHANNEL = CHANNELS[0]
 LOWEST_RATE = 0.2
 TAG_BYTES = 16
 MOST_RECEIVERS = 4

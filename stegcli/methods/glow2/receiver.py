@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,11 +15,11 @@ from scipy.special import log_ndtr
 from stegcli.errors import RevealError, UsageError
 from stegcli.keys.key import Key
 from stegcli.method import Asked, Revealed
-from stegcli.methods.glow2 import bits, cascade, header, layout, noise, pictures
+from stegcli.methods.glow2 import authentic, bits, cascade, header, layout, noise, pictures
 from stegcli.methods.glow2.descriptor import COMPRESSED, PICTURES, TOKEN, Descriptor, from_int
-from stegcli.methods.glow2.layout import CHANNELS, Share
+from stegcli.methods.glow2.layout import CHANNELS, LOSSLESS_CHANNEL, Share
 from stegcli.methods.glow2.noise import Arrived
-from stegcli.methods.glow2.sender import cascade_places, header_places, inner_side
+from stegcli.methods.glow2.sender import Carriers, carriers, header_places, inner_side
 from stegcli.nn.wavelet import Band
 from stegcli.pictures import compress, image
 from stegcli.pictures.channel import parse
@@ -63,19 +64,26 @@ class Receiver:
         """The received latents, and the header's nonce and description -> the secret."""
         descriptor = from_int(described)
         if descriptor.form in PICTURES:
-            return Revealed(None, self._read_picture(arrived, nonce, descriptor, share))
+            sent = self.carried(nonce, descriptor, share)
+            return Revealed(None, self.picture(self._authentic(arrived, sent, nonce), sent))
         read = functools.partial(self._read_data, nonce, described, share)
         try:
             data = read(arrived)
         except RevealError:
-            quality = round(parse(descriptor.channel).strength)
-            if self.stego.jpeg is not None or not quality:
-                raise
-            # The stego may have been a JPEG on its way: try the cells of such a file.
-            data = read(noise.read(self.method.generator(), self.stego.pixels, image.quantisation_of(quality)))
+            data = read(self._as_promised(descriptor))
         if descriptor.form != COMPRESSED:
             return Revealed(data)
         return Revealed(data, compress.unpack(data), compress.whole_file(data))
+
+    def _as_promised(self, descriptor: Descriptor) -> Arrived:
+        """The latents if the stego was, on its way, a JPEG of the quality that it had to survive.
+
+        Raises RevealError if it is a JPEG still, or had to survive none.
+        """
+        quality = round(parse(descriptor.channel).strength)
+        if self.stego.jpeg is not None or not quality:
+            raise RevealError
+        return noise.read(self.method.generator(), self.stego.pixels, image.quantisation_of(quality))
 
     def _read_data(self, nonce: int, described: int, share: Share, arrived: Arrived) -> bytes:
         descriptor = from_int(described)
@@ -83,26 +91,62 @@ class Receiver:
         room = layout.stretches(self.bands, table, share, header_places(self.bands, self.key, share))
         return bits.read(*arrived.at(descriptor.temperature), descriptor.length, described, nonce, self.key, room)
 
-    def _read_picture(self, arrived: Arrived, nonce: int, descriptor: Descriptor, share: Share) -> Picture:
-        method, stego, key, token = self.method, self.stego, self.key, self.token
+    def carried(self, nonce: int, descriptor: Descriptor, share: Share) -> Carried:
+        """Where a picture lies, and under which pads. Raises RevealError if these cannot be had."""
+        method, key, token = self.method, self.key, self.token
         if method.g1 is None or (descriptor.form == TOKEN) != (token is not None):
             raise RevealError
-        if token is not None:
-            if token.size != arrived.z.size:
+        taken = np.arange(0) if token is not None else header_places(self.bands, key, share)
+        at = carriers(method, self.bands, descriptor, taken, key, nonce)
+        if token is None:
+            return Carried(descriptor, at, cascade.pad(key, nonce, len(at.places)))
+        if token.size != 3 * self.stego.height * self.stego.width:
+            raise RevealError
+        return Carried(descriptor, at, token.reshape(-1)[at.places].astype(np.float64))
+
+    def _authentic(self, arrived: Arrived, sent: Carried, nonce: int) -> Arrived:
+        """The latents as the picture is to be read from. Raises RevealError if it is not the sender's."""
+        if sent.descriptor.channel == LOSSLESS_CHANNEL:
+            tag = authentic.tag_of(self.key, nonce, self.stego.height, self.stego.width)
+            if not tag.holds(self.stego.pixels):
                 raise RevealError
-            used, ranks = cascade_places(method, self.bands, descriptor, np.arange(0), key, nonce)
-            pads = token.reshape(-1)[used].astype(np.float64)
-        else:
-            taken = header_places(self.bands, key, share)
-            used, ranks = cascade_places(method, self.bands, descriptor, taken, key, nonce)
-            pads = cascade.pad(key, nonce, len(used))
-        latents, deviation = cascade.read(*arrived.at(descriptor.temperature), used, ranks, pads)
+            return arrived
+        if not sent.is_authentic(arrived):
+            arrived = self._as_promised(sent.descriptor)
+            if not sent.is_authentic(arrived):
+                raise RevealError
+        return arrived
+
+    def picture(self, arrived: Arrived, sent: Carried) -> Picture:
+        """The received latents -> the picture. Nothing is checked here."""
+        method, stego, descriptor = self.method, self.stego, sent.descriptor
+        latents, deviation = sent.read(arrived)
         inner = inner_side(min(stego.height, stego.width), descriptor.copies)
         restore = None
         if method.refiner is not None and method.refines:
             off = torch.from_numpy(deviation).view(1, 3, inner, inner).to(method.device)
-            restore = functools.partial(method.refiner.restore, method.g1, deviation=off)
-        return pictures.to_picture(method.g1, method.sr, latents, inner, descriptor.width, descriptor.height, restore)
+            restore = functools.partial(method.refiner.restore, method.secrets_flow(), deviation=off)
+        width, height = descriptor.width, descriptor.height
+        return pictures.to_picture(method.secrets_flow(), method.sr, latents, inner, width, height, restore)
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A picture in the stego's latents: the header's description, the places, and the pads of all of them."""
+
+    descriptor: Descriptor
+    at: Carriers
+    pads: np.ndarray
+
+    def read(self, arrived: Arrived) -> tuple[np.ndarray, np.ndarray]:
+        """-> mean and deviation of the secret's latents."""
+        at, heard = self.at, arrived.at(self.descriptor.temperature)
+        return cascade.read(*heard, at.used, at.ranks, self.pads[: len(at.used)], at.signs)
+
+    def is_authentic(self, arrived: Arrived) -> bool:
+        at, n = self.at, len(self.at.used)
+        heard = arrived.at(self.descriptor.temperature)
+        return authentic.is_authentic(*heard, at.pilots, self.pads[n:], at.used, self.pads[:n])
 
 
 def read_header(z: np.ndarray, r: np.ndarray, bands: Sequence[Band], key: Key, share: Share) -> tuple[int, int]:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stegcli.coding.picture_tag import tagged
 from stegcli.errors import CapacityError, FileError, UsageError
 from stegcli.keys.key import Key
 from stegcli.keys.stream import Stream
 from stegcli.method import Draft, Request, Secret
-from stegcli.methods.glow2 import bits, cascade, header, layout, noise, pictures, torus
+from stegcli.methods.glow2 import authentic, bits, cascade, header, layout, noise, pictures, torus
 from stegcli.methods.glow2.descriptor import (
     CASCADE,
     COMPRESSED,
@@ -26,7 +27,7 @@ from stegcli.methods.glow2.descriptor import (
     Descriptor,
     checked_temperature,
 )  # fmt: skip
-from stegcli.methods.glow2.layout import CHANNELS, Share
+from stegcli.methods.glow2.layout import CHANNELS, LOSSLESS_CHANNEL, Share
 from stegcli.methods.glow2.rule import Rule
 from stegcli.nn.wavelet import Band
 from stegcli.pictures import compress
@@ -34,6 +35,8 @@ from stegcli.pictures.channel import parse
 from stegcli.pictures.image import Picture
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from stegcli.methods.glow2.method import Glow2
 
 TRIES = 4
@@ -96,7 +99,7 @@ class Sender:
             z, x = found
             sent = zip(messages, request.keys, self.nonces, strict=True)
             tokens = tuple(self._token(z, *one).reshape(x.shape[1:]) for one in sent if one[0].token)
-            yield Draft(Picture(noise.to_pixels(x)), exact, forms, capacity, notes, tokens)
+            yield Draft(self._picture(x, messages), exact, forms, capacity, notes, tokens)
         return True
 
     def _latents(self, messages: Sequence[Message]) -> np.ndarray:
@@ -150,26 +153,58 @@ class Sender:
             z[used] = latents
             self.used.append(used)
         elif message.latents is not None and not message.token:
-            used, ranks = cascade_places(self.method, self.bands, message.descriptor, taken, key, nonce)
-            carried = cascade.numbers(message.latents, ranks, len(used))
-            z[used] = torus.write_numbers(carried, cascade.pad(key, nonce, len(used)))
-            self.used.append(used)
+            at = carriers(self.method, self.bands, message.descriptor, taken, key, nonce)
+            z[at.places] = torus.write_numbers(at.numbers(message.latents), cascade.pad(key, nonce, len(at.places)))
+            self.used.append(at.used)
         return nonce
+
+    def _picture(self, x: Tensor, messages: Sequence[Message]) -> Picture:
+        """What G2 drew, rounded; with the tags of pictures that need not survive anything."""
+        pixels = noise.to_pixels(x)
+        tags = [
+            authentic.tag_of(key, nonce, self.height, self.width)
+            for message, key, nonce in zip(messages, self.request.keys, self.nonces, strict=True)
+            if message.latents is not None and message.descriptor.channel == LOSSLESS_CHANNEL
+        ]
+        return Picture(tagged(pixels, authentic.rounding_costs(x, pixels), tags) if tags else pixels)
 
     def _token(self, z: np.ndarray, message: Message, key: Key, nonce: int) -> np.ndarray:
         assert message.latents is not None
-        used, ranks = cascade_places(self.method, self.bands, message.descriptor, np.arange(0), key, nonce)
-        return cascade.token(z, used, cascade.numbers(message.latents, ranks, len(used)), self.fresh.uniform(len(z)))
+        at = carriers(self.method, self.bands, message.descriptor, np.arange(0), key, nonce)
+        return cascade.token(z, at.places, at.numbers(message.latents), self.fresh.uniform(len(z)))
 
 
-def cascade_places(
+@dataclass(frozen=True)
+class Carriers:
+    """Places of the stego's latents that carry a picture: `used`, which the secret's latents take in the order of
+    `ranks`, each multiplied by its sign; and the pilots."""
+
+    used: np.ndarray
+    ranks: np.ndarray
+    signs: np.ndarray
+    pilots: np.ndarray
+
+    @property
+    def places(self) -> np.ndarray:
+        """All of them, the pilots last: the order of their pads."""
+        return np.concatenate([self.used, self.pilots])
+
+    def numbers(self, latents: np.ndarray) -> np.ndarray:
+        """The secret's latents -> the numbers at `places`."""
+        carried = cascade.numbers(latents, self.ranks, len(self.used)) * self.signs
+        return np.concatenate([carried, np.zeros(len(self.pilots))])
+
+
+def carriers(
     method: Glow2, bands: Sequence[Band], descriptor: Descriptor, taken: np.ndarray, key: Key, nonce: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns places of the stego's latents, and the order of the secret's latents that take them in turn."""
+) -> Carriers:
+    """taken: latents of the header. There are no pilots if the stego need not survive anything."""
     inner = inner_side(min(_sides(bands)), descriptor.copies)
     ranks = cascade.importance(method.secrets_flow().bands(inner, inner))
     free = cascade.places(bands, method.tables[descriptor.channel], Share(), taken, key, nonce)
-    return free[: descriptor.copies * len(ranks)], ranks
+    among = authentic.pilots(0 if descriptor.channel == LOSSLESS_CHANNEL else len(free))
+    used = np.delete(free, among)[: descriptor.copies * len(ranks)]
+    return Carriers(used, ranks, authentic.signs(key, nonce, len(used)), free[among])
 
 
 def header_places(bands: Sequence[Band], key: Key, share: Share) -> np.ndarray:

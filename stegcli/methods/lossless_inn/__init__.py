@@ -15,7 +15,10 @@ ABOUT = About(
     writes=LOSSLESS | {"JPEG"},
     keeps_jpeg=True,
     hide=HideOptions,
-    facets={"coder": "How bits are hidden: coset (default, hard to detect) or network (the paper's, for comparison)."},
+    facets={
+        "coder": "How bits are hidden: coset (default, hard to detect) or network (the paper's; for comparison, not "
+        "secret)."
+    },
     parts=("1bpp", "3bpp", "density"),
     room="147,394 bytes in 768x512 (3 bits per pixel)",
     reference="Liu, Tang, Zheng, Entropy 2022",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from stegcli.methods.lossless_inn.density import Density
+    from stegcli.methods.lossless_inn.fitted import Fitted
 
 COLOURS = 3
 
@@ -63,9 +64,18 @@ class CosetCoder(BitMethod):
     def density(self) -> Density:
         return cast("Density", cast("nn.ModuleDict", self.networks)["density"])
 
+    def _fitted(self) -> Fitted:
+        """Raises WeightsError if the weights do not fit."""
+        from stegcli.methods.lossless_inn.fitted import Fitted
+
+        try:
+            return Fitted.of(self.trained_arrays(), **self._shape)
+        except (TypeError, ValueError) as error:
+            raise WeightsError("weights of the density do not fit this version") from error
+
     def inference(self, hiding: bool) -> AbstractContextManager[None]:
-        """A receiver reads integers, and loads no torch."""
-        return super().inference(hiding) if hiding else nullcontext()
+        """Sender and receiver compute on arrays: neither loads torch."""
+        return nullcontext()
 
     def slots(self, height: int, width: int) -> int:
         return COLOURS * height * width
@@ -99,7 +109,7 @@ class CosetCoder(BitMethod):
             return (Revealed(jpeg_domain.reveal(stego.source, asked.key)),)
         if min(stego.height, stego.width) < self.about.min_side:
             raise RevealError
-        return (Revealed(payload.read_residues((_samples(stego) & 3).astype(np.uint8), asked.key)),)
+        return (Revealed(payload.read_residues(_bytes(stego) & 3, asked.key)),)
 
     def readings(self, stego: Picture, asked: Asked) -> Iterator[tuple[Revealed, ...]]:
         yield self.reveal(stego, asked)  # integers: nothing depends on the machine
@@ -110,14 +120,13 @@ class CosetCoder(BitMethod):
 
     def planes(self, cover: Picture) -> SamplePlanes | DirectedPlanes:
         from stegcli.methods.lossless_inn import costs
-        from stegcli.nn.tensors import to_levels
 
-        levels, samples = to_levels(cover.pixels), _samples(cover)
+        levels, samples = cover.pixels.transpose(2, 0, 1).astype(np.float32), _samples(cover)
         wet_up, wet_down = (_of_slots(_in_order(way), cover).any(axis=0) for way in wet.ways(cover.pixels))
         if self.costs == "hill":
             found = _of_slots(costs.hill(levels), cover).mean(axis=0)
             return SamplePlanes(samples, np.where(wet_up & wet_down, wet.COST, found))
-        up, down = (_of_slots(c, cover).sum(axis=0) for c in costs.of_density(self.density, levels))
+        up, down = (_of_slots(c, cover).sum(axis=0) for c in costs.of_density(self._fitted(), levels))
         return DirectedPlanes(samples, np.where(wet_up, wet.COST, up), np.where(wet_down, wet.COST, down))
 
     def carry(self, plan: Plan, cover: Picture, key: Key) -> Picture:
@@ -160,8 +169,12 @@ def _cheapest(samples: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 def _samples(picture: Picture) -> np.ndarray:
     """Picture -> its samples in the order of a (3, h, w) array, of a grey one (h, w), int16 (n,)."""
-    samples = _in_order(picture.pixels[..., :1] if _is_grey(picture) else picture.pixels)
-    return samples.astype(np.int16)
+    return _bytes(picture).astype(np.int16)
+
+
+def _bytes(picture: Picture) -> np.ndarray:
+    """The same as uint8."""
+    return _in_order(picture.pixels[..., :1] if _is_grey(picture) else picture.pixels)
 
 
 def _in_order(pixels: np.ndarray) -> np.ndarray:

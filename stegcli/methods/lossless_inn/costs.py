@@ -13,12 +13,10 @@ Reference: A new cost function for spatial image steganography (Li, Wang, Huang,
 from __future__ import annotations
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
-from stegcli.methods.lossless_inn.density import Density, log_likelihood
-from stegcli.methods.lossless_inn.net import COLOURS, run_tiled
+from stegcli import threads
+from stegcli.methods.lossless_inn.fitted import Fitted, losses
+from stegcli.methods.lossless_inn.tiles import Tile, tiles
 
 HIGH_PASS = ((-1.0, 2.0, -1.0), (2.0, -4.0, 2.0), (-1.0, 2.0, -1.0))
 FLOOR = 1.0
@@ -27,36 +25,35 @@ FLOOR = 1.0
 LEAST = 0.5
 """Nats that any change costs, also one to a likelier level: else a few samples would carry all, and the picture would
 become smoother than photos are. Others were tried, see docs/research/queue.md."""
-TILE = 256
+TILE = 64  # its arrays stay in the processor's cache
 
 
-def hill(levels: Tensor) -> np.ndarray:
-    """Picture (1, 3, h, w) in grey levels -> cost of each sample, float32 (3 h w,), mean 1."""
-    costs = torch.cat([_plane(levels[:, c : c + 1]) for c in range(levels.shape[1])], dim=1)
-    return (costs / costs.mean()).reshape(-1).numpy()
+def hill(levels: np.ndarray) -> np.ndarray:
+    """Grey levels (3, h, w), float32 -> cost of each sample, float32 (3 h w,), mean 1."""
+    costs = np.stack([_plane(plane) for plane in levels])
+    found: np.ndarray = (costs / costs.mean()).reshape(-1)
+    return found
 
 
-def _plane(levels: Tensor) -> Tensor:
-    kernel = torch.tensor(HIGH_PASS).view(1, 1, 3, 3)
-    residual = F.conv2d(F.pad(levels, (1, 1, 1, 1), mode="reflect"), kernel).abs()
-    return _average(1 / (_average(residual, 3) + FLOOR), 15)
+def _plane(levels: np.ndarray) -> np.ndarray:
+    from scipy.ndimage import convolve, uniform_filter
+
+    residual = np.abs(convolve(levels, np.array(HIGH_PASS, np.float32), mode="mirror"))
+    spread: np.ndarray = uniform_filter(1 / (uniform_filter(residual, 3, mode="mirror") + FLOOR), 15, mode="mirror")
+    return spread
 
 
-def _average(plane: Tensor, side: int) -> Tensor:
-    half = side // 2
-    return F.avg_pool2d(F.pad(plane, (half, half, half, half), mode="reflect"), side, stride=1)
+def of_density(density: Fitted, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A density and grey levels (3, h, w), float32 -> cost of one level up and of one down, float32 (3 h w,) each."""
+    up, down = np.empty_like(levels), np.empty_like(levels)
+    reach = density.reach
+    padded = np.pad(levels, ((0, 0), (reach, reach), (reach, reach)), mode="reflect")
 
+    def judge(tile: Tile) -> None:
+        rows, columns = tile.inner
+        around = padded[:, rows.start : rows.stop + 2 * reach, columns.start : columns.stop + 2 * reach]
+        up[:, rows, columns], down[:, rows, columns] = losses(tile.cut(levels), *density(around))
 
-def of_density(net: Density, levels: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Density and a picture (1, 3, h, w) in grey levels -> cost of one level up and of one down, float32 (3 h w,)."""
-    device = net.see.device
-    both = run_tiled(lambda tile: _losses(net, tile.to(device)), (levels,), 2 * COLOURS, net.reach, TILE)
-    up, down = both.view(2, -1).numpy()
-    return up, down
-
-
-def _losses(net: Density, levels: Tensor) -> Tensor:
-    """(1, 3, h, w) -> nats lost by a level up and by one down, (1, 6, h, w)."""
-    mean, scale = net(levels)
-    here, above, below = (log_likelihood(levels + step, mean, scale) for step in (0, 1, -1))
-    return torch.cat([here - above, here - below], dim=1).clamp(min=LEAST)
+    for _ in threads.each(judge, list(tiles(levels.shape[1], levels.shape[2], 0, TILE))):
+        pass
+    return np.maximum(up, LEAST).reshape(-1), np.maximum(down, LEAST).reshape(-1)

@@ -9,6 +9,8 @@ are seen, since who looks for changes sees them too.
 Reference: the blind spot is that of Noise2Void (Krull, Buchholz, Jug, CVPR 2019), made here by one convolution with a
 hole in place of masked inputs; the discretised logistic likelihood is that of PixelCNN++ (Salimans et al., ICLR 2017,
 section 2.1), with one component, and without its special case for 0 and 255.
+
+This is what is trained. To hide, `fitted` computes the same on arrays.
 """
 
 from __future__ import annotations
@@ -17,12 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stegcli.methods.lossless_inn.net import COLOURS
-
-MIDDLE = 127.5  # levels are counted from here: their squares, and what rounding takes from these, stay small
-FLOOR = 0.5
-"""Least spread of the surroundings, in grey levels: that of rounding, and a little."""
-RANGE = 5.0  # how far the logarithm of the scale may be from that of the spread
+from stegcli.methods.lossless_inn.fitted import COLOURS, FLOOR, MIDDLE, RANGE
 
 
 class Density(nn.Module):

@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stegcli.methods.lossless_inn.net import BlindNet, Tile, tiles
+from stegcli.methods.lossless_inn.net import BlindNet
+from stegcli.methods.lossless_inn.tiles import Tile, tiles
 
 TILE = 128
 HALO = 12

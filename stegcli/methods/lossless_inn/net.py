@@ -11,13 +11,13 @@ Reference: Lossless Image Steganography Based on Invertible Neural Networks (Liu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from stegcli.methods.lossless_inn.tiles import tiles
 from stegcli.nn.flow import PairCoupling
 from stegcli.nn.nets import DenseBlock, periodic_features
 
@@ -70,38 +70,6 @@ class BlindNet(nn.Module):
         for coupling in reversed(self.couplings):
             x = cast(PairCoupling, coupling).inverse(x)
         return SHARPNESS * x[:, COLOURS:]
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A rectangle of a picture, and the larger one around it that decides what comes out there."""
-
-    inner: tuple[slice, slice]
-    outer: tuple[slice, slice]
-
-    def cut(self, image: Tensor) -> Tensor:
-        return image[..., self.outer[0], self.outer[1]]
-
-    def trim(self, result: Tensor) -> Tensor:
-        """What the network made of `outer` -> the part for `inner`."""
-        top = self.inner[0].start - self.outer[0].start
-        left = self.inner[1].start - self.outer[1].start
-        height = self.inner[0].stop - self.inner[0].start
-        width = self.inner[1].stop - self.inner[1].start
-        return result[..., top : top + height, left : left + width]
-
-
-def tiles(height: int, width: int, reach: int, side: int) -> Iterator[Tile]:
-    """The grid of tiles of a picture. With a margin of the network's reach, each gives what the whole picture would."""
-    for top in range(0, height, side):
-        for left in range(0, width, side):
-            rows, columns = _span(top, side, height, reach), _span(left, side, width, reach)
-            yield Tile((rows[0], columns[0]), (rows[1], columns[1]))
-
-
-def _span(start: int, side: int, size: int, reach: int) -> tuple[slice, slice]:
-    stop = min(start + side, size)
-    return slice(start, stop), slice(max(0, start - reach), min(size, stop + reach))
 
 
 def run_tiled(run: Callable[..., Tensor], inputs: Sequence[Tensor], channels: int, reach: int, side: int) -> Tensor:

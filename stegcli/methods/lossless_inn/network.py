@@ -31,6 +31,7 @@ TILE = 512
 CERTAIN = 5.0
 """The most log-odds that a slot claims. The network is now and then sure of a wrong bit, and one such bit that claims
 more than it knows undoes the decoding of a block."""
+NOT_SECRET = "warning: the network coder is for comparison, not secret: common detectors find its stegos"
 Z_ROUNDS, Z_MARGIN = 16, 0.25  # corrections of z, and how far from doubt they bring a bit (of 1)
 
 
@@ -112,7 +113,7 @@ class NetworkCoder(BitMethod):
         if request.format == "JPEG":
             raise UsageError("the network coder does not write JPEG", "leave --coder out, or write -o OUT.png")
         if request.options.key_out is None:
-            yield from super().drafts(request)
+            yield from (replace(d, notes=(*d.notes, NOT_SECRET)) for d in super().drafts(request))
             return
         (secret,), (key,), cover = request.secrets, request.keys, request.cover
         assert cover is not None
@@ -124,7 +125,9 @@ class NetworkCoder(BitMethod):
             wrong = wrong_bits(_flat(self._read_with_z(to_levels(stego.pixels), torch.from_numpy(z)[None])), plan)
             figures = {"code": code, "wrong_bits": wrong, "coded_bits": plan.coded_bits}
             capacity = self.room(cover.height, cover.width)
-            yield Draft(stego, (secret.data,), ("bytes",), capacity, tokens=(z,), cover=cover, measured=figures)
+            yield Draft(
+                stego, (secret.data,), ("bytes",), capacity, (NOT_SECRET,), tokens=(z,), cover=cover, measured=figures
+            )
         raise CapacityError(0, len(secret.data), "use a larger cover")
 
     def reveal(self, stego: Picture, asked: Asked) -> tuple[Revealed, ...]:

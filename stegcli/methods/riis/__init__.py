@@ -2,9 +2,11 @@
 
     luma, libjpeg       luminance in blocks; the coefficients that libjpeg will write, bit for bit
     carrier, envelope   what a carrier is; one receiver's message, sealed
-    order, direct       which slots carry what; a letter under LDPC codes in slots read with doubt
+    order, salts        which slots are whose, and in which order; where a header lies
+    direct              a letter under LDPC codes in the slots of lattices
     known               a JPEG of known quality: `cells` and the `trellis`
-    wide, noisy, tiles  a range of qualities, little noise, crops: each by a `lattice`
+    wide, noisy         a range of qualities, little noise: each by a `lattice`
+    tiles, search       crops, by a `lattice`; where the tiles lie in what is left
     spread, digits      strong noise; lossless files
     choice              a request -> the carriers to try; what arrived -> the carriers that may have made it
     method              Riis, which brings these together

@@ -65,16 +65,25 @@ class Cells:
         return (self.near & 1).astype(np.uint8)[:, slots_of(self.steps)].reshape(-1)
 
     def costs(self) -> np.ndarray:
-        """(slots,) float32: squared change of the coefficient that the other parity takes beyond what this one takes.
+        """(slots,) float32: what the sender should count for the other parity: its squared change, and more in blocks
+        where pixels have no room to move. WET where it must not change.
 
         Negative where the other parity is the cheaper: the coefficient lies so near the border that to keep it in its
         cell, MARGIN away, takes more.
         """
-        keep = self._to(self.near) ** 2
-        cost = (self._to(self.other) ** 2 - keep) * (1 + self.crowded / 2).astype(np.float32)[:, None, None]
+        cost = self._beyond() * (1 + self.crowded / 2).astype(np.float32)[:, None, None]
         cost[self.wet] = WET
         found: np.ndarray = cost[:, slots_of(self.steps)].reshape(-1)
         return found
+
+    def changes(self) -> np.ndarray:
+        """(slots,) float32: squared change that the other parity takes beyond what this one takes."""
+        found: np.ndarray = self._beyond()[:, slots_of(self.steps)].reshape(-1)
+        return found
+
+    def _beyond(self) -> np.ndarray:
+        beyond: np.ndarray = self._to(self.other) ** 2 - self._to(self.near) ** 2
+        return beyond
 
     def kept_cost(self) -> float:
         """Sum of squared changes that it takes to keep every coefficient MARGIN away from its cell's border."""
@@ -135,14 +144,17 @@ class Cells:
 
 NOISE = 0.45  # of a coefficient, after rounding to 8-bit colours and back
 FIRST = 0.3  # how likely it is that the picture was compressed once, straight from the stego
-FLOOR, FLOOR_CLIPPED = 2e-4, 0.01  # how often a parity is wrong at least; in blocks with colours at 0 or 255
+CROWDS = (1, 4, 16)
+FLOORS = np.array([[1e-4, 1e-4, 1e-4], [1e-4, 1e-3, 0.01], [3e-4, 0.004, 0.04], [6e-4, 0.03, 0.09]], np.float32)
+"""How often a parity is wrong at least, in blocks with fewer pixels at 0 or 255 than CROWDS says, or more than all of
+these (rows), where the coefficient is in cell 0, +-1, or beyond (columns). Decoding clips what is beyond 0 and 255."""
 REACH = 2
 
 
-def log_odds(values: np.ndarray, clipped: np.ndarray, steps: np.ndarray, last: np.ndarray) -> np.ndarray:
+def log_odds(values: np.ndarray, crowd: np.ndarray, steps: np.ndarray, last: np.ndarray) -> np.ndarray:
     """Coefficients as received (n, 8, 8) -> log-odds ln P(odd)/P(even) of each slot, float32.
 
-    clipped: bool (n,), blocks with colours at 0 or 255. steps: of the sender's JPEG. last: of the last on the way.
+    crowd: (n,), pixels of a block with colours at 0 or 255. steps: of the sender's JPEG. last: of the last on the way.
     P(what is seen | cell) is a mixture: the last JPEG was the sender's or rounded the very stego, so that a coefficient
     may lie anywhere in its cell; or it came after the sender's, so that coefficients lie in the middle but for NOISE.
     """
@@ -152,9 +164,12 @@ def log_odds(values: np.ndarray, clipped: np.ndarray, steps: np.ndarray, last: n
     most = int(np.abs(level).max(initial=0)) + 1
     seen = np.arange(-most, most + 1, dtype=np.float32)[:, None] * p
     odd, even = _chances(seen, q, p)
+    cell = np.abs(np.rint(seen / q)).astype(np.int64).clip(max=FLOORS.shape[1] - 1)
+    kind = np.searchsorted(CROWDS, crowd, side="right")
     frequency = np.arange(len(q))
     odds = np.empty(level.shape, np.float32)
-    for floor, rows in ((FLOOR, ~clipped), (FLOOR_CLIPPED, clipped)):
+    for number, floors in enumerate(FLOORS):
+        rows, floor = kind == number, floors[cell]
         total = odd + even + 2 * floor
         odds[rows] = np.log((odd + floor * total) / (even + floor * total))[level[rows] + most, frequency]
     return odds.reshape(-1)

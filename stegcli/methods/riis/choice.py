@@ -11,8 +11,9 @@ from stegcli.methods.riis.carrier import Carrier, Seen
 from stegcli.methods.riis.digits import Digits
 from stegcli.methods.riis.known import Known
 from stegcli.methods.riis.noisy import Noisy
+from stegcli.methods.riis.search import SIDES
 from stegcli.methods.riis.spread import SIGMAS, Spread
-from stegcli.methods.riis.tiles import SIDES, Tiles
+from stegcli.methods.riis.tiles import Tiles
 from stegcli.methods.riis.wide import QUALITIES, Wide
 from stegcli.pictures import channel
 from stegcli.pictures.channel import Channel

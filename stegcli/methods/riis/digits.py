@@ -7,18 +7,21 @@ length fits snugly.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from stegcli.coding import sealing
+from stegcli.coding.sealing import Sealed
 from stegcli.errors import CapacityError, RevealError
 from stegcli.keys.key import Key
-from stegcli.methods.riis import envelope
+from stegcli.methods.riis import envelope, order, salts
 from stegcli.methods.riis.carrier import PSNR, Carrier, Seen
-from stegcli.methods.riis.envelope import Letter
-from stegcli.methods.riis.order import Share, own_units
+from stegcli.methods.riis.envelope import HEADER_BITS, Letter
+from stegcli.methods.riis.order import Share
 
 # Base: bits and samples of a group that holds them; within 1.2 % of log2 of the base.
 GROUPS = {2: (1, 1), 3: (30, 19), 4: (2, 1), 5: (23, 10), 6: (31, 12), 7: (14, 5), 8: (3, 1), 9: (19, 6)}
@@ -31,23 +34,23 @@ class Digits(Carrier):
     """No options: what the stego's quality allows decides the base."""
 
     def room(self, cover: np.ndarray, receivers: int, psnr: float = PSNR) -> int:
-        samples = len(own_units(cover.size, Share(receivers - 1, receivers))) - envelope.HEADER_BITS
+        samples = len(order.own_units(cover.size, Share(receivers - 1, receivers))) - HEADER_BITS
         notes = [n for n in range(len(BASES) * SHARES - SHARES + 1) if _error(n) <= 255**2 / 10 ** (psnr / 10)]
         return _most_bits(int(0.99 * samples), max(notes, default=0)) // 8 - envelope.TAG_BYTES
 
     def hide(self, cover: np.ndarray, letters: Sequence[Letter], psnr: float = PSNR) -> np.ndarray:
         stego = cover.reshape(-1).copy()
         for index, letter in enumerate(letters):
-            places = _order(letter.key, stego.size, Share(index, len(letters)))
-            free = len(places) - envelope.HEADER_BITS
-            bits = envelope.body_bits(len(letter.data))
+            slots = order.slots_of(stego.size, 1, Share(index, len(letters)))
+            free = len(slots) - HEADER_BITS
+            bits = sealing.body_bits(len(letter.data))
             note = next((n for n in range(SHARES, (len(BASES) - 1) * SHARES + 1) if _most_bits(free, n) >= bits), None)
             if note is None:
-                raise CapacityError(_most_bits(free, (len(BASES) - 1) * SHARES) // 8, len(letter.data))
-            header, body = envelope.seal(letter, note)
-            mask = letter.key.stream("mask").integers(stego.size, math.lcm(*BASES))
-            _write(stego, places[: len(header)], header, 2, mask)
-            _write_body(stego, places[len(header) :], body, note, mask)
+                raise CapacityError(max(0, _most_bits(free, (len(BASES) - 1) * SHARES) // 8), len(letter.data))
+            sealed = envelope.seal(letter, note)
+            head = salts.head(letter.key, envelope.salt_of(sealed.nonce), slots, HEADER_BITS)
+            _write(stego, head.slots, envelope.header_bits(sealed), 2, _mask(head))
+            _write_body(stego, slots.body(sealed.message, head.slots), sealed, note)
         return stego.reshape(cover.shape)
 
     def stronger(self) -> Digits | None:
@@ -55,19 +58,30 @@ class Digits(Carrier):
 
     def reveal(self, seen: Seen, key: Key, share: Share) -> bytes:
         samples = seen.pixels.reshape(-1)
-        places = _order(key, samples.size, share)
-        if len(places) <= envelope.HEADER_BITS:
+        slots = order.slots_of(samples.size, 1, share)
+        if len(slots) <= HEADER_BITS:
             raise RevealError
-        mask = key.stream("mask").integers(samples.size, math.lcm(*BASES))
-        head, rest = places[: envelope.HEADER_BITS], places[envelope.HEADER_BITS :]
-        header = envelope.open_header(_read(samples, head, 2, mask).astype(np.uint8), key)
-        if header.note > (len(BASES) - 1) * SHARES or header.body_bits > _most_bits(len(rest), header.note):
-            raise RevealError
-        parts = [
-            _to_bits(_read(samples, where, base, mask), base, count)
-            for where, base, count in _parts(rest, header.body_bits, header.note)
-        ]
-        return envelope.open_body(np.concatenate(parts), header, key)
+        heads = salts.heads(key, slots, HEADER_BITS)
+        read = _read(samples, heads.slots, 2, _mask(heads)).astype(np.uint8)
+        for salt, bits in enumerate(read):
+            with contextlib.suppress(RevealError):
+                header = envelope.open_header(bits, salt, key)
+                return _opened(samples, slots, heads[salt].slots, header)
+        raise RevealError
+
+
+def _opened(samples: np.ndarray, slots: order.Slots, head: np.ndarray, header: envelope.Header) -> bytes:
+    """-> the data. Raises RevealError."""
+    free = len(slots) - len(head)
+    if header.note > (len(BASES) - 1) * SHARES or header.body_bits > _most_bits(free, header.note):
+        raise RevealError
+    places = slots.body(header.message, head)
+    mask = _body_mask(header.message, len(places))
+    parts = [
+        _to_bits(_read(samples, places[part], base, mask[part]), base, count)
+        for part, base, count in _parts(free, header.body_bits, header.note)
+    ]
+    return envelope.open_body(np.concatenate(parts), header)
 
 
 def _error(note: int) -> float:
@@ -98,14 +112,14 @@ def _most_bits(samples: int, note: int) -> int:
     return _bits_in(low, BASES[lower]) + (_bits_in(high, BASES[lower + 1]) if high else 0)
 
 
-def _parts(places: np.ndarray, bits: int, note: int) -> list[tuple[np.ndarray, int, int]]:
-    """-> for each base the samples that carry it, and the number of bits in them."""
-    lower, low, _ = _cut(len(places), note)
+def _parts(samples: int, bits: int, note: int) -> list[tuple[slice, int, int]]:
+    """-> for each base which of the body's samples carry it, and the number of bits in them."""
+    lower, low, _ = _cut(samples, note)
     first = min(bits, _bits_in(low, BASES[lower]))
-    parts = [(places[: _samples_for(first, BASES[lower])], BASES[lower], first)]
+    parts = [(slice(0, _samples_for(first, BASES[lower])), BASES[lower], first)]
     if bits > first:
         upper = BASES[lower + 1]
-        parts.append((places[low : low + _samples_for(bits - first, upper)], upper, bits - first))
+        parts.append((slice(low, low + _samples_for(bits - first, upper)), upper, bits - first))
     return parts
 
 
@@ -114,11 +128,20 @@ def _samples_for(bits: int, base: int) -> int:
     return -(-bits // per) * group
 
 
-def _write_body(stego: np.ndarray, places: np.ndarray, body: np.ndarray, note: int, mask: np.ndarray) -> None:
-    done = 0
-    for where, base, count in _parts(places, len(body), note):
-        _write(stego, where, _to_digits(body[done : done + count], base), base, mask)
+def _write_body(stego: np.ndarray, places: np.ndarray, sealed: Sealed, note: int) -> None:
+    done, mask = 0, _body_mask(sealed.message, len(places))
+    for part, base, count in _parts(len(places), len(sealed.body), note):
+        _write(stego, places[part], _to_digits(sealed.body[done : done + count], base), base, mask[part])
         done += count
+
+
+def _mask(head: salts.Head) -> np.ndarray:
+    """Of a header's digits; bit 3 is the coin of `_write`."""
+    return (head.words & np.uint64(15)).astype(np.int64)
+
+
+def _body_mask(message: Key, samples: int) -> np.ndarray:
+    return message.stream("mask").integers(samples, math.lcm(*BASES))
 
 
 def _to_digits(bits: np.ndarray, base: int) -> np.ndarray:
@@ -139,20 +162,14 @@ def _to_bits(digits: np.ndarray, base: int, count: int) -> np.ndarray:
 def _write(stego: np.ndarray, places: np.ndarray, digits: np.ndarray, base: int, mask: np.ndarray) -> None:
     """The nearest values with these remainders; of two as near, the mask takes one."""
     values = stego[places].astype(np.int64)
-    up = (digits + mask[places] - values) % base
+    up = (digits + mask - values) % base
     down = up - base
-    tie = (up == -down) & (mask[places] >> 3 & 1 == 1)
+    tie = (up == -down) & (mask >> 3 & 1 == 1)
     change = np.where((up < -down) | tie, up, down)
     change = np.where(values + change < 0, up, np.where(values + change > 255, down, change))
     stego[places] = values + change
 
 
 def _read(samples: np.ndarray, places: np.ndarray, base: int, mask: np.ndarray) -> np.ndarray:
-    found: np.ndarray = (samples[places].astype(np.int64) - mask[places]) % base
-    return found
-
-
-def _order(key: Key, samples: int, share: Share) -> np.ndarray:
-    own = own_units(samples, share)
-    found: np.ndarray = own[key.stream("samples").permutation(len(own))]
+    found: np.ndarray = (samples[places].astype(np.int64) - mask) % base
     return found

@@ -1,30 +1,29 @@
-"""One receiver's message <-> a sealed header and a sealed body, as bits. The one place where riis seals.
+"""One receiver's message <-> a sealed header and a sealed body, as bits.
 
-    header = nonce (12, random) | length of the data (4) and note (1), encrypted
-    body   = ChaCha20-Poly1305 of the data under that nonce; its tag covers length and note as well
+    header = nonce (16 bytes) | (length of the data (4), note (1)) xor pad
+    pad    = 5 bytes derived from the message's own key
+    body   = sealed by `coding.sealing` under the message's own key
 
-Without the key every bit is uniformly random. A carrier protects the header by the strongest code that it has, reads it
-first and learns from it how long the body is; the note tells it how the body is coded.
+The nonce's first bits are the salt: it decides where the header lies, see `salts`. A carrier protects the header by the
+strongest code that it has, reads it first and learns from it how long the body is; the note tells it how the body is
+coded. Without the key every bit is uniformly random.
 """
 
 from __future__ import annotations
 
-import secrets
-import struct
 from dataclasses import dataclass
 
 import numpy as np
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
+from stegcli.coding import sealing
+from stegcli.coding.sealing import FIELDS, NONCE_BYTES, TAG_BYTES, Sealed
 from stegcli.errors import RevealError
 from stegcli.keys.key import Key
 
-NONCE_BYTES = 12
-TAG_BYTES = 16
-FIELDS = struct.Struct("<IB")
+__all__ = ["HEADER_BITS", "SALTS", "TAG_BYTES", "Header", "Letter", "header_bits", "open_body", "open_header", "seal"]
+
 HEADER_BITS = 8 * (NONCE_BYTES + FIELDS.size)
+SALTS = 64
 
 
 @dataclass(frozen=True)
@@ -37,45 +36,52 @@ class Letter:
 
 @dataclass(frozen=True)
 class Header:
-    nonce: bytes
+    """What a header says. message: the key that everything else of this message comes from."""
+
+    message: Key
     length: int
     note: int
 
     @property
     def body_bits(self) -> int:
-        return body_bits(self.length)
+        return sealing.body_bits(self.length)
 
 
-def body_bits(length: int) -> int:
-    """Bytes of data -> bits of its sealed body."""
-    return 8 * (length + TAG_BYTES)
+def seal(letter: Letter, note: int) -> Sealed:
+    """Letter, 0 <= note < 256 -> its sealed form under a fresh nonce."""
+    return sealing.seal(letter.data, letter.key, note)
 
 
-def seal(letter: Letter, note: int) -> tuple[np.ndarray, np.ndarray]:
-    """Letter, 0 <= note < 256 -> bits of header and body, uint8."""
-    nonce = secrets.token_bytes(NONCE_BYTES)
-    fields = FIELDS.pack(len(letter.data), note)
-    body = ChaCha20Poly1305(letter.key.derive("body")).encrypt(nonce, letter.data, fields)
-    header = nonce + _crypted(fields, nonce, letter.key)
-    return np.unpackbits(np.frombuffer(header, np.uint8)), np.unpackbits(np.frombuffer(body, np.uint8))
+def salt_of(nonce: bytes) -> int:
+    """Nonce -> the salt, 0 <= salt < SALTS, that decides where its header lies."""
+    return nonce[0] % SALTS
 
 
-def open_header(bits: np.ndarray, key: Key) -> Header:
-    """Bits (HEADER_BITS,) -> what they say, sensible or not: only the body's tag can tell."""
+def header_bits(sealed: Sealed) -> np.ndarray:
+    """-> (HEADER_BITS,) uint8"""
+    fields = _padded(FIELDS.pack(sealed.length, sealed.note), sealed.message)
+    return np.unpackbits(np.frombuffer(sealed.nonce + fields, np.uint8))
+
+
+def open_header(bits: np.ndarray, salt: int, key: Key) -> Header:
+    """Bits (HEADER_BITS,) from the places of a salt -> what they say, sensible or not: only the body's tag can tell.
+
+    Raises RevealError if the nonce is not one of that salt.
+    """
     data = np.packbits(bits).tobytes()
-    nonce, sealed = data[:NONCE_BYTES], data[NONCE_BYTES:]
-    return Header(nonce, *FIELDS.unpack(_crypted(sealed, nonce, key)))
+    nonce, fields = data[:NONCE_BYTES], data[NONCE_BYTES:]
+    if salt_of(nonce) != salt:
+        raise RevealError
+    message = key.message(nonce)
+    return Header(message, *FIELDS.unpack(_padded(fields, message)))
 
 
-def open_body(bits: np.ndarray, header: Header, key: Key) -> bytes:
+def open_body(bits: np.ndarray, header: Header) -> bytes:
     """Bits of the body -> the data. Raises RevealError if one bit is wrong."""
-    fields = FIELDS.pack(header.length, header.note)
-    try:
-        return ChaCha20Poly1305(key.derive("body")).decrypt(header.nonce, np.packbits(bits).tobytes(), fields)
-    except InvalidTag as error:
-        raise RevealError from error
+    return sealing.open_body(bits, header.message, header.length, header.note)
 
 
-def _crypted(fields: bytes, nonce: bytes, key: Key) -> bytes:
-    """XOR with the ChaCha20 keystream: its own inverse."""
-    return Cipher(algorithms.ChaCha20(key.derive("header"), bytes(4) + nonce), mode=None).encryptor().update(fields)
+def _padded(fields: bytes, message: Key) -> bytes:
+    """XOR with the message's pad: its own inverse."""
+    pad = message.derive("header", length=len(fields))
+    return bytes(a ^ b for a, b in zip(fields, pad, strict=True))

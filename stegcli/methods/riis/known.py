@@ -6,6 +6,8 @@ sender sends its cover through these and takes the highest rate of the outer cod
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,20 +15,28 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image as Pillow
 
+from stegcli.coding import ldpc, sealing
 from stegcli.errors import CapacityError, RevealError
 from stegcli.keys.key import Key
-from stegcli.methods.riis import cells, envelope, libjpeg, luma, order, trellis
+from stegcli.methods.riis import cells, envelope, libjpeg, luma, order, salts, trellis
 from stegcli.methods.riis.carrier import PSNR, Carrier, Seen
 from stegcli.methods.riis.cells import Cells
 from stegcli.methods.riis.envelope import Letter
 from stegcli.methods.riis.order import Share
 
-HEADER_SLOTS, HEADER_RATE = 2048, 0.2
-RATES = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
+HEADER_SLOTS, HEADER_RATE = 2560, 0.2
+HEADER_LOAD = 0.45  # coded bits of the header per slot, at most: in small pictures its code is weaker instead
+RATES = (0.9, 0.84, 0.8, 0.75, 0.7, 0.65, 0.6, 0.5, 0.4, 0.3, 0.2)
 """Rates of the outer code; a letter's note is the index."""
-EFFICIENCY = 0.86  # of the outer code, against the capacity of the coded bits
+EFFICIENCY = 0.88  # of the outer code, against the capacity of the coded bits
 MOST_PER_SLOT = 0.75  # coded bits: beyond that changes become dear fast
 LOSS = 10**0.12  # distortion of the trellis against the best code
+SEARCHED = 24  # halvings of the range of the multiplier
+SHORT = 400  # bits by which a body is protected as if it were longer: short codes stand less
+SAFE = 0.97
+ONES = 4  # of a column of the trellis, at most
+MOST_SUMMED = ONES * trellis.SPARSEST
+DRAWN = 4000  # coded bits by which the outer code's channel is judged
 ATTEMPTS = 4
 SAMPLED, BAND = 1_000_000, 16  # pixels that a cover is judged by, in bands of so many rows
 MOST_BAD = 0.002  # share of the slots that may stay wrong: the outer code has them
@@ -56,20 +66,20 @@ class Known(Carrier):
         slots = len(prepared.near) * self.per_block
         if slots == 0:
             return 0
-        per_slot = _affordable(prepared, sample.size, psnr) / slots
-        whole = int(np.prod(luma.grid(*cover.shape[:2]))) * self.per_block
-        header = round(envelope.HEADER_BITS / HEADER_RATE)
-        bits = (per_slot * whole / receivers - header) * RATES[self._rate(self._sureness(sample), per_slot)]
-        return int(0.97 * bits) // 8 - envelope.TAG_BYTES
+        load = _affordable(prepared, sample.size, psnr) / slots
+        own = int(np.prod(luma.grid(*cover.shape[:2]))) * self.per_block // receivers
+        free, capacities = own - _header_code(own).slots, self._capacities(sample)
+        most = (int(SAFE * load * free * rate) // 8 * 8 for rate in RATES)
+        fit = [bits for index, bits in enumerate(most) if self._rate_for(capacities, bits, free) <= index]
+        return max(fit, default=0) // 8 - envelope.TAG_BYTES
 
     def hide(self, cover: np.ndarray, letters: Sequence[Letter], psnr: float = PSNR) -> np.ndarray:
         prepared = Cells.of(cover, self.steps)
-        share_bits = max(envelope.body_bits(len(letter.data)) for letter in letters) * len(letters)
-        slots = max(1, len(prepared.near) * self.per_block)
-        rate = self._rate_for(_sample(cover), share_bits / slots)
+        own = len(prepared.near) * self.per_block // len(letters)
+        bits = max(sealing.body_bits(len(letter.data)) for letter in letters)
+        rate = self._rate_for(self._capacities(_sample(cover)), bits, own - _header_code(own).slots)
         for _ in range(ATTEMPTS):
-            bits = self._coded(prepared, letters, rate)
-            blocks, failed = prepared.write(bits)
+            blocks, failed = prepared.write(self._coded(prepared, letters, rate))
             if failed.sum() <= MOST_BAD * len(failed):
                 break
             # These blocks have no room to move: leave them alone, and let the others carry more.
@@ -83,13 +93,19 @@ class Known(Carrier):
         costs = np.abs(costs)
         bits = cheap.copy()
         for index, letter in enumerate(letters):
-            places = self._order(letter.key, len(prepared.near), Share(index, len(letters)))
-            header, body = envelope.seal(letter, rate)
-            for where, message, strength in ((places.header, header, HEADER_RATE), (places.body, body, RATES[rate])):
-                code = trellis.Code(len(where), len(message), strength)
-                if not code.fits():
-                    raise CapacityError(max(0, int(len(places.body) * RATES[rate] * 0.9) // 8 - 16), len(letter.data))
-                bits[where] = trellis.embed(code, cheap[where], costs[where], message)
+            slots = self._slots(len(prepared.near), Share(index, len(letters)))
+            code, sealed = _header_code(len(slots)), envelope.seal(letter, rate)
+            if not code.fits():
+                raise CapacityError(0, len(letter.data))
+            drawn = salts.head(letter.key, envelope.salt_of(sealed.nonce), slots, code.slots)
+            head, mask = drawn.slots, drawn.mask
+            # Most parities of a picture are 0, and so would be all checks of any salt without the mask.
+            bits[head] = trellis.embed(code, cheap[head] ^ mask, costs[head], envelope.header_bits(sealed)) ^ mask
+            code = trellis.Code(len(slots) - len(head), len(sealed.body), RATES[rate])
+            if not code.fits():
+                raise CapacityError(max(0, int(code.slots * RATES[rate] * 0.9) // 8 - 16), len(letter.data))
+            body = slots.body(sealed.message, head)
+            bits[body] = trellis.embed(code, cheap[body], costs[body], sealed.body)
         return bits
 
     def reveal(self, seen: Seen, key: Key, share: Share) -> bytes:
@@ -98,26 +114,27 @@ class Known(Carrier):
     def stronger(self) -> Known | None:
         return replace(self, spare=self.spare + 1) if self.spare < 3 else None
 
-    def _order(self, key: Key, blocks: int, share: Share) -> order.Order:
-        return order.arrange(key, blocks, self.per_block, share, HEADER_SLOTS)
+    def _slots(self, blocks: int, share: Share) -> order.Slots:
+        return order.slots_of(blocks, self.per_block, share)
 
-    def _rate_for(self, cover: np.ndarray, per_slot: float) -> int:
-        """Message bits per slot -> the index of the outer rate. A lower one has more coded bits, which helps them."""
-        sure = self._sureness(cover)
-        needed = [self._rate(sure, per_slot / rate) for rate in RATES]
+    def _rate_for(self, capacities: np.ndarray, bits: int, slots: int) -> int:
+        """Bits of a body and its slots -> the index of the outer rate. A lower one has more coded bits, which helps."""
+        efficiency = EFFICIENCY * bits / (bits + SHORT)
+        needed = [self._rate(efficiency * capacities, bits / rate / max(1, slots)) for rate in RATES]
         return next((i for i, least in enumerate(needed) if least <= i), len(RATES) - 1)
 
-    def _rate(self, sure: float, per_slot: float) -> int:
-        """How sure slots are, coded bits per slot -> the index of the highest outer rate that stands it."""
-        row = sure ** (4 / max(per_slot, 1 / trellis.SPARSEST))
-        wrong = (1 - np.sqrt(row)) / 2
-        most = EFFICIENCY * (1 + wrong * np.log2(wrong + 1e-12) + (1 - wrong) * np.log2(1 - wrong + 1e-12))
+    def _rate(self, highest: np.ndarray, load: float) -> int:
+        """Highest rates by the slots in a sum, coded bits per slot -> the index of the outer rate to take."""
+        most = highest[round(ONES / max(load, 1 / trellis.SPARSEST))]
         needed = next((i for i, rate in enumerate(RATES) if rate <= most), len(RATES) - 1)
         return min(needed + self.spare, len(RATES) - 1)
 
-    def _sureness(self, cover: np.ndarray) -> float:
-        """Mean of tanh^2 (log-odds / 2) over the slots behind the worst of the JPEGs that may follow."""
-        return min((_sureness(self, cover, quality) for quality in self.again), default=1.0)
+    def _capacities(self, cover: np.ndarray) -> np.ndarray:
+        """Capacity of a coded bit behind the worst of the JPEGs that may follow, by the number of slots that it is the
+        sum of, (MOST_SUMMED + 1,)."""
+        each = [_capacities(self, cover, quality) for quality in self.again]
+        least: np.ndarray = np.min([*each, np.ones(MOST_SUMMED + 1)], axis=0)
+        return least
 
 
 class Reader:
@@ -129,33 +146,43 @@ class Reader:
         self.last = carrier.steps if seen.steps is None else seen.steps
         self.count = len(seen.blocks)
 
-    def _odds(self, slots: np.ndarray | None = None) -> np.ndarray:
-        """Log-odds of all slots; with `slots` only the blocks that these lie in are worked out."""
-        size = self.carrier.per_block
-        chosen = np.arange(self.count) if slots is None else np.unique(slots // size)
-        blocks = self.seen.blocks[chosen]
+    @functools.cached_property
+    def odds(self) -> np.ndarray:
+        """Log-odds of all slots of the picture."""
         levels = self.seen.levels
-        found = libjpeg.quantised(blocks, self.last) if levels is None else levels[chosen]
-        values = found * self.last.astype(np.float32)
-        clipped = ((blocks == 0) | (blocks == 255)).any(axis=(1, 2, 3))
-        odds = np.zeros((self.count, size), np.float32)
-        odds[chosen] = cells.log_odds(values, clipped, self.carrier.steps, self.last).reshape(-1, size)
-        return odds.reshape(-1)
+        found = libjpeg.quantised(self.seen.blocks, self.last) if levels is None else levels
+        crowd = ((self.seen.blocks == 0) | (self.seen.blocks == 255)).any(axis=3).sum(axis=(1, 2))
+        return cells.log_odds(found * self.last.astype(np.float32), crowd, self.carrier.steps, self.last)
 
     def reveal(self, key: Key, share: Share) -> bytes:
-        if self.carrier.per_block == 0 or self.count == 0:
-            raise RevealError
-        places = self.carrier._order(key, self.count, share)
-        code = trellis.Code(len(places.header), envelope.HEADER_BITS, HEADER_RATE)
+        slots = self.carrier._slots(self.count, share)
+        code = _header_code(len(slots))
         if not code.fits():
             raise RevealError
-        header = envelope.open_header(trellis.extract(code, self._odds(places.header)[places.header]), key)
-        if header.note >= len(RATES) or header.body_bits > places.body_slots:
+        heads = salts.heads(key, slots, code.slots)
+        coded = trellis.coded_odds(code, heads.unmasked(self.odds[heads.slots]))
+        for salt in salts.best(salts.scores(coded)):
+            with contextlib.suppress(RevealError):
+                bits = ldpc.decode_from(coded[salt], envelope.HEADER_BITS)
+                return self._body(envelope.open_header(bits, salt, key), slots, heads[salt].slots)
+        raise RevealError
+
+    def _body(self, header: envelope.Header, slots: order.Slots, head: np.ndarray) -> bytes:
+        free = len(slots) - len(head)
+        if header.note >= len(RATES) or header.body_bits > free:
             raise RevealError
-        code = trellis.Code(places.body_slots, header.body_bits, RATES[header.note])
+        code = trellis.Code(free, header.body_bits, RATES[header.note])
         if not code.fits():
             raise RevealError
-        return envelope.open_body(trellis.extract(code, self._odds()[places.body]), header, key)
+        body = slots.body(header.message, head)
+        return envelope.open_body(trellis.extract(code, self.odds[body]), header)
+
+
+def _header_code(slots: int) -> trellis.Code:
+    """A receiver's slots -> the code of its header, and in how many of the slots it lies."""
+    count = min(HEADER_SLOTS, slots // 3)
+    rate = max(HEADER_RATE, envelope.HEADER_BITS / max(1, HEADER_LOAD * count))
+    return trellis.Code(count, envelope.HEADER_BITS, min(rate, 0.99))
 
 
 def _sample(cover: np.ndarray) -> np.ndarray:
@@ -173,35 +200,41 @@ def _affordable(prepared: Cells, samples: int, psnr: float) -> int:
 
     Reference: Filler, Judas, Fridrich (2011), Eq. 4 and 5: each slot changes with probability 1 / (1 + exp(l cost)).
     """
-    costs, base = prepared.costs(), prepared.kept_cost()
+    costs, changes, base = prepared.costs(), prepared.changes(), prepared.kept_cost()
     budget = 255**2 / 10 ** (psnr / 10) * samples
     budget -= np.count_nonzero(~prepared.wet) * luma.SHADES * 3 / 12  # rounding of the colours
     per_change = luma.cost(prepared.blocks[~prepared.wet]) * 3
-    free = np.minimum(costs, 0).sum(dtype=np.float64)
-    flips = np.abs(costs[costs < cells.WET])
-    if not len(flips):
+    dry = costs < cells.WET
+    free = np.minimum(changes[dry], 0).sum(dtype=np.float64)
+    flips, changes = np.abs(costs[dry]), np.abs(changes[dry])
+    if not len(flips) or per_change * (base + free) > budget:
         return 0
     low, high = 1e-6, 1e6
-    for _ in range(40):
+    for _ in range(SEARCHED):
         middle = float(np.sqrt(low * high))
         chance = 1 / (1 + np.exp(np.minimum(middle * flips, 60)))
-        spent = per_change * (base + free + LOSS * float((chance * flips).sum(dtype=np.float64)))
+        spent = per_change * (base + free + LOSS * float((chance * changes).sum(dtype=np.float64)))
         low, high = (middle, high) if spent > budget else (low, middle)
     chance = 1 / (1 + np.exp(np.minimum(high * flips, 60)))
     entropy = -(chance * np.log2(chance) + (1 - chance) * np.log2(1 - chance))
-    if per_change * (base + free) > budget:
-        return 0
     return int(min(entropy.sum(dtype=np.float64), MOST_PER_SLOT * len(costs)))
 
 
-def _sureness(carrier: Known, cover: np.ndarray, quality: int) -> float:
-    """Mean of tanh^2 (log-odds / 2) over the slots once the cover went through its own JPEG and one of `quality`."""
-    first = _compressed(cover, carrier.quality)
-    before = libjpeg.quantised(luma.to_blocks(cover), carrier.steps)
-    use = cells.slots_of(carrier.steps)
-    bits = (before & 1).astype(bool)[:, use].reshape(-1)
-    odds = Reader(carrier, Seen(_compressed(first, quality), libjpeg.table(quality)))._odds()
-    return float(max(1e-3, (np.tanh(odds / 2) * (2.0 * bits - 1)).mean()))
+def _capacities(carrier: Known, cover: np.ndarray, quality: int) -> np.ndarray:
+    """By the number of slots in a sum (MOST_SUMMED + 1,): the capacity of the sum's bit in bits, once the cover went
+    through its own JPEG and one of `quality`; less where the receiver is surer than it should be.
+
+    Reference: the rate of a mismatched decoder (Merhav, Kaplan, Lapidoth, Shamai, IEEE Transactions on Information
+    Theory 1994).
+    """
+    arrived = Seen(_compressed(_compressed(cover, carrier.quality), quality), libjpeg.table(quality))
+    odds = Reader(carrier, arrived).odds
+    first = libjpeg.quantised(luma.to_blocks(cover), carrier.steps)[:, cells.slots_of(carrier.steps)]
+    right = np.tanh(odds / 2) * (2.0 * (first.reshape(-1) & 1) - 1)
+    drawn = np.random.default_rng(0).integers(0, len(right), (MOST_SUMMED, DRAWN))
+    # A sum is as sure as the product of its slots; -1 is surely wrong.
+    product = np.cumprod(right[drawn], axis=0).clip(-1 + 1e-9, 1)
+    return np.concatenate([[1.0], 1 + np.log2((1 + product) / 2).mean(axis=1)])
 
 
 def _compressed(pixels: np.ndarray, quality: int) -> np.ndarray:

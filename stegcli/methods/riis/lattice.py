@@ -17,6 +17,7 @@ from scipy.special import ndtr
 
 LEAST = 1e-4
 WRAPS = 1
+ROUGH = 2.0  # log-odds at a lattice's point, if nothing is known about the channel
 
 
 def wrapped(x: np.ndarray, step: np.ndarray | float) -> np.ndarray:
@@ -42,6 +43,12 @@ def log_odds(
     even = _likelihood(wrapped(values - step * dither, step), step, width, rounding, noise)
     odd = _likelihood(wrapped(values - step * (dither + 0.5), step), step, width, rounding, noise)
     odds: np.ndarray = np.log((odd + LEAST) / (even + LEAST))
+    return odds
+
+
+def rough(values: np.ndarray, dither: np.ndarray, step: np.ndarray | float) -> np.ndarray:
+    """Received values -> something like their log-odds, whatever alpha and the channel are: enough to see a code."""
+    odds: np.ndarray = -ROUGH * np.cos(2 * np.pi * (values / step - dither))
     return odds
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stegcli.errors import CapacityError, RevealError
+from stegcli.errors import CapacityError
 from stegcli.keys.key import Key
-from stegcli.methods.riis import direct, lattice
+from stegcli.methods.riis import direct, lattice, order
 from stegcli.methods.riis.carrier import PSNR, Carrier, Seen
 from stegcli.methods.riis.envelope import Letter
-from stegcli.methods.riis.order import Share, own_units
+from stegcli.methods.riis.order import Share
 
 STEPS = tuple(2.0 ** (i / 8) for i in range(16, 41))
 """Steps of the lattice that there are, 4 to 32 grey levels; a receiver tries them."""
@@ -25,14 +24,6 @@ STANDS = {
     0.5: ((0.102, 0.4), (0.125, 0.32), (0.141, 0.25), (0.167, 0.18), (0.19, 0.125)),
 }
 """Mutual information of the lattice's bits times the codes' efficiency, 0.87."""
-
-
-@dataclass(frozen=True)
-class Places:
-    """Indices of the samples that hold a letter's header and body."""
-
-    header: np.ndarray
-    body: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -57,7 +48,7 @@ class Noisy(Carrier):
         _, _, rate = self._plan(psnr)
         if rate == 0:
             return 0
-        free = cover.size // receivers - direct.HEADER_SLOTS
+        free = cover.size // receivers - direct.header_slots(cover.size // receivers)
         return direct.room(int(0.97 * free), direct.RATES.index(rate))
 
     def hide(self, cover: np.ndarray, letters: Sequence[Letter], psnr: float = PSNR) -> np.ndarray:
@@ -66,44 +57,34 @@ class Noisy(Carrier):
             raise CapacityError(0, max(len(letter.data) for letter in letters))
         stego = cover.reshape(-1).astype(np.float32)
         for index, letter in enumerate(letters):
-            places = _order(letter.key, cover.size, Share(index, len(letters)))
-            slots, bits = direct.write(letter, places, direct.RATES.index(rate))
-            stego[slots] += lattice.embed(stego[slots], bits, _dither(letter.key, cover.size)[slots], step, alpha)
+            slots = order.slots_of(cover.size, 1, Share(index, len(letters)))
+            coded = direct.write(letter, slots, direct.RATES.index(rate))
+            stego[coded.slots] += lattice.embed(stego[coded.slots], coded.bits, coded.dither, step, alpha)
         return np.clip(np.rint(stego), 0, 255).astype(np.uint8).reshape(cover.shape)
 
     def stronger(self) -> Noisy | None:
         return replace(self, spare=1.15 * self.spare) if self.spare < 1.5 else None
 
     def reveal(self, seen: Seen, key: Key, share: Share) -> bytes:
-        values = seen.pixels.reshape(-1)
-        dither, places = _dither(key, values.size), _order(key, values.size, share)
-        for alpha in STANDS:
-            for step in STEPS:
-                with contextlib.suppress(RevealError):
-                    return _read(values, dither, places, alpha, step, key)
-        raise RevealError
+        values = seen.pixels.reshape(-1).astype(np.float32)
+        slots = order.slots_of(len(values), 1, share)
+        return direct.read([_way(values, step) for step in STEPS], slots, key)
 
 
-def _read(values: np.ndarray, dither: np.ndarray, places: Places, alpha: float, step: float, key: Key) -> bytes:
-    """-> the data, if the sender took that lattice. Raises RevealError."""
-    sample = places.header
-    steps = np.full(len(sample), step)
-    noise = lattice.fit(values[sample].astype(np.float64), dither[sample], steps, alpha, NOISES)
+def _way(values: np.ndarray, step: float) -> tuple[direct.Odds, direct.Fit]:
+    """How to read samples that carry by a lattice of that step."""
 
-    def odds(slots: np.ndarray) -> np.ndarray:
-        return lattice.log_odds(
-            values[slots].astype(np.float64), dither[slots], np.full(len(slots), step), alpha, 0.0, noise
-        )
+    def rough(slots: np.ndarray, dither: np.ndarray) -> np.ndarray:
+        return lattice.rough(values[slots], dither, step)
 
-    return direct.read(odds, places, key)
+    def fit(slots: np.ndarray, dither: np.ndarray) -> direct.Odds:
+        own = values[slots], dither, np.full(len(slots), step)
+        channels = [(alpha, noise) for alpha in STANDS for noise in NOISES]
+        alpha, noise = max(channels, key=lambda channel: lattice.likelihood(*own, *channel))
 
+        def odds(slots: np.ndarray, dither: np.ndarray) -> np.ndarray:
+            return lattice.log_odds(values[slots], dither, np.full(len(slots), step), alpha, 0.0, noise)
 
-def _order(key: Key, samples: int, share: Share) -> Places:
-    own = own_units(samples, share)
-    own = own[key.stream("samples").permutation(len(own))]
-    head = min(direct.HEADER_SLOTS, len(own) // 4)
-    return Places(own[:head], own[head:])
+        return odds
 
-
-def _dither(key: Key, count: int) -> np.ndarray:
-    return (np.frombuffer(key.stream("dither").bytes(count), np.uint8) + 0.5) / 256
+    return rough, fit

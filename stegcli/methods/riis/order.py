@@ -1,12 +1,12 @@
-"""In which order the slots of a picture's blocks carry a message: a matter of the key.
+"""Which slots are a receiver's, and in which order a message's body takes them.
 
-Each receiver has blocks of its own, by a public rule. The key orders them; the first hold the header. Neighbours in the
-order lie in different blocks and at different frequencies, so that slots which are dear or damaged are scattered.
+Each receiver has units (blocks, or samples) of its own, by a public rule. The message's own key orders them. Neighbours
+in the order lie in different blocks and at different frequencies, so that slots which are dear or damaged are
+scattered.
 """
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,30 +26,40 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Order:
-    """Indices of slots, block * per_block + frequency: those of the header, and those of the body.
+class Slots:
+    """The slots of one receiver: slot u * per_unit + f of the picture for each of its units u, 0 <= f < per_unit.
 
-    blocks, shift: a receiver's blocks in order, and where each begins in the row of its frequencies. head: how many of
-    the blocks, and `most` how many of their slots, the header has.
+    units: int64, ascending. per_unit: slots of a block; 1 where the units are samples.
     """
 
-    blocks: np.ndarray
-    shift: np.ndarray
-    per_block: int
-    head: int
-    most: int
+    units: np.ndarray
+    per_unit: int = 1
 
-    @functools.cached_property
-    def header(self) -> np.ndarray:
-        return _slots(self.blocks[: self.head], self.shift[: self.head], self.per_block)[: self.most]
+    def __len__(self) -> int:
+        return len(self.units) * self.per_unit
 
-    @functools.cached_property
-    def body(self) -> np.ndarray:
-        return _slots(self.blocks[self.head :], self.shift[self.head :], self.per_block)
+    def at(self, index: np.ndarray) -> np.ndarray:
+        """Numbers among the receiver's slots -> slots of the picture, int64."""
+        unit, within = np.divmod(index, self.per_unit)
+        found: np.ndarray = self.units[unit] * self.per_unit + within
+        return found
 
-    @property
-    def body_slots(self) -> int:
-        return (len(self.blocks) - self.head) * self.per_block
+    def body(self, message: Key, header: np.ndarray) -> np.ndarray:
+        """The message's own key, the slots of its header -> all other slots in the order of its body, int64."""
+        stream = message.stream("places")
+        units = self.units[stream.permutation(len(self.units))]
+        shift = np.frombuffer(stream.bytes(len(units)), np.uint8).astype(np.int64)
+        frequency = (np.arange(self.per_unit)[:, None] * _stride(self.per_unit) + shift[None]) % self.per_unit
+        slots: np.ndarray = (units[None] * self.per_unit + frequency).reshape(-1)
+        taken = np.zeros(((int(self.units[-1]) if len(self.units) else -1) + 1) * self.per_unit, bool)
+        taken[header] = True
+        free: np.ndarray = slots[~taken[slots]]
+        return free
+
+
+def slots_of(units: int, per_unit: int, share: Share) -> Slots:
+    """Units of a picture -> the slots of one receiver."""
+    return Slots(own_units(units, share), per_unit)
 
 
 def all_shares() -> list[Share]:
@@ -66,22 +76,6 @@ def own_units(units: int, share: Share) -> np.ndarray:
     return own
 
 
-def arrange(key: Key, blocks: int, per_block: int, share: Share, header_slots: int) -> Order:
-    """About `header_slots` slots for the header, a quarter of all at most; the rest for the body."""
-    own = own_units(blocks, share)
-    stream = key.stream("blocks")
-    own = own[stream.permutation(len(own))]
-    shift = np.frombuffer(stream.bytes(len(own)), np.uint8).astype(np.int64)
-    head = min(-(-header_slots // per_block), len(own) // 4)
-    return Order(own, shift, per_block, head, header_slots)
-
-
-def _slots(blocks: np.ndarray, shift: np.ndarray, per_block: int) -> np.ndarray:
-    frequency = (np.arange(per_block)[:, None] * _stride(per_block) + shift[None]) % per_block
-    slots: np.ndarray = (blocks[None] * per_block + frequency).reshape(-1)
-    return slots
-
-
-def _stride(per_block: int) -> int:
+def _stride(per_unit: int) -> int:
     """A step through the frequencies that meets each once."""
-    return next(s for s in range(max(1, per_block * 5 // 8), per_block + 1) if np.gcd(s, per_block) == 1)
+    return next(s for s in range(max(1, per_unit * 5 // 8), per_unit + 1) if np.gcd(s, per_unit) == 1)

@@ -10,8 +10,9 @@ code.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,10 +21,10 @@ from scipy.ndimage import uniform_filter
 from stegcli.coding import ldpc
 from stegcli.errors import CapacityError, RevealError
 from stegcli.keys.key import Key
-from stegcli.methods.riis import envelope, luma
+from stegcli.methods.riis import envelope, luma, order, salts
 from stegcli.methods.riis.carrier import PSNR, Carrier, Seen
-from stegcli.methods.riis.envelope import Letter
-from stegcli.methods.riis.order import Share, own_units
+from stegcli.methods.riis.envelope import HEADER_BITS, Letter
+from stegcli.methods.riis.order import Share
 
 SIGMAS = (2.0, 3.0, 5.0, 7.0, 10.0, 14.0, 20.0)
 """Noise that there are weights for; a receiver tries them."""
@@ -32,7 +33,7 @@ OPPONENT /= np.sqrt((OPPONENT**2).sum(axis=1, keepdims=True))
 QUIET, SLOPE = 0.35, 1.5
 SNR = 0.85  # energy of a group over the noise in it that the body's code takes
 RATE = 0.25
-HEADER_SLOTS = 1632
+HEADER_SLOTS = 2016  # rate 1/12
 HEADER_SHARE = 0.14  # samples of a header's group, over the noise's variance
 MOST_GROUP = 255  # a note
 SURE = 0.8  # the log-odds of neighbours err together
@@ -71,23 +72,22 @@ class Spread(Carrier):
         change = np.zeros(values.size, np.float32)
         group = self._group(psnr)
         for index, letter in enumerate(letters):
-            header, body = envelope.seal(letter, group)
-            places, signs = _order(letter.key, values.size, Share(index, len(letters)))
-            count = self._header_slots(len(places))
-            length = math.ceil(len(body) / RATE)
-            room = (len(places) - count * self._head) // group
-            if length > room or count <= envelope.HEADER_BITS:
+            slots = order.slots_of(values.size, 1, Share(index, len(letters)))
+            count = self._header_slots(len(slots))
+            sealed = envelope.seal(letter, group)
+            length = math.ceil(len(sealed.body) / RATE)
+            room = (len(slots) - count * self._head) // group
+            if length > room or count <= HEADER_BITS:
                 raise CapacityError(max(0, int(room * RATE) // 8 - envelope.TAG_BYTES), len(letter.data))
-            coded = ldpc.encode_to(header, count), ldpc.encode_to(body, length)
-            start = 0
-            for bits, size in zip(coded, (self._head, group), strict=True):
-                stop = start + len(bits) * size
-                here = places[start:stop]
-                loud = weights[here].reshape(-1, size)
-                loud *= np.sqrt(size * _power(psnr) / (loud**2).sum(axis=1, keepdims=True))
+            head = salts.head(letter.key, envelope.salt_of(sealed.nonce), slots, count * self._head)
+            body = slots.body(sealed.message, head.slots)[: length * group]
+            coded = ldpc.encode_to(envelope.header_bits(sealed), count), ldpc.encode_to(sealed.body, length)
+            signs = _signs(head.mask), _body_signs(sealed.message, len(body))
+            for bits, here, sign in zip(coded, (head.slots, body), signs, strict=True):
+                loud = weights[here].reshape(len(bits), -1)
+                loud *= np.sqrt(loud.shape[1] * _power(psnr) / (loud**2).sum(axis=1, keepdims=True))
                 loud *= 2.0 * bits[:, None] - 1
-                change[here] = loud.reshape(-1) * signs[start:stop]
-                start = stop
+                change[here] = loud.reshape(-1) * sign
         moved = blocks + _backward(change.reshape(values.shape))
         return luma.from_blocks(np.clip(np.rint(moved), 0, 255).astype(np.uint8), cover)
 
@@ -99,23 +99,37 @@ class Spread(Carrier):
         variance = _variance(values, *luma.grid(*seen.pixels.shape[:2])) - self._noise
         variance = np.maximum(variance, 0).reshape(-1)
         weights = self._weights(variance)
-        places, signs = _order(key, values.size, share)
-        count = self._header_slots(len(places))
-        if count <= envelope.HEADER_BITS:
+        slots = order.slots_of(values.size, 1, share)
+        count = self._header_slots(len(slots))
+        if count <= HEADER_BITS:
             raise RevealError
         flat = values.reshape(-1)
 
-        def odds(start: int, slots: int, size: int) -> np.ndarray:
-            here = places[start : start + slots * size]
-            sign = signs[start : start + slots * size]
-            return self._odds(*(a.reshape(-1, size) for a in (flat[here] * sign, weights[here], variance[here])))
+        def odds(here: np.ndarray, sign: np.ndarray, size: int) -> np.ndarray:
+            groups = (*here.shape[:-1], -1, size)
+            return self._odds(*(a.reshape(groups) for a in (flat[here] * sign, weights[here], variance[here])))
 
-        header = envelope.open_header(ldpc.decode_from(odds(0, count, self._head), envelope.HEADER_BITS), key)
-        start, length = count * self._head, math.ceil(header.body_bits / RATE)
-        if header.note < 2 or start + length * header.note > len(places):
+        heads = salts.heads(key, slots, count * self._head)
+        coded = odds(heads.slots, _signs(heads.mask), self._head)
+        for salt in salts.best(salts.scores(coded)):
+            with contextlib.suppress(RevealError):
+                header = envelope.open_header(ldpc.decode_from(coded[salt], HEADER_BITS), salt, key)
+                return self._body(header, slots, heads[salt].slots, odds)
+        raise RevealError
+
+    def _body(
+        self,
+        header: envelope.Header,
+        slots: order.Slots,
+        head: np.ndarray,
+        odds: Callable[[np.ndarray, np.ndarray, int], np.ndarray],
+    ) -> bytes:
+        group, length = header.note, math.ceil(header.body_bits / RATE)
+        if group < 2 or length * group > len(slots) - len(head):
             raise RevealError
-        body = ldpc.decode_from(odds(start, length, header.note), header.body_bits)
-        return envelope.open_body(body, header, key)
+        here = slots.body(header.message, head)[: length * group]
+        coded = odds(here, _body_signs(header.message, len(here)), group)
+        return envelope.open_body(ldpc.decode_from(coded, header.body_bits), header)
 
     def _header_slots(self, samples: int) -> int:
         return min(HEADER_SLOTS, samples // 4 // self._head)
@@ -126,14 +140,14 @@ class Spread(Carrier):
         return weights
 
     def _odds(self, values: np.ndarray, weights: np.ndarray, variance: np.ndarray) -> np.ndarray:
-        """(slots, size) samples with their signs off, amplitudes, the cover's strength -> log-odds (slots,)."""
+        """(..., slots, size) samples, signs off, amplitudes, the cover's strength -> log-odds (..., slots)."""
         best = weights / (self._noise + variance)
-        deviation = np.sqrt((best**2 * (self._noise + variance)).sum(axis=1))
-        heard = (best * values).sum(axis=1) / deviation
-        mean = (best * weights).sum(axis=1) / np.sqrt((weights**2).sum(axis=1)) / deviation
+        deviation = np.sqrt((best**2 * (self._noise + variance)).sum(axis=-1))
+        heard = (best * values).sum(axis=-1) / deviation
+        mean = (best * weights).sum(axis=-1) / np.sqrt((weights**2).sum(axis=-1)) / deviation
         # heard is +-amplitude * mean and noise of variance 1: the amplitude shows in the mean square.
-        amplitude = math.sqrt(max(1e-3, float((heard**2).mean() - 1) / float((mean**2).mean())))
-        odds: np.ndarray = 2 * SURE * amplitude * mean * heard
+        power = ((heard**2).mean(axis=-1, keepdims=True) - 1) / (mean**2).mean(axis=-1, keepdims=True)
+        odds: np.ndarray = 2 * SURE * np.sqrt(power.clip(min=1e-3)) * mean * heard
         return odds
 
 
@@ -164,9 +178,10 @@ def _variance(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
     return mean
 
 
-def _order(key: Key, samples: int, share: Share) -> tuple[np.ndarray, np.ndarray]:
-    """-> a receiver's samples in the order in which groups take them, and their signs."""
-    own = own_units(samples, share)
-    stream = key.stream("samples")
-    places = own[stream.permutation(len(own))]
-    return places, (2 * stream.bits(len(own)).astype(np.float32) - 1)
+def _signs(bits: np.ndarray) -> np.ndarray:
+    signs: np.ndarray = 2 * bits.astype(np.float32) - 1
+    return signs
+
+
+def _body_signs(message: Key, samples: int) -> np.ndarray:
+    return _signs(message.stream("mask").bits(samples))

@@ -1,48 +1,44 @@
 """Crops: the same bits in every tile of the picture, found again whatever was cut off at the top and left.
 
-A tile is SIDES x SIDES blocks. Every tile carries the same coded bits on lattices whose dither depends on the frequency
-alone. The receiver tries the 64 places that the grid of blocks may have now, by how well the values fit a lattice;
-folds all tiles into one; and tries every shift of the tile, by the checks of the header's code.
+A tile is SIDES x SIDES blocks. Every tile carries the same coded bits on lattices with the same dithers, all of them
+drawn for the header's salt. The receiver tries the 64 places that the grid of blocks may have now, see `search`, adds
+up the tiles, and decodes the header and then the body.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from stegcli.coding import ldpc
 from stegcli.errors import CapacityError, RevealError
 from stegcli.keys.key import Key
-from stegcli.methods.riis import envelope, lattice, luma
+from stegcli.methods.riis import envelope, lattice, luma, salts, search
 from stegcli.methods.riis.carrier import PSNR, Carrier, Seen
-from stegcli.methods.riis.envelope import Letter
-from stegcli.methods.riis.order import Share
+from stegcli.methods.riis.envelope import HEADER_BITS, Letter
+from stegcli.methods.riis.order import Share, Slots, slots_of
+from stegcli.methods.riis.search import FREQUENCIES, SIDES, STEP, Found
 
-SIDES = (16, 32)
-"""Blocks along a tile; a receiver tries both."""
-FREQUENCIES = 14
-ALPHA = 0.75  # at 0.5 the two lattices together fill everything, and no grid could be found
-STEP = 22.0  # the same everywhere: once the grids differ, JPEG's errors are spread over all frequencies
-NOISES = (0.6, 2.0, 3.0, 4.0, 6.0)
-HEADER_SLOTS = 816
-RATE = 0.28  # of a body at most, for a single tile
-SAMPLED = 1000  # blocks that the search for the grid looks at
-GRIDS = 3  # places of the grid that are tried
-SHIFTS = 3  # shifts that are decoded, those with the most checks satisfied
+ALPHA = 0.65
+NOISES = (0.6, 1.5, 2.5, 3.5, 4.5, 6.0, 8.0, 11.0)
+HEADER_SLOTS = 1008  # rate 1/6
+RATES = (0.4, 0.28, 0.18)
+"""Rates of a body at most. It fills its tile, whatever its length is, so that the receiver need not know the rate."""
 
 
 @dataclass(frozen=True)
 class Tiles(Carrier):
-    """side: blocks along a tile, one of SIDES."""
+    """side: blocks along a tile, one of SIDES. rate: index of the highest rate that a body may have."""
 
     side: int = SIDES[0]
+    rate: int = 0
 
     @property
-    def _slots(self) -> int:
-        return self.side * self.side * FREQUENCIES
+    def _slots(self) -> Slots:
+        return slots_of(self.side * self.side, FREQUENCIES, Share())
 
     def room(self, cover: np.ndarray, receivers: int, psnr: float = PSNR) -> int:
         rows, columns = luma.grid(*cover.shape[:2])
@@ -51,97 +47,66 @@ class Tiles(Carrier):
         distortion = (ALPHA * STEP) ** 2 / 12 * FREQUENCIES / luma.SHADES * luma.cost(luma.to_blocks(cover)) + 1 / 12
         if distortion > 255**2 / 10 ** (psnr / 10):
             return 0
-        return int((self._slots - HEADER_SLOTS) * RATE) // 8 - envelope.TAG_BYTES
+        return int((len(self._slots) - HEADER_SLOTS) * RATES[self.rate]) // 8 - envelope.TAG_BYTES
 
     def hide(self, cover: np.ndarray, letters: Sequence[Letter], psnr: float = PSNR) -> np.ndarray:
         (letter,) = letters
-        header, body = envelope.seal(letter, 0)
-        if len(body) > (self._slots - HEADER_SLOTS) * RATE:
+        if len(letter.data) > self.room(cover, 1, psnr):
             raise CapacityError(max(0, self.room(cover, 1, psnr)), len(letter.data))
-        coded = [ldpc.encode_to(header, HEADER_SLOTS), ldpc.encode_to(body, self._slots - HEADER_SLOTS)]
-        places, mask, dither = _keyed(letter.key, self._slots)
-        tile = np.empty(self._slots, np.uint8)
-        tile[places] = np.concatenate(coded) ^ mask
-        rows, columns = luma.grid(*cover.shape[:2])
-        row, column = np.divmod(np.arange(rows * columns), columns)
-        bits = tile.reshape(self.side, self.side, FREQUENCIES)[row % self.side, column % self.side]
+        bits, dither = self._tile(letter)
         blocks = luma.to_blocks(cover)
         values = luma.dct(luma.exact(blocks)).reshape(len(blocks), luma.SHADES)
+        where = search.tiled(*luma.grid(*cover.shape[:2]), self.side)
+        use = search.frequencies()
         change = np.zeros_like(values)
-        change[:, _use()] = lattice.embed(values[:, _use()], bits, dither, STEP, ALPHA)
+        change[:, use] = lattice.embed(values[:, use], bits[where], dither[where], STEP, ALPHA)
         return luma.from_blocks(luma.moved(blocks.astype(np.float32), change.reshape(-1, 8, 8)), cover)
 
     def stronger(self) -> Tiles | None:
-        return None
+        return replace(self, rate=self.rate + 1) if self.rate + 1 < len(RATES) else None
 
     def reveal(self, seen: Seen, key: Key, share: Share) -> bytes:
         plane = luma.exact(seen.pixels)
         if min(luma.grid(*plane.shape)) < 2 or share.of > 1:
             raise RevealError
-        keyed = _keyed(key, self._slots)
-        for down, right in _grids(plane, keyed[2]):
+        for found in search.search(plane, self.side, key):
             with contextlib.suppress(RevealError):
-                return self._open(_folded(plane[down:, right:], keyed[2], self.side), keyed, key)
+                return self._open(plane, found, key)
         raise RevealError
 
-    def _open(self, odds: np.ndarray, keyed: tuple[np.ndarray, np.ndarray, np.ndarray], key: Key) -> bytes:
-        """Log-odds of a tile, shifted by any number of blocks -> the data. Raises RevealError."""
-        places, mask, _ = keyed
-        checks = ldpc.checks(envelope.HEADER_BITS, HEADER_SLOTS)
-        shifts = [(y, x) for y in range(self.side) for x in range(self.side)]
-        header_places = places[:HEADER_SLOTS]
-        rolled = np.stack([np.roll(odds, s, axis=(0, 1)).reshape(-1)[header_places] for s in shifts])
-        hard = (rolled > 0).astype(np.int32) ^ mask[:HEADER_SLOTS]
-        unsatisfied = ((checks.astype(np.int32) @ hard.T) & 1).sum(axis=0)
-        for best in np.argsort(unsatisfied, kind="stable")[:SHIFTS]:
-            signed = np.roll(odds, shifts[best], axis=(0, 1)).reshape(-1)[places] * (1.0 - 2.0 * mask)
-            header = envelope.open_header(ldpc.decode_from(signed[:HEADER_SLOTS], envelope.HEADER_BITS), key)
-            if header.note == 0 and header.body_bits < self._slots - HEADER_SLOTS:
-                return envelope.open_body(ldpc.decode_from(signed[HEADER_SLOTS:], header.body_bits), header, key)
-        raise RevealError
+    def _tile(self, letter: Letter) -> tuple[np.ndarray, np.ndarray]:
+        """-> bits and dithers of a tile, (blocks, FREQUENCIES)."""
+        sealed, slots = envelope.seal(letter, 0), self._slots
+        salt = envelope.salt_of(sealed.nonce)
+        head = salts.head(letter.key, salt, slots, HEADER_SLOTS)
+        body = slots.body(sealed.message, head.slots)
+        tile = np.empty(len(slots), np.uint8)
+        tile[head.slots] = ldpc.encode_to(envelope.header_bits(sealed), HEADER_SLOTS) ^ head.mask
+        tile[body] = ldpc.encode_to(sealed.body, len(body)) ^ sealed.message.stream("mask").bits(len(body))
+        return tile.reshape(-1, FREQUENCIES), search.dither(letter.key, salt, self.side)
 
+    def _open(self, plane: np.ndarray, found: Found, key: Key) -> bytes:
+        """-> the data. Raises RevealError."""
+        odds, slots = self._added(plane, found, search.dither(key, found.salt, self.side)), self._slots
+        head = salts.head(key, found.salt, slots, HEADER_SLOTS)
+        bits = ldpc.decode_from(head.unmasked(odds[head.slots]), HEADER_BITS)
+        header = envelope.open_header(bits, found.salt, key)
+        body = slots.body(header.message, head.slots)
+        if header.note != 0 or header.body_bits >= len(body):
+            raise RevealError
+        sign = 1.0 - 2.0 * header.message.stream("mask").bits(len(body))
+        return envelope.open_body(ldpc.decode_from(odds[body] * sign, header.body_bits), header)
 
-def _folded(plane: np.ndarray, dither: np.ndarray, side: int) -> np.ndarray:
-    """Luminance -> log-odds of a tile's slots, (side, side, FREQUENCIES), its first block at (0, 0)."""
-    rows, columns = luma.grid(*plane.shape)
-    values = _values(luma.to_blocks(plane))
-    steps, shift = np.full(values.shape, STEP), np.broadcast_to(dither, values.shape)
-    noise = lattice.fit(values[:SAMPLED], shift[:SAMPLED], steps[:SAMPLED], ALPHA, NOISES)
-    found = lattice.log_odds(values, shift, steps, ALPHA, 0.0, noise)
-    tile = np.zeros((side, side, FREQUENCIES))
-    row, column = np.divmod(np.arange(rows * columns), columns)
-    np.add.at(tile, (row % side, column % side), found)
-    return tile
-
-
-def _grids(plane: np.ndarray, dither: np.ndarray) -> list[tuple[int, int]]:
-    """Where the first whole block of the sender's grid may begin, the likeliest first.
-
-    The last JPEG's own grid is regular too, hence more than one.
-    """
-
-    def order(place: tuple[int, int]) -> float:
-        """How regular the values lie: the first harmonic of both lattices together, whatever the bits are."""
-        blocks = luma.to_blocks(plane[place[0] :, place[1] :])
-        values = _values(blocks[:: max(1, len(blocks) // SAMPLED)])
-        return float(np.cos(4 * np.pi * (values / STEP - dither)).mean())
-
-    places = [(y, x) for y in range(luma.BLOCK) for x in range(luma.BLOCK)]
-    return sorted(places, key=order, reverse=True)[:GRIDS]
-
-
-def _values(blocks: np.ndarray) -> np.ndarray:
-    return luma.dct(blocks).reshape(len(blocks), luma.SHADES)[:, _use()]
-
-
-def _use() -> np.ndarray:
-    """(FREQUENCIES,) flat indices: the lowest, without the mean, which brightness moves."""
-    vertical, horizontal = np.divmod(np.arange(luma.SHADES), luma.BLOCK)
-    order = np.lexsort((vertical, vertical + horizontal))
-    return order[1 : 1 + FREQUENCIES]
-
-
-def _keyed(key: Key, slots: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """-> the order of a tile's slots, the mask of their bits, the dither of each frequency."""
-    stream = key.stream("tiles", slots)
-    return stream.permutation(slots), stream.bits(slots), stream.uniform(FREQUENCIES)
+    def _added(self, plane: np.ndarray, found: Found, dither: np.ndarray) -> np.ndarray:
+        """Luminance -> log-odds of a tile's slots, those of all tiles added up."""
+        plane = plane[found.down :, found.right :]
+        values = search.values(luma.to_blocks(plane))
+        where = search.tiled(*luma.grid(*plane.shape), self.side, found.shift)
+        tile = np.zeros((self.side * self.side, FREQUENCIES))
+        # JPEG's error differs from frequency to frequency.
+        for frequency, column in enumerate(values.T):
+            own = dither[where, frequency]
+            steps = np.full(len(column), STEP)
+            noise = lattice.fit(column, own, steps, ALPHA, NOISES)
+            np.add.at(tile[:, frequency], where, lattice.log_odds(column, own, steps, ALPHA, 0.0, noise))
+        return tile.reshape(-1)

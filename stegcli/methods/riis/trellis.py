@@ -91,15 +91,20 @@ def extract(code: Code, soft: np.ndarray) -> np.ndarray:
 
     Always returns bits; whether they are right is for the caller's authentication tag to say.
     """
-    soft = soft[: code.lanes * code.length].reshape(code.lanes, code.length)
+    return ldpc.decode_from(coded_odds(code, soft[None])[0], code.bits)
+
+
+def coded_odds(code: Code, soft: np.ndarray) -> np.ndarray:
+    """Log-odds of the slots, several times over (m, n) -> log-odds of the outer code's bits, (m, coded)."""
+    lanes = soft[:, : code.lanes * code.length].reshape(-1, code.length)
     matrix = _lane_matrix(code.length, code.rows)
-    coded = (matrix @ (soft > 0).T.astype(np.int32)) & 1
+    coded = (matrix @ (lanes > 0).T.astype(np.int32)) & 1
     # A sum of bits is as sure as the product of tanh(|log-odds| / 2) over them.
-    sure = np.exp(matrix @ np.log(np.tanh(np.abs(soft).clip(LEAST, MOST) / 2)).T)
+    sure = np.exp(matrix @ np.log(np.tanh(np.abs(lanes).clip(LEAST, MOST) / 2)).T)
     odds = 2 * np.arctanh(sure.clip(LEAST / 2, 1 - 1e-12)) * (2.0 * coded - 1)
-    in_order = np.empty(code.coded)
-    in_order[_interleaved(code.coded)] = odds.T.reshape(-1)
-    return ldpc.decode_from(in_order, code.bits)
+    in_order = np.empty((len(soft), code.coded))
+    in_order[:, _interleaved(code.coded)] = odds.T.reshape(len(soft), -1)
+    return in_order
 
 
 @functools.lru_cache(maxsize=4)

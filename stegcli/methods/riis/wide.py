@@ -55,7 +55,7 @@ class Wide(Carrier):
         per_slot = (ALPHA**2 * (self._steps**2).mean() / 12) * 3 * luma.cost(luma.to_blocks(cover))
         rounding = cover.size / 12
         affordable = (255**2 / 10 ** (psnr / 10) * cover.size - rounding) / per_slot
-        free = min(slots, int(affordable)) // receivers - min(direct.HEADER_SLOTS, slots // 4)
+        free = min(slots, int(affordable)) // receivers - direct.header_slots(slots // receivers)
         return direct.room(int(0.97 * free), self.rate)
 
     def hide(self, cover: np.ndarray, letters: Sequence[Letter], psnr: float = PSNR) -> np.ndarray:
@@ -64,11 +64,10 @@ class Wide(Carrier):
         change = np.zeros((len(blocks), self._count), np.float32)
         low = np.ascontiguousarray(values[:, self._use])
         for index, letter in enumerate(letters):
-            places = self._order(letter.key, len(blocks), Share(index, len(letters)))
-            slots, bits = direct.write(letter, places, self.rate)
-            dither = _dither(letter.key, change.size)[slots]
-            step = self._steps[slots % self._count]
-            change.reshape(-1)[slots] = lattice.embed(low.reshape(-1)[slots], bits, dither, step, ALPHA)
+            coded = direct.write(letter, self._slots(len(blocks), Share(index, len(letters))), self.rate)
+            step = self._steps[coded.slots % self._count]
+            moved = lattice.embed(low.reshape(-1)[coded.slots], coded.bits, coded.dither, step, ALPHA)
+            change.reshape(-1)[coded.slots] = moved
         spread = np.zeros_like(values)
         spread[:, self._use] = change
         return luma.from_blocks(luma.moved(blocks.astype(np.float32), spread.reshape(blocks.shape[:3])), cover)
@@ -78,19 +77,24 @@ class Wide(Carrier):
 
     def reveal(self, seen: Seen, key: Key, share: Share) -> bytes:
         values = seen.coefficients[:, self._use].reshape(-1)
-        dither = _dither(key, len(values))
-        places = self._order(key, len(seen.blocks), share)
-        steps, noise = self._heard(seen, values, dither, places.header)
 
-        def odds(slots: np.ndarray) -> np.ndarray:
-            frequency = slots % self._count
-            rounded = 0.0 if steps is None else steps[frequency]
-            return lattice.log_odds(values[slots], dither[slots], self._steps[frequency], ALPHA, rounded, noise)
+        def rough(slots: np.ndarray, dither: np.ndarray) -> np.ndarray:
+            return lattice.rough(values[slots], dither, self._steps[slots % self._count])
 
-        return direct.read(odds, places, key)
+        def fit(slots: np.ndarray, dither: np.ndarray) -> direct.Odds:
+            steps, noise = self._heard(seen, values, dither, slots)
 
-    def _order(self, key: Key, blocks: int, share: Share) -> order.Order:
-        return order.arrange(key, blocks, self._count, share, direct.HEADER_SLOTS)
+            def odds(slots: np.ndarray, dither: np.ndarray) -> np.ndarray:
+                frequency = slots % self._count
+                rounded = 0.0 if steps is None else steps[frequency]
+                return lattice.log_odds(values[slots], dither, self._steps[frequency], ALPHA, rounded, noise)
+
+            return odds
+
+        return direct.read([(rough, fit)], self._slots(len(seen.blocks), share), key)
+
+    def _slots(self, blocks: int, share: Share) -> order.Slots:
+        return order.slots_of(blocks, self._count, share)
 
     def _heard(
         self, seen: Seen, values: np.ndarray, dither: np.ndarray, slots: np.ndarray
@@ -98,12 +102,12 @@ class Wide(Carrier):
         """-> what the values were rounded to on their way, None for nothing, and the spread of the noise besides.
 
         A picture without a JPEG's tables may have been through one all the same, or through noise: whichever makes the
-        values of some slots likeliest.
+        values of these slots likeliest.
         """
         if seen.steps is not None:
             return seen.steps.reshape(-1)[self._use].astype(np.float64), NOISE
         frequency = slots % self._count
-        own = values[slots], dither[slots], self._steps[frequency], ALPHA
+        own = values[slots], dither, self._steps[frequency], ALPHA
         candidates: list[tuple[float, int | None, float]] = [
             (lattice.likelihood(*own, noise), None, noise) for noise in NOISES
         ]
@@ -114,8 +118,3 @@ class Wide(Carrier):
         if found is None:
             return None, noise
         return libjpeg.table(found).reshape(-1)[self._use].astype(np.float64), noise
-
-
-def _dither(key: Key, count: int) -> np.ndarray:
-    """(count,) uniform in [0, 1): 8 bits of it suffice against steps of a few tens of grey levels."""
-    return (np.frombuffer(key.stream("dither").bytes(count), np.uint8) + 0.5) / 256

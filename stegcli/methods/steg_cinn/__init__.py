@@ -1,6 +1,7 @@
 """steg-cinn: any file in the colours of a photo; its luminance stays.
 
     space, covers        RGB <-> luminance and colour differences, in whole numbers; covers made ready
+    still                pixels whose colours stay
     groups               the order in which pixels are coloured
     nets, coarse         what their colours may be: levels 1 to 3, and those above
     codec                numbers <-> colours: the flow, with the rounding inside

@@ -6,6 +6,10 @@ Each colour difference of each pixel that is drawn has a number u of its own. F 
 difference may be, given all that was drawn before it. A receiver finds the cell [F(c - 1), F(c)) in which u was. With
 uniform u the colours are a sample of the networks' distribution, and Phi^-1(u) is exactly normal.
 
+Still pixels (`still`) are not drawn: their numbers stand for nothing. Nor are pixels of levels 1 to 3 whose neighbours
+all have one colour: drawn ones would be specks in grey areas. A receiver finds the same pixels, as all that was known
+before comes back exactly; their cells are [0, 1), which tells nothing.
+
     numbers of a picture: base (q, p) | coarsest level, group by group (all q, then all p, row by row) | ... | level 1
 
 Groups of pixels are drawn in windows of rows, so that memory does not grow with the picture; windows change nothing but
@@ -22,10 +26,10 @@ import torch
 from scipy.special import ndtr, ndtri
 from torch import Tensor
 
-from stegcli.methods.steg_cinn import space
+from stegcli.methods.steg_cinn import space, still
 from stegcli.methods.steg_cinn.coarse import FIRST_LEVEL, Coarse, Context, top_level
 from stegcli.methods.steg_cinn.groups import Group, grid_size
-from stegcli.methods.steg_cinn.nets import Fine, LevelNet, Scene, Window, statistics, whole_picture
+from stegcli.methods.steg_cinn.nets import Fine, LevelNet, Scene, Seen, Window, statistics, whole_picture
 from stegcli.nn.discrete import DiscreteMixture
 
 WINDOW_PLACES = 2**15
@@ -74,10 +78,13 @@ class Entry:
 
 @dataclass
 class Sheet:
-    """A picture being coloured: luminance uint8 (h, w); colours float32 (1, 2, h, w), q before p, whole numbers."""
+    """A picture being coloured: luminance uint8 (h, w); colours float32 (1, 2, h, w), q before p, whole numbers; still:
+    pixels that keep their colours, bool (h, w); blank: nothing is kept of a cover."""
 
     grey: np.ndarray
     colours: Tensor
+    still: np.ndarray
+    blank: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -100,7 +107,8 @@ class Codec:
 
     def sheet(self, grey: np.ndarray, colours: np.ndarray) -> Sheet:
         """Luminance (h, w) and differences int16 (2, h, w) -> a sheet of its own."""
-        return Sheet(grey, torch.from_numpy(colours[None].astype(np.float32)).to(self.device))
+        planes = torch.from_numpy(colours[None].astype(np.float32)).to(self.device)
+        return Sheet(grey, planes, np.zeros(grey.shape, bool))
 
     def order(self, height: int, width: int, top: int) -> list[Entry]:
         """The groups of a picture of that size in the order of drawing, and where their numbers lie."""
@@ -127,6 +135,7 @@ class Codec:
         """`read`, of some windows of level 1 alone."""
         order = self.order(*sheet.size, drawing.top)
         cells = _empty(order[-1].stop)
+        sheet.still = stays(sheet.grey, drawing.top)
         with torch.inference_mode():
             scene = self._scene(sheet, drawing.grain, 1)
             for entry, window in parts:
@@ -160,6 +169,9 @@ class Codec:
     def _run(self, sheet: Sheet, drawing: Drawing, u: np.ndarray | None) -> Cells:
         order = self.order(*sheet.size, drawing.top)
         cells = _empty(order[-1].stop)
+        sheet.still, sheet.blank = stays(sheet.grey, drawing.top), drawing.top == EVERYTHING
+        if u is not None and sheet.blank:
+            sheet.colours *= torch.from_numpy(~sheet.still).to(self.device)  # black and white have no colour
         with torch.inference_mode():
             context: Context | None = None
             if drawing.top == EVERYTHING:
@@ -194,7 +206,8 @@ class Codec:
         assert self.coarse is not None
         net, grey = self.coarse.base, _grey(sheet, self.device)[..., :1, :1]
         h = net.features(context.base(), grey)
-        corner = _Corner(sheet, (slice(0, 1), slice(0, 1)), torch.zeros_like(sheet.colours[..., :1, :1]))
+        first = slice(0, 1), slice(0, 1)
+        corner = _Corner(sheet, first, torch.zeros_like(sheet.colours[..., :1, :1]), _still(sheet, first))
         q = self._decide(corner, net.mixture_q(h, grey), 0, entry, entry.whole(), warm, u, cells)
         self._decide(corner, net.mixture_p(h, grey, q), 1, entry, entry.whole(), warm, u, cells)
 
@@ -205,7 +218,13 @@ class Codec:
         assert entry.group is not None
         phase = net.phase(entry.group)
         h, seen = phase.features(scene, entry.group, window)
-        corner = _Corner(sheet, pixels(entry.group, window), seen.base.round())
+        where = pixels(entry.group, window)
+        alike, fixed = _alike(seen, sheet.blank), _still(sheet, where)
+        if entry.level >= FIRST_LEVEL:
+            alike = torch.zeros_like(alike)
+        corner = _Corner(sheet, where, seen.base.round(), fixed | alike)
+        if u is not None and sheet.blank:
+            corner.clear(alike)
         q = self._decide(corner, phase.mixture_q(h, seen), 0, entry, window, warm, u, cells)
         self._decide(corner, phase.mixture_p(h, seen, q), 1, entry, window, warm, u, cells)
 
@@ -222,6 +241,7 @@ class Codec:
         found = corner.get(channel).double()
         before = corner.before_holes(channel, found - 1)
         low, high = mixture.cells(found - base, before - base)
+        low, high = (torch.where(corner.still, b, bound) for b, bound in ((0.0, low), (1.0, high)))
         for kept, bound in ((cells.low, low), (cells.high, high)):
             entry.view(kept)[channel, y, x] = _tempered(bound[0, 0].cpu().numpy(), 1 / warm)
         return found.float()
@@ -234,12 +254,18 @@ class _Corner:
     sheet: Sheet
     places: tuple[slice, slice]
     base: Tensor
+    still: Tensor
+
+    def clear(self, where: Tensor) -> None:
+        """Grey instead of whatever colour the cover has."""
+        self.sheet.colours[:, :, self.places[0], self.places[1]] *= ~where
 
     def get(self, channel: int) -> Tensor:
         return self.sheet.colours[:, channel : channel + 1, self.places[0], self.places[1]]
 
     def set(self, channel: int, values: Tensor) -> None:
-        self.sheet.colours[:, channel : channel + 1, self.places[0], self.places[1]] = values.float()
+        found = torch.where(self.still, self.get(channel), values.float())
+        self.sheet.colours[:, channel : channel + 1, self.places[0], self.places[1]] = found
 
     def past_holes(self, channel: int, values: Tensor) -> Tensor:
         """In dark pixels some p do not exist; the next one takes their place."""
@@ -261,6 +287,25 @@ class _Corner:
             inside = (at > table.p_low[index]) & (at < table.p_high[index])
             found[dark] = inside & ~space.exists(grey[dark], np.stack([q, at]))
         return torch.from_numpy(found).to(p.device)[None, None]
+
+
+def _still(sheet: Sheet, where: tuple[slice, slice]) -> Tensor:
+    """The still pixels of a part of a picture, bool (1, 1, h, w)."""
+    return torch.from_numpy(sheet.still[where]).to(sheet.colours.device)[None, None]
+
+
+def _alike(seen: Seen, grey: bool) -> Tensor:
+    """Which places have neighbours of one colour, or, with `grey`, none but grey neighbours, bool (1, 1, h, w)."""
+    one = torch.zeros_like(seen.colours[:, :, :1]) if grey else seen.colours[:, :, :1]
+    return (seen.colours == one).all(2).all(1, keepdim=True)
+
+
+def stays(grey: np.ndarray, top: int) -> np.ndarray:
+    """Luminance uint8 (h, w) and what is drawn -> the pixels that keep their colour, bool (h, w).
+
+    Where everything is drawn only black and white ones do: an even area must get its colour from somewhere.
+    """
+    return still.clipped(grey) if top == EVERYTHING else still.still(grey)
 
 
 def pixels(group: Group, window: Window) -> tuple[slice, slice]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stegcli.methods.steg_cinn import space
+from stegcli.methods.steg_cinn import space, still
 
 YCBCR = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
 """JFIF's matrix: RGB -> Y, Cb, Cr, without the shift of 128."""
@@ -78,14 +78,20 @@ class Cover:
 def prepare(pixels: np.ndarray, uniform: Callable[[int], np.ndarray]) -> Cover:
     """uint8 (h, w, 3) -> the cover. uniform: how many -> numbers in [0, 1), drawn anew for every message.
 
-    The luminance stays as it is: where cells are filled, only the colour differences move.
+    The luminance stays as it is: where cells are filled, only the colour differences move, and those of still pixels
+    do not.
     """
     grey, colours = space.split(pixels)
     colourless = not colours.any()
     filled = not colourless and share_of_jpeg(pixels) > JPEG_SHARE
     if filled:
-        _, moved = space.split(fill_cells(pixels, uniform(pixels.size).reshape(pixels.shape)))
-        colours = _into_gamut(grey, moved)
+        rows = max(1, space.PIECE // pixels.shape[1])
+        for top in range(0, len(pixels), rows):
+            part = slice(top, top + rows)
+            moved = fill_cells(pixels[part], uniform(pixels[part].size).reshape(pixels[part].shape))
+            colours[:, part] = _into_gamut(grey[part], space.split(moved)[1])
+        kept = still.still(grey)
+        colours[:, kept] = space.split(pixels[kept])[1]
     return Cover(pixels, grey, colours, colourless, filled)
 
 

@@ -8,7 +8,7 @@ paper       the paper's Tables 2 and 3 beside it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -17,7 +17,7 @@ from stegcli.errors import StegoError
 from stegcli.keys.key import Key
 from stegcli.keys.stream import Stream
 from stegcli.method import Draft, Method, Request, Secret
-from stegcli.methods.steg_cinn import space, spam
+from stegcli.methods.steg_cinn import places, space, spam
 from stegcli.methods.steg_cinn.codec import Drawing
 from stegcli.methods.steg_cinn.method import StegCinn
 from stegcli.methods.steg_cinn.options import HideOptions
@@ -65,7 +65,7 @@ def _mode(method: StegCinn, covers: Sequence[Picture], options: HideOptions, see
             draft = _hidden(method, cover, options, room, seed, index)
         except (StegoError, StopIteration):
             continue
-        apart = np.abs(_lightness(draft.picture.pixels) - _lightness(cover.pixels))
+        apart = np.abs(lightness(draft.picture.pixels) - lightness(cover.pixels))
         found["bpp"].append(8 * room / (cover.width * cover.height))
         found["right"].append(1 - draft.measured["wrong_bits"])
         found["psnr"].append(metrics.psnr(cover.pixels, draft.picture.pixels))
@@ -77,22 +77,36 @@ def _mode(method: StegCinn, covers: Sequence[Picture], options: HideOptions, see
 
 def latents(method: StegCinn, covers: Sequence[Picture], seed: int) -> dict[str, float]:
     """p-values of Kolmogorov and Smirnov's test of each stego's latents against N(0, 1), and of these p-values against
-    the uniform distribution, in which they must lie. A latent is drawn at random inside its cell."""
+    the uniform distribution, in which they must lie."""
     from scipy import stats
-    from scipy.special import ndtri
 
     found = []
     for index, cover in enumerate(covers):
         options = MODES["keep, top 2"]
         room = method.capacity(Request(cover=cover, options=options))
+        if not room:
+            continue
         draft = _hidden(method, cover, options, room, seed, index)
-        sheet = method.codec.sheet(*space.split(draft.picture.pixels))
-        cells = method.codec.read(sheet, Drawing(int(draft.measured["top"]), draft.measured["grain"]))
-        inside = np.random.default_rng([seed, index]).random(len(cells.low))
-        u = np.clip(cells.low + inside * (cells.high - cells.low), 1e-12, 1 - 1e-12)
-        found.append(float(stats.kstest(ndtri(u), "norm").pvalue))
-    uniform = float(stats.kstest(found, "uniform").pvalue)
+        z = latents_of(method, draft.picture.pixels, draft.measured, np.random.default_rng([seed, index]))
+        found.append(float(stats.kstest(z, "norm").pvalue))
+    uniform = float(stats.kstest(found, "uniform").pvalue) if found else float("nan")
     return {"stegos": len(found), "below_0.05": float(np.mean(np.array(found) < 0.05)), "uniform": uniform}
+
+
+def latents_of(
+    method: StegCinn, pixels: np.ndarray, measured: Mapping[str, float], rng: np.random.Generator
+) -> np.ndarray:
+    """A stego that keeps colours of its cover, and the figures of its draft -> the latents of what was drawn, (n,).
+    Each is drawn at random inside its cell, as nobody knows more."""
+    from scipy.special import ndtri
+
+    codec, top = method.codec, int(measured["top"])
+    sheet = codec.sheet(*space.split(pixels))
+    cells = codec.read(sheet, Drawing(top, measured["grain"]))
+    drawn = places.free(codec.order(*sheet.size, top), sheet.still)
+    low, high = cells.low[drawn].astype(np.float64), cells.high[drawn]
+    z: np.ndarray = ndtri(np.clip(low + rng.random(len(low)) * (high - low), 1e-12, 1 - 1e-12))
+    return z
 
 
 def detectors(method: StegCinn, covers: Sequence[Picture], seed: int) -> dict[str, Any]:
@@ -102,14 +116,17 @@ def detectors(method: StegCinn, covers: Sequence[Picture], seed: int) -> dict[st
     """
     if len(covers) < LEAST_COVERS:
         return {}
-    stegos, innocent = [], []
+    options, stegos, innocent, real = MODES["keep, top 2"], [], [], []
     for index, cover in enumerate(covers):
-        options = MODES["keep, top 2"]
         room = method.capacity(Request(cover=cover, options=options))
+        if not room:
+            continue
         stegos.append(_hidden(method, cover, options, room, seed, index).picture.pixels)
         stream = Stream(np.random.default_rng([seed, index, 1]).bytes(32))
         innocent.append(method.sender(cover, options).innocent(stream, 2))
-    real = [cover.pixels for cover in covers]
+        real.append(cover.pixels)
+    if len(real) < LEAST_COVERS:
+        return {}
     found = {}
     for name, others in (("innocent colourings", innocent), ("covers", real)):
         for planes in spam.PLANES:
@@ -123,7 +140,7 @@ def _hidden(method: StegCinn, cover: Picture, options: HideOptions, room: int, s
     return next(iter(method.drafts(Request((Secret(rng.bytes(room)),), (key,), cover, options=options))))
 
 
-def _lightness(pixels: np.ndarray) -> np.ndarray:
+def lightness(pixels: np.ndarray) -> np.ndarray:
     """uint8 (h, w, 3) -> CIE L* of each pixel, 0 to 100."""
     light = space.linear(pixels) @ (np.array(space.COEFFICIENTS) / sum(space.COEFFICIENTS))
     found: np.ndarray = np.where(light > (6 / 29) ** 3, 116 * np.cbrt(light) - 16, light * (29 / 3) ** 3)

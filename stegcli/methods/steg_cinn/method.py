@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from stegcli.methods.steg_cinn.sender import Made, Rates, Sender
 
 FILLED = "the cover was a JPEG once: its colours were spread first, so that kept pixels look like drawn ones"
+PLAIN = (
+    "does not fit: nothing, since hardly any colour of this cover may change unseen",
+    "use a cover with fewer black, white and even areas",
+)
 RECOLOURED = "the cover has no colours: all of them were drawn"
 
 
@@ -69,7 +73,7 @@ class StegCinn(Method):
         if request.cover is None:
             return 0
         check_side(self, request.cover)
-        return self.sender(request.cover, request.options).capacity()
+        return max(0, self.sender(request.cover, request.options).capacity())
 
     def drafts(self, request: Request) -> Iterator[Draft]:
         (secret,), (key,), cover = request.secrets, request.keys, request.cover
@@ -77,6 +81,8 @@ class StegCinn(Method):
         check_side(self, cover)
         sender = self.sender(cover, request.options)
         capacity = sender.capacity()
+        if capacity < 0:
+            raise CapacityError(0, len(secret.data), PLAIN[1], PLAIN[0])
         if len(secret.data) > capacity:
             raise CapacityError(capacity, len(secret.data), self._more(request.options))
         for made in sender.stegos(secret.data, key):

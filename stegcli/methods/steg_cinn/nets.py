@@ -66,7 +66,8 @@ def statistics(grey: Tensor) -> Tensor:
 
 def _sums(x: Tensor, side: int) -> Tensor:
     padded = F.pad(x, (side // 2,) * 4, mode="replicate")
-    return F.avg_pool2d(padded, side, 1, divisor_override=1)
+    rows = F.avg_pool2d(padded, (side, 1), 1, divisor_override=1)
+    return F.avg_pool2d(rows, (1, side), 1, divisor_override=1)
 
 
 def whole_picture(colours: Tensor, level: int) -> Tensor:
@@ -289,7 +290,9 @@ def _by_luminance(d: Tensor, grey: Tensor, group: Group, unit: float) -> list[Te
 
 
 def _pooled(x: Tensor) -> Tensor:
-    return F.avg_pool2d(x, POOL, 1, POOL // 2, count_include_pad=False)
+    """Means over squares, by rows and then by columns, which takes a fifth of the additions."""
+    rows = F.avg_pool2d(x, (POOL, 1), 1, (POOL // 2, 0), count_include_pad=False)
+    return F.avg_pool2d(rows, (1, POOL), 1, (0, POOL // 2), count_include_pad=False)
 
 
 class GamutLimits:

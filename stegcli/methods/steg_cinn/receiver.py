@@ -8,10 +8,13 @@ import numpy as np
 
 from stegcli.errors import RevealError
 from stegcli.keys.key import Key
-from stegcli.methods.steg_cinn import message, places, space, symbols
-from stegcli.methods.steg_cinn.codec import EVERYTHING, Codec, Drawing, Sheet
+from stegcli.methods.steg_cinn import message, places, space, still, symbols
+from stegcli.methods.steg_cinn.codec import EVERYTHING, Codec, Drawing, Sheet, stays
 from stegcli.methods.steg_cinn.message import Header
 from stegcli.methods.steg_cinn.options import GRAINS
+
+JUDGED = 96
+"""Pixels a side by which grains are judged: 14,000 numbers."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,9 @@ def reveal(codec: Codec, pixels: np.ndarray, key: Key) -> bytes:
         raise RevealError  # these weights never made it
     cells = codec.read(sheet, opened.drawing)
     header, count = opened.header, len(cells.low)
-    free = places.others(count, opened.taken + count - level_1(codec, sheet))
+    usable = places.free(codec.order(*sheet.size, opened.drawing.top), stays(sheet.grey, opened.drawing.top))
+    usable[opened.taken + count - level_1(codec, sheet)] = False
+    free = np.flatnonzero(usable)
     if header.coded(len(free)) <= header.bits or not header.m:
         raise RevealError
     chosen, dither = message.body_places(opened.message, header, len(free))
@@ -46,9 +51,10 @@ def reveal(codec: Codec, pixels: np.ndarray, key: Key) -> bytes:
 def open_header(codec: Codec, sheet: Sheet, key: Key) -> Opened:
     """Raises RevealError if there is none for this key."""
     picture = message.picture_number(sheet.grey)
-    squares = places.squares(*sheet.size, key, picture)
+    fixed = still.still(sheet.grey)
+    squares = places.squares(fixed, key, picture)
     windows = [part for square in squares for part in places.parts(codec, *sheet.size, square)]
-    found = places.numbers(windows)
+    found = places.numbers(windows, fixed)
     if len(found) < message.HEADER_NUMBERS:
         raise RevealError
     chosen, dither = message.header_places(key, picture, len(found))
@@ -64,8 +70,13 @@ def open_header(codec: Codec, sheet: Sheet, key: Key) -> Opened:
 
 
 def likeliest(codec: Codec, sheet: Sheet, square: tuple[int, int, int]) -> list[float]:
-    """The grains, the one that fits the colours of a square best first."""
-    nats = codec.nats(sheet, GRAINS, places.parts(codec, *sheet.size, square))
+    """The grains, the one that fits the colours in the middle of a square best first."""
+    top, left, side = square
+    inner = [
+        start + max(0, min(side, size - start) - JUDGED) // 2
+        for start, size in zip((top, left), sheet.size, strict=True)
+    ]
+    nats = codec.nats(sheet, GRAINS, places.parts(codec, *sheet.size, (inner[0], inner[1], JUDGED)))
     return [GRAINS[i] for i in np.argsort(nats, kind="stable")]
 
 

@@ -1,7 +1,8 @@
 """How the networks of levels 1 to 3 are trained: by the likelihood of the colours of photos.
 
 Photos are JPEG files: half of them are made small, of the others the cells of JPEG's colours are filled. Most are
-given grain, and the networks are told how much.
+given grain, and the networks are told how much. A few lose their colours, wholly or in part: photos hardly ever show
+that grey areas stay grey, and one wrong pixel is seen there.
 """
 
 from __future__ import annotations
@@ -26,13 +27,17 @@ WINDOWS = {1: 48, 2: 80, 3: 128}
 WITHOUT_GRAIN = 0.4
 GRAIN = (0.15, 1.5)
 VALIDATED_GRAINS = (0.0, 0.5)
+PLAIN_SHARE = 0.1
+"""Of photos that lose colours."""
+EVEN = (0, 255, 255, 128, 64, 240)
+"""Levels of R, G and B in evenly coloured areas."""
 
 
 def likelihood_loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
     """Photos (b, 3, 2 SIDE, 2 SIDE) -> the terms level1 to level3, nats per colour of a place."""
     generators = step.noise.generators
     grain = [0.0 if g.random() < WITHOUT_GRAIN else g.uniform(*GRAIN) for g in generators]
-    pixels = np.stack([prepared(i, g) for i, g in zip(_pixels(images), generators, strict=True)])
+    pixels = np.stack([_trained_on(i, g) for i, g in zip(_pixels(images), generators, strict=True)])
     scene = scene_of(pixels, np.array(grain), step.noise, images.device)
     terms = {}
     for number, side in WINDOWS.items():
@@ -44,7 +49,8 @@ def likelihood_loss(method: Method, images: Tensor, step: Step) -> dict[str, Ten
 
 
 def validate(method: Method, images: Tensor) -> dict[str, float]:
-    """Unseen photos -> bits per pixel of the colours of each level, without grain and with some."""
+    """Unseen photos -> bits per pixel of the colours of each level, without grain and with some; and `specks`, the
+    share of pixels of level 1 that would come out coloured if the photos were grey."""
     noise = Noise.of(1, 0, range(len(images)))
     pixels = np.stack([prepared(i, g) for i, g in zip(_pixels(images), noise.generators, strict=True)])
     found: dict[str, float] = {}
@@ -53,7 +59,7 @@ def validate(method: Method, images: Tensor) -> dict[str, float]:
         levels = [_bits(_fine(method).level(n), scene) for n in WINDOWS]
         found |= {f"bpp{n}_grain{grain:g}": b for n, b in zip(WINDOWS, levels, strict=True)}
         found[f"bpp_grain{grain:g}"] = sum(levels)
-    return found
+    return found | {"specks": _specks(_fine(method).level(1), pixels, noise, images.device)}
 
 
 def sample(method: Method, images: Tensor) -> Tensor:
@@ -70,6 +76,31 @@ def prepared(pixels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     top, left = generator.integers(0, SIDE + 1, 2)
     part = pixels[top : top + SIDE, left : left + SIDE]
     return covers.fill_cells(part, generator.random(part.shape))
+
+
+def _trained_on(pixels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    part = prepared(pixels, generator)
+    return plain(part, generator) if generator.random() < PLAIN_SHARE else part
+
+
+def plain(pixels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """uint8 (h, w, 3) -> the same all grey, black and white, or with a grey or evenly coloured rectangle."""
+    grey = space.split(pixels)[0]
+    kind = generator.integers(4)
+    if kind == 0:
+        return _painted(grey)
+    if kind == 1:
+        return _painted(np.where(grey > np.median(grey), 255, 0))
+    rows, columns = (np.sort(generator.integers(0, size + 1, 2)) for size in grey.shape)
+    where = slice(*rows), slice(*columns)
+    found = pixels.copy()
+    found[where] = _painted(grey[where]) if kind == 2 else generator.choice(EVEN, 3)
+    return found
+
+
+def _painted(grey: np.ndarray) -> np.ndarray:
+    """Grey levels (h, w) -> uint8 (h, w, 3)."""
+    return np.repeat(grey[..., None], 3, axis=-1).astype(np.uint8)
 
 
 def scene_of(pixels: np.ndarray, grain: np.ndarray, noise: Noise, device: torch.device) -> Scene:
@@ -96,6 +127,15 @@ def _bits(net: LevelNet, scene: Scene) -> float:
     scene = replace(scene, whole=whole_picture(scene.colours, net.level))
     total = torch.stack([net.nats(scene, g).sum() for g in net.groups]).sum().item()
     return total / math.log(2) / scene.grey.numel()
+
+
+def _specks(net: LevelNet, pixels: np.ndarray, noise: Noise, device: torch.device) -> float:
+    """Photos uint8 (b, h, w, 3) -> the share of a level's pixels that would be coloured if all known ones were grey."""
+    grey = np.stack([_painted(space.split(p)[0]) for p in pixels])
+    scene = scene_of(grey, np.zeros(len(grey)), noise, device)
+    scene = replace(scene, whole=whole_picture(scene.colours, net.level))
+    likely = [torch.exp(-net.nats(scene, group).sum(1)) for group in net.groups]
+    return float(1 - torch.cat([p.flatten() for p in likely]).mean())
 
 
 def _pixels(images: Tensor) -> np.ndarray:

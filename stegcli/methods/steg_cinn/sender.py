@@ -15,8 +15,8 @@ import numpy as np
 
 from stegcli.keys.key import Key
 from stegcli.keys.stream import Stream
-from stegcli.methods.steg_cinn import message, places, space, symbols
-from stegcli.methods.steg_cinn.codec import EVERYTHING, Codec, Drawing
+from stegcli.methods.steg_cinn import message, places, space, still, symbols
+from stegcli.methods.steg_cinn.codec import EVERYTHING, Cells, Codec, Drawing, stays
 from stegcli.methods.steg_cinn.covers import Cover
 from stegcli.methods.steg_cinn.message import GAP_STEPS, HEADER_NUMBERS, SHARES, TAG_BYTES, TEMPERATURE_STEPS, Header
 from stegcli.methods.steg_cinn.receiver import likeliest
@@ -26,6 +26,8 @@ MARGIN = {1: 0.92, 2: 0.92, 3: 0.83}
 """By m: the share of what comes across that is promised; the code brings 0.96 of it for m up to 2, and 0.9 for 3."""
 ENOUGH = {1: 1.03, 2: 1.03, 3: 1.09}
 """Bits that must come across for each of the message, for a stego to be worth decoding."""
+HEADER_RATE = 0.25
+"""Bits that a number must bring across for the header to come across: twice the rate of its code and copies."""
 COMFORT = 1.25
 """The same, aimed at where there is room: decoding is faster then."""
 SAMPLED_SIDE, SAMPLES = 128, 24
@@ -39,26 +41,32 @@ TEMPERATURE = 0.6
 
 @dataclass(frozen=True)
 class Rates:
-    """What numbers of a cover bring across: bits per number, of level 1 and of all above, at m bits each."""
+    """What the numbers that a cover may change bring across, in bits per number.
 
+    header: of level 1 at one bit each, for the header. first, above: of level 1 and of all above, at m bits each.
+    """
+
+    header: float
     first: float
     above: float
     m: int
 
-    def bits(self, codec: Codec, size: tuple[int, int], top: int) -> float:
-        """Bits that a body may bring across if levels up to `top` are drawn."""
-        count = codec.order(*size, top)[-1].stop
-        first = codec.order(*size, 1)[-1].stop
-        return max(0, first - HEADER_NUMBERS) * self.first + (count - first) * self.above
+    def bits(self, numbers: tuple[int, int]) -> float:
+        """Bits that a body may bring across. numbers: that may change, of level 1 and of all above."""
+        return max(0, numbers[0] - HEADER_NUMBERS) * self.first + numbers[1] * self.above
 
-    def room(self, codec: Codec, size: tuple[int, int], top: int) -> int:
-        """The bytes of data that are promised."""
-        return max(0, int(self.bits(codec, size, top) * MARGIN[self.m]) // 8 - TAG_BYTES)
+    def room(self, numbers: tuple[int, int]) -> int:
+        """The bytes of data that are promised; negative if not even an empty file fits."""
+        return int(self.bits(numbers) * MARGIN[self.m]) // 8 - TAG_BYTES
 
 
 @dataclass(frozen=True)
 class Made:
-    """A stego not yet verified. information: bits that come across; coded: bits that carry the message."""
+    """A stego not yet verified.
+
+    information: bits that come across. coded: bits that carry the message. wrong: the share of these that a receiver
+    guesses wrongly before the code, in pixels that are drawn.
+    """
 
     pixels: np.ndarray
     top: int
@@ -91,16 +99,31 @@ class Sender:
         return self._known[wishes]
 
     def capacity(self) -> int:
-        """The most bytes that are promised."""
-        return max(self.rates.room(self.codec, self.cover.size, top) for top in self.tops)
+        """The most bytes that are promised; negative if not even an empty file fits."""
+        return max(self._room(top) for top in self.tops)
+
+    def _room(self, top: int) -> int:
+        header = places.free(self.codec.order(*self.cover.size, 1), still.still(self.cover.grey)).sum()
+        if header < HEADER_NUMBERS or self.rates.header < HEADER_RATE:
+            return -1
+        return self.rates.room(self._numbers(top))
+
+    def _numbers(self, top: int) -> tuple[int, int]:
+        """How many numbers may change: of level 1, and of all above."""
+        found = self._usable(top)
+        start = len(found) - self.codec.order(*self.cover.size, 1)[-1].stop
+        return int(found[start:].sum()), int(found[:start].sum())
+
+    def _usable(self, top: int) -> np.ndarray:
+        """Which numbers may change, bool."""
+        return places.free(self.codec.order(*self.cover.size, top), stays(self.cover.grey, top))
 
     def stegos(self, data: bytes, key: Key) -> Iterator[Made]:
         """Data that is within the capacity -> stegos, those that keep the most of the cover first."""
-        rooms = {top: self.rates.room(self.codec, self.cover.size, top) for top in self.tops}
-        for top in (t for t in self.tops if rooms[t] >= len(data)):
+        for top in (t for t in self.tops if self._room(t) >= len(data)):
             for comfort in (COMFORT, np.inf):
                 made = self._made(data, key, top, comfort)
-                if made.information >= ENOUGH[self.m] * 8 * (len(data) + TAG_BYTES):
+                if made is not None and made.information >= ENOUGH[self.m] * 8 * (len(data) + TAG_BYTES):
                     yield made
 
     def innocent(self, stream: Stream, top: int) -> np.ndarray:
@@ -110,15 +133,21 @@ class Sender:
 
     # -- one stego
 
-    def _made(self, data: bytes, key: Key, top: int, comfort: float) -> Made:
+    def _made(self, data: bytes, key: Key, top: int, comfort: float) -> Made | None:
+        """None if the header has no room where this key puts it."""
         cover, fresh = self.cover, Stream(secrets.token_bytes(32))
         picture = message.picture_number(cover.grey)
         count, first = (self.codec.order(*cover.size, t)[-1].stop for t in (top, 1))
-        squares = places.squares(*cover.size, key, picture)
-        inside = places.numbers([p for s in squares for p in places.parts(self.codec, *cover.size, s)])
+        fixed = still.still(cover.grey)
+        squares = places.squares(fixed, key, picture)
+        inside = places.numbers([p for s in squares for p in places.parts(self.codec, *cover.size, s)], fixed)
+        if len(inside) < HEADER_NUMBERS:
+            return None
         chosen, dither = message.header_places(key, picture, len(inside))
         head = inside[chosen] + count - first
-        free = places.others(count, head)
+        usable = self._usable(top)
+        usable[head] = False
+        free = np.flatnonzero(usable)
         header = self._header(len(data), top, comfort, len(free))
         u = self._noise(fresh, count)
         u[head] = symbols.write(message.seal_header(header, key, picture)[:, None], dither, 1)
@@ -127,9 +156,10 @@ class Sender:
         body, gap = free[chosen], header.gap / GAP_STEPS
         bits = message.seal_body(data, header, own, len(free)).reshape(-1, self.m)
         u[body] = symbols.write(bits, dither, self.m, gap)
-        pixels, low, high = self._painted(u, top, fresh)
-        odds = symbols.log_odds(low[body], high[body], dither, self.m, gap)
-        wrong = float((_guessed(odds) != bits).mean())
+        pixels, cells = self._painted(u, top, fresh)
+        odds = symbols.log_odds(cells.low[body], cells.high[body], dither, self.m, gap)
+        drawn = cells.high[body] - cells.low[body] < 1  # pixels amid one colour were not
+        wrong = float((_guessed(odds) != bits)[drawn].mean()) if drawn.any() else 0.0
         return Made(pixels, top, self.grain, symbols.information(odds, bits), bits.size, wrong)
 
     def _noise(self, fresh: Stream, count: int) -> np.ndarray:
@@ -141,7 +171,7 @@ class Sender:
     def _header(self, length: int, top: int, comfort: float, free: int) -> Header:
         """With so large a share of the room that the message comes across in comfort, if it may."""
         bits = 8 * (length + TAG_BYTES)
-        each = self.rates.bits(self.codec, self.cover.size, top) / max(1, free)
+        each = self.rates.bits(self._numbers(top)) / max(1, free)
         needed = max(comfort * bits / max(each, 1e-9), 1.05 * bits / self.m + 1)
         share = int(min(SHARES, np.ceil(SHARES * min(1.0, needed / max(1, free)))))
         temperature = self.temperature if top == EVERYTHING else TEMPERATURE_STEPS
@@ -151,17 +181,19 @@ class Sender:
         warm = self.temperature / TEMPERATURE_STEPS if top == EVERYTHING else 1.0
         return Drawing(top, self.grain, warm)
 
-    def _painted(self, u: np.ndarray, top: int, fresh: Stream) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _painted(self, u: np.ndarray, top: int, fresh: Stream) -> tuple[np.ndarray, Cells]:
         """-> the picture, and the cells."""
         cover = self.cover
         sheet = self.codec.sheet(cover.grey, cover.colours)
         cells = self.codec.draw(sheet, self._drawing(top), u)
         colours = sheet.colours[0].cpu().numpy().astype(np.int16)
         pixels = space.join(cover.grey, colours, fresh.uniform(cover.grey.size).reshape(cover.size))
+        if top != EVERYTHING:
+            pixels[sheet.still] = cover.pixels[sheet.still]
         if top != EVERYTHING and not cover.filled:
             kept = slice(None, None, 2**top)
             pixels[kept, kept] = cover.pixels[kept, kept]
-        return pixels, cells.low, cells.high
+        return pixels, cells
 
     # -- what a cover is like
 
@@ -169,27 +201,26 @@ class Sender:
         """The likeliest one for the colours that the cover has."""
         if self.cover.colourless:
             return 0.0
-        height, width = self.cover.size
         sheet = self.codec.sheet(self.cover.grey, self.cover.colours)
-        middle = max(0, (height - 2 * SAMPLED_SIDE) // 2), max(0, (width - 2 * SAMPLED_SIDE) // 2)
-        return likeliest(self.codec, sheet, (*middle, 2 * SAMPLED_SIDE))[0]
+        return likeliest(self.codec, sheet, (0, 0, max(self.cover.size)))[0]
 
     def _measured(self) -> Rates:
         highest = EVERYTHING if EVERYTHING in self.tops else max(self.tops)
-        first, above = [], []
+        found: dict[str, list[np.ndarray]] = {"header": [], "first": [], "above": []}
         stream = Stream(SEED)
         for part in self._parts():
             sheet = self.codec.sheet(part.grey, part.colours)
             order = self.codec.order(*part.size, highest)
-            u = stream.uniform(order[-1].stop)
+            u = self._noise(stream, order[-1].stop)
             cells = self.codec.draw(sheet, self._drawing(highest), u)
-            found = symbols.expected_information(cells.low, cells.high, self.m, u)
-            start = next(e.start for e in order if e.level == 1)
-            above.append(found[:start])
-            first.append(found[start:])
-        means = [float(np.concatenate(v).mean()) if sum(map(len, v)) else 0.0 for v in (first, above)]
-        lost = 1 - 2 * self.gap / GAP_STEPS * 0.4 if self.gap else 1.0
-        return Rates(means[0] * lost, means[1] * lost, self.m)
+            bits = symbols.expected_information(cells.low, cells.high, self.m, u, self.gap / GAP_STEPS)
+            one = symbols.expected_information(cells.low, cells.high, 1, u)
+            free, start = places.free(order, sheet.still), next(e.start for e in order if e.level == 1)
+            found["header"].append(one[start:][free[start:]])
+            found["first"].append(bits[start:][free[start:]])
+            found["above"].append(bits[:start][free[:start]])
+        means = {n: float(np.concatenate(v).mean()) if sum(map(len, v)) else 0.0 for n, v in found.items()}
+        return Rates(means["header"], means["first"], means["above"], self.m)
 
     def _parts(self) -> Iterator[Cover]:
         height, width = self.cover.size

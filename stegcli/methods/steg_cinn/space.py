@@ -25,7 +25,7 @@ COEFFICIENTS = (0.2126729, 0.7151522, 0.0721750)
 SPAN = 255
 """Differences lie in [-SPAN, SPAN]; tables are indexed by difference + SPAN."""
 PIECE = 2**18
-"""Pixels that are joined at a time, so that large pictures take little memory."""
+"""Pixels that are split or joined at a time, so that large pictures take little memory."""
 DARKEST_WITHOUT_HOLES = 27
 """From this grey level on, every p between the least and the most that (g, q) allow exists."""
 
@@ -46,10 +46,15 @@ class Gamut:
 def split(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """uint8 (..., 3) -> g uint8 (...) and differences int16 (2, ...), q before p."""
     weights, bounds, _ = _tables()
-    luminance = sum(weights[i][pixels[..., i]] for i in range(3))
-    grey = np.searchsorted(bounds[1:-1], luminance, side="right").astype(np.uint8)
-    red, green, blue = (pixels[..., i].astype(np.int16) for i in range(3))
-    return grey, np.stack([blue - green, red - green])
+    flat = pixels.reshape(-1, 3)
+    grey, colours = np.empty(len(flat), np.uint8), np.empty((2, len(flat)), np.int16)
+    for start in range(0, len(flat), PIECE):
+        part = slice(start, start + PIECE)
+        luminance = sum(weights[i][flat[part, i]] for i in range(3))
+        grey[part] = np.searchsorted(bounds[1:-1], luminance, side="right")
+        red, green, blue = (flat[part, i].astype(np.int16) for i in range(3))
+        colours[:, part] = blue - green, red - green
+    return grey.reshape(pixels.shape[:-1]), colours.reshape(2, *pixels.shape[:-1])
 
 
 def join(grey: np.ndarray, colours: np.ndarray, choice: np.ndarray | None = None) -> np.ndarray:

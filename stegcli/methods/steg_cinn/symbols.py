@@ -65,16 +65,22 @@ def _ones(m: int) -> np.ndarray:
 
 def information(odds: np.ndarray, bits: np.ndarray) -> float:
     """Log-odds and the bits that were sent -> how many bits came across, as a code can at best use them."""
-    signed = odds * (2.0 * bits - 1.0)
-    return float((1 - np.logaddexp(0, -signed) / np.log(2)).sum())
+    total, flat, sent = 0.0, odds.reshape(-1), bits.reshape(-1)
+    for start in range(0, flat.size, CHUNK):
+        part = slice(start, start + CHUNK)
+        signed = flat[part] * (2.0 * sent[part] - 1.0)
+        total += float((1 - np.logaddexp(0, -signed) / np.log(2)).sum())
+    return total
 
 
-def expected_information(low: np.ndarray, high: np.ndarray, m: int, u: np.ndarray) -> np.ndarray:
+def expected_information(low: np.ndarray, high: np.ndarray, m: int, u: np.ndarray, gap: float = 0.0) -> np.ndarray:
     """Cells and the numbers in them -> bits that each would bring across, (n,), averaged over the symbols sent.
 
     Given the cell and u, the points of the other symbols lie at u + j / M: which of them are inside does not depend on
-    the symbol, which bits they differ in does.
+    the symbol, which bits they differ in does. With a gap there is one other point, at 1 - u.
     """
+    if gap:
+        return 1 - _inside(low, high, 1 - u)
     size = 2**m
     ones = _ones(m)
     inside = np.stack([_inside(low, high, (u + j / size) % 1.0) for j in range(size)], axis=1)

@@ -1,0 +1,100 @@
+"""The Viterbi algorithm of syndrome-trellis codes, compiled: the sender's longest work. Receivers do not load this.
+
+A state holds the syndrome that is still missing in the next `height` rows. cost[s] is what it costs to get to s from a
+cover that misses nothing; a step through column c sets cost[s] = min(cost[s], cost[s ^ c] + rho). Every column has bit
+0 set, so that s ^ c is odd for an even s: both are done in one go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import numba
+import numpy as np
+
+from stegcli import threads
+
+LANES = 16  # trellises that go side by side, in the lanes of the processor's vectors; a constant of the compiled loops
+NORMALISED = 64  # rows after which costs are counted anew
+Compiled = TypeVar("Compiled", bound=Callable[..., None])
+
+
+def compiled(function: Compiled) -> Compiled:
+    """Compile for this processor when first called, and keep that on disk where there is a place for it."""
+    try:
+        found = numba.njit(nogil=True, cache=True)(function)
+    except RuntimeError:  # no folder to write to: it is compiled anew by every process
+        found = numba.njit(nogil=True)(function)
+    return cast("Compiled", found)
+
+
+def cheapest(rho: np.ndarray, missing: np.ndarray, bands: np.ndarray, ends: np.ndarray, height: int) -> np.ndarray:
+    """The flips that bring the missing syndrome at the least cost.
+
+    rho: float (length, blocks), cost of each flip. missing: bits (rows, blocks). bands: (length,), the columns.
+    ends: (rows,), the step behind each row. -> uint8 (length, blocks), 1 where to flip.
+    """
+    length, blocks = rho.shape
+    flips = np.empty((length, blocks), np.uint8)
+
+    def run(first: int) -> None:
+        group = slice(first, min(first + LANES, blocks))
+        lanes = group.stop - first
+        weights, bits = np.zeros((length, LANES), np.float32), np.zeros((len(missing), LANES), np.int64)
+        weights[:, :lanes], bits[:, :lanes] = rho[:, group], missing[:, group]
+        flipped = np.empty((length, 2**height, LANES), np.bool_)
+        _forward(weights, bits, bands, ends, height, flipped)
+        _backward(flipped, bits, bands, ends, weights.view(np.uint32))
+        flips[:, group] = weights.view(np.uint32)[:, :lanes]
+
+    for _ in threads.each(run, range(0, blocks, LANES)):
+        pass
+    return flips
+
+
+@compiled
+def _forward(
+    rho: np.ndarray, missing: np.ndarray, bands: np.ndarray, ends: np.ndarray, height: int, flipped: np.ndarray
+) -> None:
+    """What was flipped on the cheapest way to each state, after each step: bool (length, 2^height, LANES)."""
+    states = 1 << height
+    cost = np.full((states, LANES), np.inf, np.float32)
+    cost[0] = 0
+    step = 0
+    for row in range(len(ends)):
+        while step < ends[row]:
+            for even in range(0, states, 2):
+                odd = even ^ bands[step]
+                for lane in range(LANES):
+                    here, there, weight = cost[even, lane], cost[odd, lane], rho[step, lane]
+                    to_even, to_odd = there + weight, here + weight
+                    flipped[step, even, lane] = to_even < here
+                    flipped[step, odd, lane] = to_odd < there
+                    cost[even, lane] = min(to_even, here)
+                    cost[odd, lane] = min(to_odd, there)
+            step += 1
+        # Keep the states whose lowest bit is the missing one, and move on by one row.
+        for state in range(states // 2):
+            for lane in range(LANES):
+                cost[state, lane] = cost[2 * state + missing[row, lane], lane]
+        cost[states // 2 :] = np.inf
+        if row % NORMALISED == 0:
+            for lane in range(LANES):  # sums stay small, so that their last bits count
+                cost[:, lane] -= cost[:, lane].min()
+
+
+@compiled
+def _backward(flipped: np.ndarray, missing: np.ndarray, bands: np.ndarray, ends: np.ndarray, flips: np.ndarray) -> None:
+    """Follow the cheapest way back from its end -> `flips`, (length, LANES), 1 where to flip."""
+    for lane in range(LANES):
+        state, step = 0, len(bands)
+        for row in range(len(ends) - 1, -1, -1):
+            state = state << 1 | missing[row, lane]
+            first = ends[row - 1] if row else 0
+            while step > first:
+                step -= 1
+                flip = flipped[step, state, lane]
+                flips[step, lane] = flip
+                if flip:
+                    state ^= bands[step]
