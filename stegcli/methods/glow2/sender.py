@@ -6,7 +6,7 @@ secret -> Message (the header's description, and bytes or latents under G1) -> i
 from __future__ import annotations
 
 import secrets as os_random
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -80,10 +80,12 @@ class Sender:
     def drafts(self) -> Iterator[Draft]:
         """Stegos to try, each with fresh latents around the same messages. Raises CapacityError, FileError."""
         for less in LESS:
-            yield from self._alike(less)
+            if not (yield from self._alike(less)):
+                return
 
-    def _alike(self, less: float) -> Iterator[Draft]:
-        """Drafts around one choice of messages. less: the part of its room that a compressed picture may fill."""
+    def _alike(self, less: float) -> Generator[Draft, None, bool]:
+        """Drafts around one choice of messages, and whether draws were accepted. less: the part of its room that a
+        compressed picture may fill."""
         request = self.request
         messages = [self._message(s, p, less) for s, p in zip(request.secrets, self.shares, strict=True)]
         exact = tuple(m.data for m in messages)
@@ -94,11 +96,12 @@ class Sender:
         for _ in range(TRIES):
             found = rule.first(lambda: self._latents(messages))
             if found is None:
-                return
+                return False
             z, x = found
             sent = zip(messages, request.keys, self.nonces, strict=True)
             tokens = tuple(self._token(z, *one).reshape(x.shape[1:]) for one in sent if one[0].token)
             yield Draft(self._picture(x, messages), exact, forms, capacity, notes, tokens)
+        return True
 
     def _latents(self, messages: Sequence[Message]) -> np.ndarray:
         """Fresh latents (3 h w,) that hold the messages."""
