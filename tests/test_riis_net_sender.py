@@ -67,6 +67,8 @@ def test_refinement_lowers_the_cost_and_leaves_an_optimum_alone(name: str) -> No
 
 
 def test_headroom_is_made_where_there_is_none() -> None:
-    levels = torch.tensor([0.0, 100, 255])
-    assert sender.shrunk(levels, parse("jpeg:80")).tolist() == [12, 100, 243]
+    levels = torch.tensor([0.0, 100, 255]).view(1, 3, 1, 1).expand(1, 3, 8, 8)
+    assert sender.shrunk(levels, parse("jpeg:80"))[0, :, 0, 0].tolist() == [12, 100, 243]
     assert torch.equal(sender.shrunk(levels, parse("noise:4")), levels)
+    more = sender.shrunk(levels, parse("jpeg:80"), torch.full((1, 1, 1, 1), 8.0))
+    assert more[0, :, 7, 7].tolist() == [20, 100, 235]

@@ -137,8 +137,8 @@ def _jobs(plan: Plan, make_keys: Any, warn: bool) -> list[HideJob]:
         opts = inputs.nth(plan.options, index, about) if counts else plan.options
         todo.append(
             HideJob(
-                group, cover, out, held, names.keys or fresh, fresh, bool(held) and not plan.held, opts, plan.survive,
-                plan.quality, warn,
+                group, cover, out, held, names.keys or (fresh if held else ()), fresh, bool(held) and not plan.held,
+                opts, plan.survive, plan.quality, warn,
             )
         )  # fmt: skip
     return todo
