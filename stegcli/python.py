@@ -75,6 +75,7 @@ def hide(
     about = methods.about(_chosen(held, method, cover, survive))
     own = _own_options(about, "hide", options)
     about = about.serving(own)
+    _check_keyless(about, held)
     loaded = _load(about, held, named, device)
     if not held and about.keyed:
         held = _fresh(about, named, 1 if about.shares_key else len(several))
@@ -98,6 +99,7 @@ def reveal(
     about = about.serving(own) if held else about.serving(own).keyless() or about
     if about.keyed and not held:
         raise UsageError(f"{about.name} needs a key")
+    _check_keyless(about, held)
     loaded = _load(about, held, named, device)
     asked = Asked(held[0] if held else None, None, own)
     first, *others = (_found(r) for r in api.reveal(_picture(stego, "stego"), loaded, asked))
@@ -134,6 +136,11 @@ def _chosen(held: tuple[Key, ...], method: str | None, cover: Source | None, sur
             raise UsageError(f"the key is for {held[0].method}, not for {method}")
         return held[0].method
     return method or methods.default(cover is not None, survive)
+
+
+def _check_keyless(about: About, held: tuple[Key, ...]) -> None:
+    if held and not about.keyed:
+        raise UsageError(f"{about.name} takes no key in this form", "leave the key out")
 
 
 def _load(about: About, held: tuple[Key, ...], named: str | None, device: str) -> Method:

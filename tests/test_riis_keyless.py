@@ -11,6 +11,7 @@ import torch
 from cli_helpers import Result, run
 from riis_helpers import KEY, photo
 
+import stegcli
 from stegcli import api, methods, weights
 from stegcli.errors import FileError, RevealError, UsageError
 from stegcli.method import Asked, Request, Secret
@@ -133,6 +134,20 @@ def test_the_command_line_hides_and_reveals_without_a_key(own: str, monkeypatch:
     monkeypatch.delenv("STEGO_KEY")
     done("reveal", "out.png", "--method", "riis", "--weights", own, "-o", "again.png")
     assert np.array_equal(image.load("again.png").pixels, image.load("back.png").pixels)
+
+
+def test_the_python_api_needs_no_key_and_takes_none(own: str) -> None:
+    made = stegcli.hide("secret.png", "cover.png", method="riis", weights=own, **{"as": "network"})
+    assert made.keys == ()
+    back = stegcli.reveal(made.file, method="riis", weights=own).picture
+    assert back is not None
+    assert metrics.psnr(photo(128, "chelsea"), np.asarray(back)) > 20
+    for call in (
+        lambda: stegcli.hide("secret.png", "cover.png", key=KEY, **{"as": "network"}),
+        lambda: stegcli.reveal(made.file, key=KEY, **{"as": "network"}),
+    ):
+        with pytest.raises(UsageError, match="takes no key"):
+            call()
 
 
 def test_a_key_is_refused_with_a_hint(own: str) -> None:
