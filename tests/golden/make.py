@@ -16,6 +16,7 @@ from stegcli.method import Request, Secret
 from stegcli.methods.cs_fnns.options import HideOptions as CsFnnsOptions
 from stegcli.methods.glow2.options import HideOptions as Glow2Options
 from stegcli.methods.lossless_inn.options import HideOptions as LosslessOptions
+from stegcli.methods.riis.options import HideOptions as RiisOptions
 from stegcli.pictures import image
 from stegcli.pictures.channel import parse
 from stegcli.pictures.image import Picture
@@ -31,6 +32,13 @@ def cover() -> Picture:
     grain = np.random.default_rng(0).integers(-6, 7, (96, 96, 3))
     picture = np.stack([x + 60, y + 80, x // 2 + y // 2 + 40], axis=2) + disc[..., None] + grain
     return Picture(picture.clip(0, 255).astype(np.uint8))
+
+
+def secret_picture() -> Picture:
+    """Another drawn picture: two waves and an edge."""
+    y, x = np.mgrid[:96, :96]
+    waves = np.stack([np.sin(x / (9 + 2 * c)) + np.cos(y / (13 - 2 * c)) for c in range(3)], axis=2)
+    return Picture((128 + 40 * waves + 30 * (x > y)[..., None]).clip(0, 255).astype(np.uint8))
 
 
 def made(request: Request, key: keys.Key) -> bytes:
@@ -67,20 +75,31 @@ def make_cs_fnns(name: str) -> tuple[bytes, keys.Key]:
     return made(Request((Secret(SECRET),), options=CsFnnsOptions(size=(128, 128))), key), key
 
 
+def make_riis(name: str) -> tuple[bytes, None]:
+    """The network's stego of a picture in a picture; its form has no key."""
+    picture = secret_picture()
+    secret = Secret(image.encode(picture), picture)
+    request = Request((secret,), cover=cover(), options=RiisOptions("network"))
+    return api.hide(request, weights.load("riis", name)).file, None
+
+
 IN_JPEG = LosslessOptions(payload_limit=0.4)
 CS_FNNS = (("picture", 1, "png"), ("jpeg", 2, "jpeg:85"))
-MAKERS = {"lossless-inn": make_lossless, "glow2": make_glow2, "cs-fnns": make_cs_fnns}
+MAKERS = {"lossless-inn": make_lossless, "glow2": make_glow2, "cs-fnns": make_cs_fnns, "riis": make_riis}
+WITHOUT = ("coded-1", "photos-1")
+"""Revisions without a golden stego of this kind."""
 
 
 def main() -> None:
     (HERE / "secret.txt").write_bytes(SECRET)
     for entry in weights.entries():
         path = HERE / f"{entry.name}.png"
-        if path.exists():
+        if path.exists() or entry.name in WITHOUT:
             continue
         file, key = MAKERS[entry.method](entry.name)
         path.write_bytes(file)
-        key.save(HERE / f"{entry.name}.key.npy")
+        if key is not None:
+            key.save(HERE / f"{entry.name}.key.npy")
 
 
 if __name__ == "__main__":
