@@ -7,8 +7,9 @@ the order of their names from the photo of that number on. A case is a channel a
 payload is random and as large as the capacity says; where it does not come through its channel, the next stronger
 protection with its smaller room is taken, as `stego hide` does. Printed: payload and PSNR, mean and least; how many of
 the covers came through; and through what else, that was not asked for. `--mosaics` leaves scikit-image's pictures out,
-`--asked-only` what was not asked for. `--case pictures` hides each cover in the one
-before it instead, for each channel of the paper's tables.
+`--asked-only` what was not asked for. `--case pictures` hides each cover in the one before it instead, for each channel
+of the paper's tables; `--case network` does so by the network, `--case network:jpeg:90` for one channel, with the
+weights of `--weights`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as Pillow
 
-from stegcli import methods
+from stegcli import methods, weights
 from stegcli.errors import RevealError
 from stegcli.keys import key as keys
 from stegcli.methods.riis import choice, libjpeg, measure
@@ -45,8 +46,8 @@ def main() -> None:
     covers = list(all_covers(Path(arguments.covers), arguments.first, arguments.count, known))
     key = keys.generate("riis", "coded-1")
     for case in arguments.case or CASES:
-        if case == "pictures":
-            report_pictures(covers)
+        if case == "pictures" or case.startswith("network"):
+            report_pictures(covers, case, arguments.weights)
             continue
         name, _, psnr = case.partition("@")
         report(name, float(psnr), covers, key, besides=not arguments.asked_only)
@@ -60,6 +61,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--case", action="append")
     parser.add_argument("--mosaics", action="store_true")
     parser.add_argument("--asked-only", action="store_true")
+    parser.add_argument("--weights", default="network")
     return parser.parse_args()
 
 
@@ -105,10 +107,12 @@ def report(name: str, psnr: float, covers: list[np.ndarray], key: keys.Key, besi
         print("   besides: " + ", ".join(f"{label} {n}" for label, n in passed.items()), flush=True)
 
 
-def report_pictures(covers: list[np.ndarray]) -> None:
-    method = methods.build("riis")
-    for name in measure.STEGO:
-        row = measure.through(method, covers, name, seed=0)
+def report_pictures(covers: list[np.ndarray], case: str, named: str) -> None:
+    form, _, only = case.partition(":")
+    method = methods.build("riis") if form == "pictures" else weights.load("riis", named)
+    for name in [only] if only else measure.STEGO if form == "pictures" else measure.NETWORK:
+        with method.inference(hiding=True):
+            row = measure.through(method, covers, name, seed=0)
         print(f"{name}: " + ", ".join(f"{what} {value:.2f}" for what, value in row.items()), flush=True)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from stegcli.options import NoOptions
 
@@ -35,6 +35,8 @@ class About:
     facets: options that choose a revision of the weights (`--coder`, `--domain`), each with its help.
     parts: what `stego train --part` can train, the default first; PART/NAME trains a piece of one.
     room: how much fits in a picture of a given size. reference: the paper. Both are text for the tables.
+    forms: forms of `--as` that have facts and weights of their own, each with these facts. weights: the name or alias
+    of the weights if the user names none.
     """
 
     name: str
@@ -59,7 +61,17 @@ class About:
     parts: tuple[str, ...] = ()
     room: str = ""
     reference: str = ""
+    forms: Mapping[str, About] = field(default_factory=dict)
+    weights: str = "default"
 
     @property
     def writes_lossy(self) -> bool:
         return not self.writes <= LOSSLESS
+
+    def serving(self, options: Any) -> About:
+        """Options of hide or reveal -> the facts of the form that they ask for with `--as`."""
+        return self.forms.get(getattr(options, "travel", ""), self)
+
+    def keyless(self) -> About | None:
+        """The facts of the form that needs no key, or None."""
+        return self if not self.keyed else next((a for a in self.forms.values() if not a.keyed), None)

@@ -74,6 +74,8 @@ def hide(
     held = _keys(key)
     about = methods.about(_chosen(held, method, cover, survive))
     own = _own_options(about, "hide", options)
+    about = about.serving(own)
+    _check_keyless(about, held)
     loaded = _load(about, held, named, device)
     if not held and about.keyed:
         held = _fresh(about, named, 1 if about.shares_key else len(several))
@@ -93,10 +95,13 @@ def reveal(
     if not held and method is None:
         raise UsageError("no key, and no method that needs none")
     about = methods.about(held[0].method if held else str(method))
+    own = _own_options(about, "reveal", options)
+    about = about.serving(own) if held else about.serving(own).keyless() or about
     if about.keyed and not held:
         raise UsageError(f"{about.name} needs a key")
+    _check_keyless(about, held)
     loaded = _load(about, held, named, device)
-    asked = Asked(held[0] if held else None, None, _own_options(about, "reveal", options))
+    asked = Asked(held[0] if held else None, None, own)
     first, *others = (_found(r) for r in api.reveal(_picture(stego, "stego"), loaded, asked))
     return Found(first.data, first.picture, first.notes, tuple(others))
 
@@ -133,10 +138,15 @@ def _chosen(held: tuple[Key, ...], method: str | None, cover: Source | None, sur
     return method or methods.default(cover is not None, survive)
 
 
+def _check_keyless(about: About, held: tuple[Key, ...]) -> None:
+    if held and not about.keyed:
+        raise UsageError(f"{about.name} takes no key in this form", "leave the key out")
+
+
 def _load(about: About, held: tuple[Key, ...], named: str | None, device: str) -> Method:
     if held:
         return api.load_method(held[0], named, device)
-    return weights.load(about.name, named or "default", device)
+    return weights.load(about.name, named or about.weights, device)
 
 
 def _fresh(about: About, named: str | None, count: int) -> tuple[Key, ...]:

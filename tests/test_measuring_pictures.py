@@ -180,8 +180,8 @@ def test_the_receiver_is_told_how_the_cover_was_drawn(monkeypatch):
     draft = Draft(picture, (None,), ("f",), 1, cover=cover, number=2, told=RevealOptions(2, "textures"))
     monkeypatch.setattr(api, "hide", lambda *_: api.Hidden(b"", picture, draft, (1.0,), (LOSSLESS,), 1))
     key, rng = Key("toy", "x", bytes(32)), np.random.default_rng(0)
-    request = Request(options=CsFnnsOptions(generator="textures"))
-    trial = measuring._trial(Drawing(), picture, key, request, rng)
+    request = Request(keys=(key,), options=CsFnnsOptions(generator="textures"))
+    trial = measuring._trial(Drawing(), picture, request, rng)
     assert seen == [RevealOptions(2, "textures")]
     assert trial.cover_psnr == metrics.psnr(cover.pixels, picture.pixels)
 

@@ -34,10 +34,12 @@ def tiny(name, index):
 
 
 BITS = [c for c in CONFIGS if isinstance(tiny(*c), BitMethod)]
-PICTURES = [c for c in CONFIGS if "picture" in methods.about(c[0]).carries]
+KEYLESS = [c for c in CONFIGS if not tiny(*c).about.keyed]
+"""Forms without a key: each has tests of its own."""
+PICTURES = [c for c in CONFIGS if "picture" in methods.about(c[0]).carries and c not in KEYLESS]
 FILE_CARRIERS = [c for c in PICTURES if "bytes" in methods.about(c[0]).carries]
 """Methods that carry any file besides pictures: they have a say in how a secret travels."""
-OTHERS = [c for c in CONFIGS if c not in BITS and c not in PICTURES]
+OTHERS = [c for c in CONFIGS if c not in BITS and c not in PICTURES and c not in KEYLESS]
 """Methods that carry files in a way of their own."""
 
 

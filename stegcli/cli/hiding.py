@@ -42,7 +42,7 @@ def planned(
     """Arguments of the command line -> the plan. Raises UsageError, FileError."""
     output = output if output is None else files.ordinary(output)
     key_flag = next((f for f in _flags_of_key_paths() if f in asked), None)
-    given = key or ([] if key_flag else inputs.key_of_environment())
+    given = key or ([] if key_flag or _needs_no_key(method, asked) else inputs.key_of_environment())
     if "" in given:
         raise UsageError("the name of the key is empty")
     inputs.check_stdin(*(secret or []), *(receivers or []), cover, *given)
@@ -52,11 +52,12 @@ def planned(
     chosen = inputs.chosen_method(held, method, cover, channel)
     about = methods.about(chosen)
     opts = parsed("hide", chosen, asked)
+    about = about.serving(opts)
     check_facets(chosen, facets)
     names = inputs.named_for_hide(secret, receivers, given, output, about, key_flag)
     if held:
         inputs.check_held(held, facets)
-    plan = Plan(about, names, held, named if held else weights.by_facets(chosen, facets, named), opts)
+    plan = Plan(about, names, held, named if held else _weights(about, facets, named), opts)
     plan.survive_text = channel
     plan.survive = parse_survive(plan.survive_text)
     api.check_survives(plan.survive, about)
@@ -69,6 +70,17 @@ def planned(
     if plan.cover is not None and not inputs.is_folder(plan.cover):
         files.check_readable(plan.cover, "cover")
     return plan
+
+
+def _needs_no_key(method: str | None, asked: dict[str, str | bool]) -> bool:
+    """Whether the named method hides in a form without a key, so that a key in the environment is not meant."""
+    return method is not None and not methods.about(method).serving(parsed("hide", method, asked)).keyed
+
+
+def _weights(about: About, facets: dict[str, str], named: str | None) -> str | None:
+    """The weights to load without a key: the named ones, those that the facets choose, or the form's own."""
+    chosen = weights.by_facets(about.name, facets, named)
+    return chosen or (None if about.weights == "default" else about.weights)
 
 
 def _flags_of_key_paths() -> list[str]:
@@ -127,8 +139,8 @@ def _jobs(plan: Plan, make_keys: Any, warn: bool) -> list[HideJob]:
         opts = inputs.nth(plan.options, index, about) if counts else plan.options
         todo.append(
             HideJob(
-                group, cover, out, held, names.keys or fresh, fresh, bool(held) and not plan.held, opts, plan.survive,
-                plan.quality, warn,
+                group, cover, out, held, names.keys or (fresh if held else ()), fresh, bool(held) and not plan.held,
+                opts, plan.survive, plan.quality, warn,
             )
         )  # fmt: skip
     return todo

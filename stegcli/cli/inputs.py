@@ -79,7 +79,7 @@ def _goes_together(secrets: list[str], output: str | None, about: About) -> bool
 
 def _check_keys(given: list[str], receivers: list[str] | None, together: list[str], about: About) -> None:
     if given and not about.keyed:
-        raise UsageError(f"{about.name} takes no key", "leave --key out")
+        raise UsageError(f"{about.name} takes no key" + _in_this_form(about), "leave --key out")
     if receivers and len(receivers) > about.most_secrets:
         raise UsageError(f"{about.name} hides at most {about.most_secrets} secrets in a stego, not {len(receivers)}")
     if receivers and given and len(given) != len(receivers) and not (about.shares_key and len(given) == 1):
@@ -91,6 +91,11 @@ def _check_keys(given: list[str], receivers: list[str] | None, together: list[st
         raise UsageError(f"{about.name} hides at most {about.most_secrets} secrets in a stego, not {len(together)}")
     if len(set(given)) < len(given):
         raise UsageError("one key for two secrets", "each --secret takes a --key of its own")
+
+
+def _in_this_form(about: About) -> str:
+    """For a method that takes a key in its other forms."""
+    return " in this form" if methods.about(about.name).keyed else ""
 
 
 def check_stdin(*names: str | None) -> None:

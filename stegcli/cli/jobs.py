@@ -80,9 +80,14 @@ class Models:
     def of_key(self, key: Key) -> Method:
         return self._load(key.method, weights.resolve(key.method, key.weights, self._named), key.weights)
 
+    @property
+    def named(self) -> str:
+        """The weights that the user named, or "default"."""
+        return self._named or "default"
+
     def of_method(self, name: str) -> Method:
         """Load a method without keys."""
-        return self._load(name, self._named or "default")
+        return self._load(name, self.named)
 
     def _load(self, method: str, name: str, named: str | None = None) -> Method:
         with self._lock:
@@ -226,7 +231,7 @@ def reveal(job: RevealJob, models: Models, force: bool, quiet: bool) -> dict[str
     seconds = round(time.monotonic() - started, 3)
     if not quiet:
         report.say_revealed(revealed, written, notes)
-    named = key.weights if key is not None else weights.default_name(method.name)
+    named = key.weights if key is not None else weights.identity(method.name, models.named)
     return report.of_revealed(revealed, written, method.name, named, notes, seconds)
 
 

@@ -6,8 +6,10 @@ from functools import partial
 from pathlib import Path
 
 from stegcli import files, methods
+from stegcli.about import About
 from stegcli.cli import inputs, jobs
 from stegcli.cli.jobs import RevealJob
+from stegcli.cli.options import parsed
 from stegcli.errors import UsageError
 from stegcli.files import STDIO
 
@@ -20,7 +22,8 @@ def reveal(
     stegos = stegos or [STDIO]
     output = output if output is None else files.ordinary(output)
     batch = inputs.is_batch(stegos, output)
-    keyless = method is not None and not methods.about(method).keyed
+    about = _about(method, key, asked)
+    keyless = about is not None and not about.keyed
     given = _key_for(key, keyless)
     if not given and not batch and not keyless:
         raise UsageError("no key", "give --key KEY.npy or set STEGO_KEY")
@@ -33,6 +36,8 @@ def reveal(
         inputs.refuse_own(outputs, [*stegos, *given])
         files.check_writable([Path(outputs[0])], force)
     quiet = quiet or (json and to_stdout)
+    if about is not None and keyless and about.weights != "default":
+        named = named or about.weights
     models = jobs.Models(named, device)
     todo, passphrases = [], inputs.Passphrases()
     for index, (name, out) in enumerate(zip(stegos, outputs, strict=True)):
@@ -43,9 +48,19 @@ def reveal(
         return jobs.run("revealing", todo, batch, workers, json, quiet, to_stdout)
 
 
+def _about(method: str | None, key: str | None, asked: dict[str, str | bool]) -> About | None:
+    """The facts of the named method in the form that is asked for; without any key, in the form that needs none."""
+    if method is None:
+        return None
+    about = methods.about(method).serving(parsed("reveal", method, asked))
+    if key is None and not inputs.key_of_environment():
+        return about.keyless() or about
+    return about
+
+
 def _key_for(key: str | None, keyless: bool) -> list[str]:
     if keyless:
         if key is not None:
-            raise UsageError("this method takes no key", "leave --key out")
+            raise UsageError("this method takes no key in this form", "leave --key out")
         return []
     return [key] if key is not None else inputs.key_of_environment()

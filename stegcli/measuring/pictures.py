@@ -25,6 +25,7 @@ from stegcli.errors import CapacityError, RevealError, UsageError
 from stegcli.keys.key import Key
 from stegcli.method import Asked, Method, Request, Secret
 from stegcli.nn.inference import inference
+from stegcli.options import flags
 from stegcli.pictures import channel, image, metrics
 from stegcli.pictures.channel import Channel
 from stegcli.pictures.image import Picture
@@ -67,7 +68,8 @@ def evaluate(
     channels = list(dict.fromkeys(channel.parse(a) for a in (["png", *attacks] if attacks else ATTACKS)))
     loaded = {name: _picture_method(method, name, device) for name in weights or _all_weights(method)}
     for one, attack in itertools.product(loaded.values(), channels):
-        one.capacity(_request(one, attack, "auto", size))  # impossible requests fail before any work
+        if one.about.cover != "given":
+            one.capacity(_request(one, attack, "auto", size))  # impossible requests fail before any work
     pictures = load_pictures(secrets, limit, "secret", _square)
     benches = {name: _Bench(one, name, pictures, channels, size, seed) for name, one in loaded.items()}
     progress = _Progress(sum(b.steps for b in benches.values()), tick)
@@ -106,7 +108,8 @@ def _picture_method(method: str, name: str, device: str) -> Method:
 
 def _request(method: Method, attack: Channel, form: str, size: tuple[int, int] | None) -> Request:
     """The request for one row: the form of the secret, and the channel to survive."""
-    return Request(survive=(attack,), options=method.about.hide(travel=form, size=size))
+    sized = {"size": size} if "size" in flags(method.about.hide) else {}
+    return Request(survive=(attack,), options=method.about.hide(travel=form, **sized))
 
 
 def _square(picture: Picture) -> Picture:
@@ -161,25 +164,34 @@ class _Bench:
 
     def _figures(self, attack: Channel, form: str, progress: _Progress) -> dict[str, Any]:
         request = _request(self.method, attack, form, self.size)
-        trials = []
+        trials: list[Trial | None] = []
         for index, secret in enumerate(self.secrets):
             rng = np.random.default_rng([self.seed, index])
-            trials.append(_trial(self.method, secret, Key(self.method.name, self.name, rng.bytes(32)), request, rng))
+            keys = (Key(self.method.name, self.name, rng.bytes(32)),) if self.method.about.keyed else ()
+            request = replace(request, cover=self._cover(index), keys=keys)
+            trials.append(_trial(self.method, secret, request, rng))
             progress.step()
         named = {"weights": self.name, "attack": str(attack), "form": form}
         room = max(0, self.method.capacity(request))
         return named | {"capacity_bytes": room, "paper_psnr": self.paper.get(str(attack))} | _means(trials)
 
+    def _cover(self, index: int) -> Picture | None:
+        """The cover of a secret, for a method that is given one: the secret before it, of the stegos' size."""
+        if self.method.about.cover != "given":
+            return None
+        before = self.secrets[index - 1]
+        return before if self.size is None else Picture(image.resized(before.pixels, *self.size))
 
-def _trial(method: Method, secret: Picture, key: Key, request: Request, rng: np.random.Generator) -> Trial | None:
+
+def _trial(method: Method, secret: Picture, request: Request, rng: np.random.Generator) -> Trial | None:
     """Hide, attack and reveal one secret. None if it did not come back; bytes must come back completely."""
     started = time.monotonic()
     try:
-        hidden = api.hide(replace(request, secrets=(Secret(image.encode(secret), secret),), keys=(key,)), method)
+        hidden = api.hide(replace(request, secrets=(Secret(image.encode(secret), secret),)), method)
         hid = time.monotonic()
         arrived = request.harshest.through(hidden.picture, rng)
         told = hidden.draft.told if hidden.draft.told is not None else method.about.reveal()
-        (revealed,) = api.reveal(arrived, method, Asked(key, options=told))
+        (revealed,) = api.reveal(arrived, method, Asked(request.key_of(0), options=told))
     except (CapacityError, RevealError):
         return None
     seconds = time.monotonic() - hid

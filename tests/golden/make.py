@@ -16,6 +16,7 @@ from stegcli.method import Request, Secret
 from stegcli.methods.cs_fnns.options import HideOptions as CsFnnsOptions
 from stegcli.methods.glow2.options import HideOptions as Glow2Options
 from stegcli.methods.lossless_inn.options import HideOptions as LosslessOptions
+from stegcli.methods.riis.options import HideOptions as RiisOptions
 from stegcli.methods.steg_cinn.options import HideOptions as StegCinnOptions
 from stegcli.pictures import image
 from stegcli.pictures.channel import parse
@@ -32,6 +33,13 @@ def cover() -> Picture:
     grain = np.random.default_rng(0).integers(-6, 7, (96, 96, 3))
     picture = np.stack([x + 60, y + 80, x // 2 + y // 2 + 40], axis=2) + disc[..., None] + grain
     return Picture(picture.clip(0, 255).astype(np.uint8))
+
+
+def secret_picture() -> Picture:
+    """Another drawn picture: two waves and an edge."""
+    y, x = np.mgrid[:96, :96]
+    waves = np.stack([np.sin(x / (9 + 2 * c)) + np.cos(y / (13 - 2 * c)) for c in range(3)], axis=2)
+    return Picture((128 + 40 * waves + 30 * (x > y)[..., None]).clip(0, 255).astype(np.uint8))
 
 
 def made(request: Request, key: keys.Key) -> bytes:
@@ -76,21 +84,38 @@ def make_steg_cinn(name: str) -> tuple[bytes, keys.Key]:
     return made(Request((Secret(SECRET),), cover=cover(), options=StegCinnOptions()), key), key
 
 
+def make_riis(name: str) -> tuple[bytes, None]:
+    """The network's stego of a picture in a picture; its form has no key."""
+    picture = secret_picture()
+    secret = Secret(image.encode(picture), picture)
+    request = Request((secret,), cover=cover(), options=RiisOptions("network"))
+    return api.hide(request, weights.load("riis", name)).file, None
+
+
 IN_JPEG = LosslessOptions(payload_limit=0.4)
 CS_FNNS = (("picture", 1, "png"), ("jpeg", 2, "jpeg:85"))
 STEG_CINN = {"recolour": StegCinnOptions(mode="recolour"), "gap": StegCinnOptions(top=3, bits=1, gap=0.1)}
-MAKERS = {"lossless-inn": make_lossless, "glow2": make_glow2, "cs-fnns": make_cs_fnns, "steg-cinn": make_steg_cinn}
+MAKERS = {
+    "lossless-inn": make_lossless,
+    "glow2": make_glow2,
+    "cs-fnns": make_cs_fnns,
+    "steg-cinn": make_steg_cinn,
+    "riis": make_riis,
+}
+WITHOUT = ("coded-1",)
+"""Revisions without a golden stego of this kind."""
 
 
 def main() -> None:
     (HERE / "secret.txt").write_bytes(SECRET)
     for entry in weights.entries():
         path = HERE / f"{entry.name}.png"
-        if path.exists() or entry.method not in MAKERS:
+        if path.exists() or entry.name in WITHOUT:
             continue
         file, key = MAKERS[entry.method](entry.name)
         path.write_bytes(file)
-        key.save(HERE / f"{entry.name}.key.npy")
+        if key is not None:
+            key.save(HERE / f"{entry.name}.key.npy")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What `stego evaluate riis` measures besides: pictures in pictures, through the channels of the paper's tables.
 
-channels   stego and secret, each channel at the quality of the stego that the project aims at
+channels   stego and secret, each channel at the quality of the stego that the project aims at; the network's stegos at
+           the quality that its weights give
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ import numpy as np
 
 from stegcli.errors import CapacityError, RevealError
 from stegcli.keys.key import Key
-from stegcli.method import Asked, Draft, Request, Secret
-from stegcli.methods.riis.method import Riis
+from stegcli.method import Asked, Draft, Method, Request, Secret
 from stegcli.methods.riis.options import HideOptions, RevealOptions
 from stegcli.pictures import channel, image, metrics
 from stegcli.pictures.channel import Channel
@@ -30,28 +30,32 @@ SIDE = 512
 Table = tuple[str, list[str], list[list[str]]]
 
 
-def forms(method: Riis) -> list[str]:
-    return ["compressed"]
+NETWORK = ("png", "jpeg:90", "jpeg:80", "jpeg:40", "noise:10")
+"""Channels that the network is measured in."""
+
+
+def forms(method: Method) -> list[str]:
+    return ["compressed"] if method.about.keyed else ["network"]
 
 
 def parts(
-    method: Riis, secrets: Sequence[Picture], attacks: Sequence[Channel], size: tuple[int, int] | None, seed: int
+    method: Method, secrets: Sequence[Picture], attacks: Sequence[Channel], size: tuple[int, int] | None, seed: int
 ) -> dict[str, Callable[[], dict[str, Any]]]:
     """-> name -> what measures it. size: width and height of covers and secrets."""
     squares = [image.resized(s.pixels, *(size or (SIDE, SIDE))) for s in secrets]
-    return {"channels": lambda: {name: through(method, squares, name, seed) for name in STEGO}}
+    names = STEGO if method.about.keyed else NETWORK
+    return {"channels": lambda: {name: through(method, squares, name, seed) for name in names}}
 
 
-def through(method: Riis, squares: Sequence[np.ndarray], name: str, seed: int) -> dict[str, float]:
+def through(method: Method, squares: Sequence[np.ndarray], name: str, seed: int) -> dict[str, float]:
     """Each picture hidden in the one before it and sent through a channel -> means and the worst."""
     stegos, revealed, hide_seconds = [], [], []
     for index, square in enumerate(squares):
-        key = Key("riis", "coded-1", np.random.default_rng([seed, index]).bytes(32))
+        keyed = method.about.keyed
+        keys = (Key("riis", "coded-1", np.random.default_rng([seed, index]).bytes(32)),) if keyed else ()
+        options = HideOptions(psnr=STEGO[name]) if keyed else HideOptions("network")
         secret, cover = Picture(square), Picture(squares[index - 1])
-        request = Request(
-            (Secret(image.encode(secret), secret),), (key,), cover, channel.parse_survive(name),
-            HideOptions(psnr=STEGO[name]),
-        )  # fmt: skip
+        request = Request((Secret(image.encode(secret), secret),), keys, cover, channel.parse_survive(name), options)
         start = time.process_time()
         try:
             draft, back = _came_through(method, request)
@@ -69,7 +73,7 @@ def through(method: Riis, squares: Sequence[np.ndarray], name: str, seed: int) -
     }  # fmt: skip
 
 
-def _came_through(method: Riis, request: Request) -> tuple[Draft, Picture]:
+def _came_through(method: Method, request: Request) -> tuple[Draft, Picture]:
     """The first draft whose picture comes back through the channel, and that picture.
 
     Raises CapacityError, RevealError.
@@ -78,7 +82,7 @@ def _came_through(method: Riis, request: Request) -> tuple[Draft, Picture]:
     for draft in method.drafts(request):
         arrived = survive.through(draft.picture, np.random.default_rng(0))
         with contextlib.suppress(RevealError):
-            (revealed,) = method.reveal(arrived, Asked(request.keys[0], options=RevealOptions()))
+            (revealed,) = method.reveal(arrived, Asked(request.key_of(0), options=RevealOptions()))
             if revealed.picture is not None:
                 return draft, revealed.picture
     raise RevealError

@@ -10,10 +10,11 @@ import contextlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from stegcli.errors import CapacityError, FileError, RevealError, UsageError
+from stegcli.errors import CapacityError, FileError, RevealError, UsageError, WeightsError
 from stegcli.method import Asked, Draft, Method, Request, Revealed, Secret, check_side
 from stegcli.methods.riis import ABOUT, choice, libjpeg, luma
 from stegcli.methods.riis.carrier import PSNR, Carrier, Seen
@@ -31,8 +32,15 @@ ALIKE = 0.9  # share of the coefficients that decoding leaves as they were, at l
 HINT = "use a larger cover, a lower --psnr or a milder --survive"
 
 
-def build() -> Riis:
-    return Riis()
+def build(form: str = "coded", **config: Any) -> Method:
+    """Configuration, as weights carry it -> the method. Raises WeightsError for a form of a newer version."""
+    if form == "coded":
+        return Riis(**config)
+    if form == "network":
+        from stegcli.methods.riis.keyless import RiisNetwork
+
+        return RiisNetwork(**config)
+    raise WeightsError(f"this stego has no form {form!r} of riis", "install a newer stego")
 
 
 class Riis(Method):

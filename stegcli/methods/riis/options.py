@@ -8,18 +8,20 @@ from typing import Annotated, Literal
 from stegcli.errors import UsageError
 from stegcli.options import AS, Option, PsnrOption, Size
 
-Travel = Literal["auto", "bytes", "compressed"]
+Travel = Literal["auto", "bytes", "compressed", "network"]
 
 
 @dataclass(frozen=True)
 class HideOptions:
-    """travel: a file byte for byte, or a picture as a compressed one. psnr: dB of the stego; 42 without.
-
-    distortion: what the receiver is to assume, see RevealOptions.
-    """
+    """travel: a file byte for byte, a picture as a compressed one, or by the paper's network. psnr: dB of the stego; 42
+    without."""
 
     travel: Annotated[Travel, AS] = "auto"
     psnr: PsnrOption = None
+
+    def __post_init__(self) -> None:
+        if self.travel == "network" and self.psnr is not None:
+            raise UsageError("--psnr means nothing to --as network", "its weights set the quality")
 
 
 DISTORTION = Option("What the picture went through: png, jpeg:Q, jpeg:A..B, noise:S or crop. Found out without it.")
@@ -27,8 +29,10 @@ DISTORTION = Option("What the picture went through: png, jpeg:Q, jpeg:A..B, nois
 
 @dataclass(frozen=True)
 class RevealOptions:
-    """distortion: read the stego as made for this channel only. original_size: resize to this first."""
+    """travel: network for a stego of the network, which has no key. distortion: read the stego as made for this channel
+    only. original_size: resize to this first."""
 
+    travel: Annotated[Literal["auto", "network"], AS] = "auto"
     distortion: Annotated[str | None, DISTORTION] = None
     original_size: Annotated[Size | None, Option("Size that the stego had before somebody resized it.")] = None
 

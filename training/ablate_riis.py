@@ -1,0 +1,76 @@
+"""The ablation of the paper's Table 1: each part of riis's network left out, trained for the same time.
+
+    python training/ablate_riis.py --data TRAIN --val VAL --start LINEAR.safetensors --steps N [--pictures 8]
+
+LINEAR holds trained linear optima (`stego train riis --part network/linear`). From these each variant trains its
+couplings for N steps, and the receiver's apart for half as many. Printed: dB of stego and secret for each channel, on
+the first pictures of VAL, each hidden in the one before it and sent through the real channel; without refinement.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stegcli import methods, training, weights
+from stegcli.data import Pictures
+from stegcli.methods.riis import recipe
+from stegcli.recipe import seeded
+from stegcli.schedule import Budget
+
+PARTS = ("decoupled", "canp", "cem", "modulated")
+"""2DT, CANP, CEM, DGM."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--val", type=Path, required=True)
+    parser.add_argument("--start", type=Path, required=True)
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--side", type=int, default=128)
+    parser.add_argument("--pictures", type=int, default=8)
+    asked = parser.parse_args()
+    pictures = Pictures(asked.val).centres(asked.pictures, asked.side)
+    for without in ("couplings", *PARTS, None):
+        figures = measured(asked.data, asked.start, 0 if without == "couplings" else asked.steps, without, pictures)
+        label = "complete" if without is None else f"without {without}"
+        print(label + ": " + ", ".join(f"{n} {v:.2f}" for n, v in figures.items()), flush=True)
+
+
+def measured(data: Path, start: Path, steps: int, without: str | None, pictures: torch.Tensor) -> dict[str, float]:
+    """Train one variant -> its figures."""
+    own = weights.read(start)
+    shape: dict[str, Any] = dict(own.config["network"])
+    if without in PARTS:
+        shape[without] = False
+    with tempfile.TemporaryDirectory() as folder:
+        begin, end = Path(folder) / "start.safetensors", Path(folder) / "end.safetensors"
+        begin.write_bytes(weights.pack("riis", config(shape), started(own, shape), {}))
+        if steps:
+            recipe.RECIPES["network/flow"] = replace(recipe.RECIPES["network/flow"], config=config(shape))
+            training.train("riis", "network/flow", data, end, Budget(steps=steps * 3 // 2), device="cpu", start=begin)
+        method = weights.load("riis", end if steps else start)
+        with torch.no_grad():
+            return recipe.validate(method, pictures)
+
+
+def config(shape: dict[str, Any]) -> dict[str, object]:
+    return {"form": "network", "network": shape}
+
+
+def started(own: weights.Trained, shape: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """A fresh network with the linear optima that were trained."""
+    _, networks = seeded(lambda: methods.build("riis", **config(shape)), 0)
+    assert networks is not None
+    kept = ("network.linear.", "network.seen.")
+    return dict(networks.state_dict()) | {n: t.contiguous() for n, t in own.tensors().items() if n.startswith(kept)}
+
+
+if __name__ == "__main__":
+    main()
