@@ -22,8 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 STEGO = str(Path(sys.executable).with_name("stego"))
-SECRETS = {"100 B": 100, "10 kB": 10_000, "100 kB": 100_000, "49 kB": 49_000, "147 kB": 147_000}
-ONCE = ("12 megapixels", "50 megapixels")
+SECRETS = {
+    "100 B": 100, "1 kB": 1000, "1500 B": 1500, "4 kB": 4000, "10 kB": 10_000, "20 kB": 20_000, "49 kB": 49_000,
+    "100 kB": 100_000, "147 kB": 147_000, "1 MB": 1_000_000,
+}  # fmt: skip
+LARGE = {"2 megapixels": (1732, 1155), "12 megapixels": (4000, 3000), "50 megapixels": (8660, 5773)}
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ class Command:
     words: tuple[str, ...]
 
 
-def measure(words: tuple[str, ...], folder: Path, runs: int) -> tuple[float, float, float]:
-    """-> median seconds of the wall clock, median seconds of all processors, largest peak memory in MiB."""
+def measure(words: tuple[str, ...], folder: Path, runs: int) -> str:
+    """-> median seconds of the wall clock, median seconds of all processors, largest peak memory; or that it failed."""
     walls, processors, peak = [], [], 0.0
     for _ in range(runs):
         started = time.perf_counter()
@@ -45,8 +48,8 @@ def measure(words: tuple[str, ...], folder: Path, runs: int) -> tuple[float, flo
         processors.append(usage.ru_utime + usage.ru_stime)
         peak = max(peak, usage.ru_maxrss / 1024)
         if status:
-            sys.exit(f"{' '.join(words)} failed")
-    return statistics.median(walls), statistics.median(processors), peak
+            return f"ended with status {os.waitstatus_to_exitcode(status)}"
+    return f"{statistics.median(walls):7.2f} s {statistics.median(processors):7.2f} s {peak:7.0f} MiB"
 
 
 def inputs(folder: Path) -> None:
@@ -59,10 +62,14 @@ def inputs(folder: Path) -> None:
     wide = np.concatenate([astronaut[:, :384], np.resize(coffee[:, :384], (512, 384, 3))], axis=1)
     Image.fromarray(wide).save(folder / "photo.png")
     Image.fromarray(wide).save(folder / "photo.jpg", quality=90)
-    for name, size in (("12 megapixels", (4000, 3000)), ("50 megapixels", (8660, 5773))):
+    Image.fromarray(astronaut).save(folder / "square.png")
+    for name, size in LARGE.items():
         large = np.asarray(Image.fromarray(coffee).resize(size, Image.Resampling.BICUBIC)).astype(np.int16)
         large += np.random.default_rng(0).integers(-3, 4, large.shape, np.int16)
-        Image.fromarray(large.clip(0, 255).astype(np.uint8)).save(folder / f"{name}.png", compress_level=1)
+        picture = Image.fromarray(large.clip(0, 255).astype(np.uint8))
+        picture.save(folder / f"{name}.png", compress_level=1)
+        picture.save(folder / f"{name}.jpg", quality=90)
+    Image.fromarray(coffee[:, :400]).resize((512, 512)).save(folder / "picture.png")
     Image.fromarray(astronaut[:128, 128:256]).save(folder / "secret.png")
     for name, size in SECRETS.items():
         (folder / name).write_bytes(np.random.default_rng(0).bytes(size))
@@ -73,22 +80,31 @@ def commands() -> Iterator[Command]:
     yield Command("a usage error", ("sh", "-c", f"{STEGO} hide x --psnr 40; test $? = 2"))
     for secret in ("100 B", "10 kB", "49 kB", "147 kB"):
         yield from pair("coset", secret, "photo.png")
-    for name in ONCE:
+    for name in ("12 megapixels", "50 megapixels"):
         yield from pair("coset", "100 kB", f"{name}.png")
+    for name in ("2 megapixels", "12 megapixels"):
+        yield from pair("coset", "1 kB", f"{name}.jpg")
     yield from pair("1bpp", "10 kB", "photo.png")
     yield from pair("glow2", "100 B", None, "--size", "128x128")
     yield from pair("cs-fnns", "secret.png", None, "--size", "256x256")
+    for secret, survive in (("4 kB", "jpeg:75"), ("picture.png", "jpeg:75"), ("1500 B", "jpeg:75..95")):
+        yield from pair("riis", secret, "square.png", "--survive", survive)
+    yield from pair("riis", "20 kB", "12 megapixels.png", "--survive", "jpeg:75")
+    yield from pair("steg-cinn", "49 kB", "photo.png")
+    yield from pair("steg-cinn", "1 MB", "12 megapixels.png")
     yield from of_others()
 
 
-def pair(weights: str, secret: str, cover: str | None, *more: str) -> Iterator[Command]:
-    """Hide and reveal. weights: a name of weights, or of a method."""
-    out = f"{weights}-{secret}-{cover}".replace(" ", "_").removesuffix(".png") + ".png"
-    named = ("--method", weights) if cover is None else ("--weights", weights, "--cover", cover)
-    label = f"{weights}, {secret}, {(cover or more[-1]).removesuffix('.png')}"
-    yield Command(f"hide   {label}", (STEGO, "hide", secret, *named, *more, "-o", out, "-f"))
-    key = out.replace(".png", ".key.npy")
-    yield Command(f"reveal {label}", (STEGO, "reveal", out, "--key", key, "-o", "back", "-f"))
+def pair(name: str, secret: str, cover: str | None, *more: str) -> Iterator[Command]:
+    """Hide and reveal. name: of a method, or of weights."""
+    out = "-".join([name, secret, *([cover] if cover else []), *more[1:]]).replace(" ", "_").replace(":", "_")
+    out = f"{out.replace('.', '_')}{Path(cover or '.png').suffix or '.png'}"
+    label = ", ".join([name, secret, *([cover] if cover else []), *more[1:]])
+    named = "--method" if "-" in name or name in ("glow2", "riis") else "--weights"
+    given = (named, name, *(("--cover", cover) if cover else ()), *more)
+    yield Command(f"hide   {label}", (STEGO, "hide", secret, *given, "-o", out, "-f"))
+    key = str(Path(out).with_suffix(".key.npy"))
+    yield Command(f"reveal {label}", (STEGO, "reveal", out, "--key", key, "-o", "back" + Path(secret).suffix, "-f"))
 
 
 def of_others() -> Iterator[Command]:
@@ -127,9 +143,8 @@ def main() -> None:
         subprocess.run([sys.executable, __file__, "--inputs", folder], check=True)
         for command in commands():
             if options.only in command.label:
-                runs = 1 if any(o in command.label for o in ONCE) else options.runs
-                wall, processor, peak = measure(command.words, folder, runs)
-                print(f"{command.label:40} {wall:7.2f} s {processor:7.2f} s {peak:7.0f} MiB", flush=True)
+                runs = 1 if any(name in command.label for name in LARGE) else options.runs
+                print(f"{command.label:48} {measure(command.words, folder, runs)}", flush=True)
 
 
 if __name__ == "__main__":
