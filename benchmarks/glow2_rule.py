@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--weights", default="default")
     parser.add_argument("--size")
     parser.add_argument("--draws", type=int, default=20)
+    parser.add_argument("--temperature", type=float)
     parser.add_argument("--channels", nargs="*", default=["png", "jpeg:80", "jpeg:40"])
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -50,8 +51,8 @@ def main() -> None:
     assert isinstance(method, Glow2)
     size = options.size and parse_size(options.size)
     for name in options.channels:
-        request = Request(survive=(parse(name),), options=SampleOptions(size))
-        judge = Rule(method, request, 1, method.temperature)
+        request = Request(survive=(parse(name),), options=SampleOptions(size, options.temperature))
+        judge = Rule(method, request, 1, options.temperature or method.temperature)
         count = 3 * judge.size[0] * judge.size[1]
         found = [judged(method, judge, Stream(secrets.token_bytes(32)).normal(count)) for _ in range(options.draws)]
         risks, bits, verdicts = (np.array(column) for column in zip(*found, strict=True))

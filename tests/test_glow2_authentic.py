@@ -1,7 +1,9 @@
 """Cascade pictures: altered ones are refused, honest ones are not."""
 
+import random
 from pathlib import Path
 from runpy import run_path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from stegcli.coding.picture_tag import PictureTag
 from stegcli.errors import RevealError
 from stegcli.keys.key import Key
 from stegcli.method import Asked, Request, Secret
-from stegcli.methods.glow2 import authentic, torus
+from stegcli.methods.glow2 import authentic, sender, torus
 from stegcli.methods.glow2.method import build
 from stegcli.methods.glow2.options import HideOptions
 from stegcli.pictures import image
@@ -25,6 +27,7 @@ KEY = Key("glow2", "x", bytes(range(32)))
 FORGED = run_path(str(Path(__file__).parents[1] / "benchmarks" / "forged_pictures.py"))
 SHAPE = {"widths": [4, 4, 4], "steps": [1, 1, 1]}
 QUALITY = 90
+SEED = 3
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -124,7 +127,12 @@ def landscapes():
 
 @pytest.fixture(scope="module", params=["png", f"jpeg:{QUALITY}"])
 def stego(landscapes, request):
-    pair = [made(landscapes, request.param, n) for n in (0, 1)]
+    """The same stegos in every run: of some draws an altered picture reveals nothing even unchecked."""
+    source = random.Random(SEED)
+    fixed = SimpleNamespace(randbits=source.getrandbits, token_bytes=source.randbytes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sender, "os_random", fixed)
+        pair = [made(landscapes, request.param, n) for n in (0, 1)]
     return request.param, FORGED["Stego"](pair[0], KEY, pair[1])
 
 

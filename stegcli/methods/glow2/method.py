@@ -45,6 +45,10 @@ SMALLER = 0.65
 """Share of a table's rate that is promised below the default size: draws differ more there, and have more border. Of 12
 textures of 64x64 as PNG the median brought across 0.95 of what the table of 128x128 asks for, the least 0.65
 (`python benchmarks/glow2_rule.py --weights textures --size 64x64`)."""
+COOLER = 3.0
+"""Share of the promise that is taken back for each unit of temperature below the one that the tables were measured at.
+Of 6 textures of 128x128 the least brought across, of what the rule asked for before, 0.73 at 0.9 as PNG, 0.71 through
+JPEG 80, and 0.91 and 0.90 at 0.95 (`python benchmarks/glow2_rule.py --temperature T` prints such figures)."""
 Normals = Callable[[int], np.ndarray]
 """n -> n standard normal numbers, float64: `Stream.normal` or a generator's `standard_normal`."""
 BUILDERS: Mapping[str, Callable[..., nn.Module]] = {
@@ -198,7 +202,8 @@ class Glow2(Method):
         height, width = self.size(request)
         channel = layout.channel_for(request.harshest)
         shares = [Share(i, request.receivers) for i in range(request.receivers)]
-        return max(0, min(self.room(height, width, channel, share) for share in shares))
+        temperature = getattr(request.options, "temperature", None)
+        return max(0, min(self.room(height, width, channel, share, temperature) for share in shares))
 
     def size(self, request: Request) -> tuple[int, int]:
         """Height and width of the stego. Raises UsageError for a size that the generator does not draw."""
@@ -219,18 +224,22 @@ class Glow2(Method):
     def bands(self, height: int, width: int) -> list[Band]:
         return self.generator().bands(height, width)
 
-    def room(self, height: int, width: int, channel: str, share: Share) -> int:
-        """The most bytes that one receiver's share of a stego can carry for a channel; 0 or less if none."""
+    def room(self, height: int, width: int, channel: str, share: Share, temperature: float | None = None) -> int:
+        """The most bytes that one receiver's share of a stego can carry for a channel; 0 or less if none.
+
+        temperature: of the generator; the weights' own if None.
+        """
         table, bands = self.tables[channel], self.bands(height, width)
         pool = np.concatenate(layout.header_pool(bands, share))[: header.SLOTS]
         if len(pool) < header.SLOTS:
             return 0
         available = sum(s.size for s in layout.stretches(bands, table, share, pool))
-        return min(MOST_LENGTH, layout.capacity(available, self.rate(table, height, width)))
+        return min(MOST_LENGTH, layout.capacity(available, self.rate(table, height, width, temperature)))
 
-    def rate(self, table: Table, height: int, width: int) -> float:
-        """Message bits for each coded bit that are promised. Tables hold from the default size on."""
-        return table.rate * (SMALLER if min(height, width) < self.side else 1.0)
+    def rate(self, table: Table, height: int, width: int, temperature: float | None = None) -> float:
+        """Message bits for each coded bit that are promised. Tables hold from the default size and temperature on."""
+        cooler = 0.0 if temperature is None else max(0.0, self.temperature - temperature)
+        return table.rate * (SMALLER if min(height, width) < self.side else 1.0) * (1 - COOLER * cooler)
 
     # -- hiding and revealing
 

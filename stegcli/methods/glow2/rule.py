@@ -54,7 +54,7 @@ class Rule:
         self.bands = method.bands(*self.size)
         self.shares = [Share(i, receivers) for i in range(receivers)]
         self.table = method.tables[layout.channel_for(request.harshest)]
-        self.rate = method.rate(self.table, *self.size)
+        self.rate = method.rate(self.table, *self.size, temperature)
 
     def first(self, latents: Callable[[], np.ndarray]) -> tuple[np.ndarray, Tensor] | None:
         """A source of latents (3 h w,) -> the first whose picture is accepted, and that picture (1, 3, h, w).
@@ -130,6 +130,8 @@ def information(z: np.ndarray, arrived: np.ndarray, r: np.ndarray, room: Sequenc
     coded bit, for random symbols."""
     got = total = 0.0
     for stretch in room:
+        if not len(stretch.places):
+            continue
         judged = stretch.places[stream.permutation(len(stretch.places))[:MOST_JUDGED]]
         bits = stream.bits(len(judged) * stretch.bits).reshape(-1, stretch.bits)
         dither = (torus.from_normal(z[judged]) - gray.positions(bits) / 2**stretch.bits) % 1.0

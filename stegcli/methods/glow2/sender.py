@@ -112,7 +112,7 @@ class Sender:
         return self.z
 
     def _room(self, channel: str, share: Share) -> int:
-        return self.method.room(self.height, self.width, channel, share)
+        return self.method.room(self.height, self.width, channel, share, self.options.temperature)
 
     def _message(self, secret: Secret, share: Share, less: float = 1.0) -> Message:
         asked = self.options.temperature
