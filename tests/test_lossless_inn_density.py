@@ -14,7 +14,7 @@ from stegcli.keys import key as keys
 from stegcli.methods.lossless_inn import costs, recipe_density
 from stegcli.methods.lossless_inn.density import Density, log_likelihood
 from stegcli.methods.lossless_inn.directed import DirectedPlanes
-from stegcli.methods.lossless_inn.fitted import Fitted
+from stegcli.methods.lossless_inn.fitted import Fitted, losses
 from stegcli.methods.lossless_inn.method import build
 from stegcli.nn import tensors
 from stegcli.pictures import image
@@ -111,9 +111,9 @@ class Expects:
 
 
 def test_the_way_to_the_likely_is_cheap_and_the_way_back_dear():
-    levels = np.full((3, 8, 8), 100, np.float32)
-    levels[..., :4] = 97
-    up, down = (c.reshape(3, 8, 8) for c in costs.of_density(Expects(), levels))
+    pixels = np.full((8, 8, 3), 100, np.uint8)
+    pixels[:, :4] = 97
+    up, down = (c.reshape(3, 8, 8) for c in costs.of_density(Expects(), pixels))
     assert up.dtype == np.float32
     assert (up[..., :4] == costs.LEAST).all()
     assert (down[..., :4] > costs.LEAST).all()
@@ -121,9 +121,18 @@ def test_the_way_to_the_likely_is_cheap_and_the_way_back_dear():
 
 
 def test_costs_do_not_depend_on_tiles(fitted, levels, monkeypatch):
-    whole = costs.of_density(fitted, levels[0].numpy())
+    pixels = levels[0].permute(1, 2, 0).numpy().astype(np.uint8)
+    whole = costs.of_density(fitted, pixels)
     monkeypatch.setattr(costs, "TILE", 8)
-    assert np.allclose(whole, costs.of_density(fitted, levels[0].numpy()), atol=1e-3)
+    assert np.allclose(whole, costs.of_density(fitted, pixels), atol=1e-3)
+
+
+def test_costs_are_those_of_the_whole_picture_reflected_at_its_border(fitted, levels):
+    pixels = levels[0].permute(1, 2, 0).numpy().astype(np.uint8)
+    plain = levels[0].numpy()
+    padded = np.pad(plain, ((0, 0), *[(fitted.reach, fitted.reach)] * 2), mode="reflect")
+    expected = [np.maximum(loss, costs.LEAST).reshape(-1) for loss in losses(plain, *fitted(padded))]
+    assert np.allclose(costs.of_density(fitted, pixels), expected, atol=1e-3)
 
 
 # -- directed changes

@@ -131,13 +131,14 @@ class CosetCoder(BitMethod):
     def planes(self, cover: Picture) -> SamplePlanes | DirectedPlanes:
         from stegcli.methods.lossless_inn import costs
 
-        levels, samples = cover.pixels.transpose(2, 0, 1).astype(np.float32), _samples(cover)
+        samples = _samples(cover)
         wet_up, wet_down = (_of_slots(_in_order(way), cover).any(axis=0) for way in wet.ways(cover.pixels))
         if self.costs == "hill":
-            found = _of_slots(costs.hill(levels), cover).mean(axis=0)
+            found = _of_slots(costs.hill(cover.pixels.transpose(2, 0, 1).astype(np.float32)), cover).mean(axis=0)
             return SamplePlanes(samples, np.where(wet_up & wet_down, wet.COST, found))
-        up, down = (_of_slots(c, cover).sum(axis=0) for c in costs.of_density(self._fitted(), levels))
-        return DirectedPlanes(samples, np.where(wet_up, wet.COST, up), np.where(wet_down, wet.COST, down))
+        up, down = (_summed(_of_slots(c, cover)) for c in costs.of_density(self._fitted(), cover.pixels))
+        up[wet_up], down[wet_down] = wet.COST, wet.COST
+        return DirectedPlanes(samples, up, down)
 
     def carry(self, plan: Plan, cover: Picture, key: Key) -> Picture:
         samples = _samples(cover)
@@ -196,6 +197,12 @@ def _is_grey(picture: Picture) -> bool:
     """Whether all three channels are equal. They stay so: a grey picture with coloured pixels tells by them."""
     red, green, blue = (picture.pixels[..., channel] for channel in range(COLOURS))
     return bool((red == green).all() and (green == blue).all())
+
+
+def _summed(costs: np.ndarray) -> np.ndarray:
+    """(k, n) -> (n,), without a copy if k is 1."""
+    summed: np.ndarray = costs[0] if len(costs) == 1 else costs.sum(axis=0)
+    return summed
 
 
 def _of_slots(samples: np.ndarray, picture: Picture) -> np.ndarray:

@@ -43,17 +43,28 @@ def _plane(levels: np.ndarray) -> np.ndarray:
     return spread
 
 
-def of_density(density: Fitted, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A density and grey levels (3, h, w), float32 -> cost of one level up and of one down, float32 (3 h w,) each."""
-    up, down = np.empty_like(levels), np.empty_like(levels)
-    reach = density.reach
-    padded = np.pad(levels, ((0, 0), (reach, reach), (reach, reach)), mode="reflect")
+def of_density(density: Fitted, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A density and a picture, uint8 (h, w, 3) -> cost of one level up and of one down, float32 (3 h w,) each."""
+    height, width, colours = pixels.shape
+    up, down = np.empty((2, colours, height, width), np.float32)
 
     def judge(tile: Tile) -> None:
-        rows, columns = tile.inner
-        around = padded[:, rows.start : rows.stop + 2 * reach, columns.start : columns.stop + 2 * reach]
-        up[:, rows, columns], down[:, rows, columns] = losses(tile.cut(levels), *density(around))
+        rows, columns = (
+            _reflected(one, size, density.reach) for one, size in zip(tile.inner, (height, width), strict=True)
+        )
+        around = np.ascontiguousarray(pixels[rows[:, None], columns].transpose(2, 0, 1), np.float32)
+        inside = around[:, density.reach : len(rows) - density.reach, density.reach : len(columns) - density.reach]
+        costs = losses(inside, *density(around))
+        for cost, all_costs in zip(costs, (up, down), strict=True):
+            np.maximum(cost, LEAST, out=all_costs[:, tile.inner[0], tile.inner[1]])
 
-    for _ in threads.each(judge, list(tiles(levels.shape[1], levels.shape[2], 0, TILE))):
+    for _ in threads.each(judge, list(tiles(height, width, 0, TILE))):
         pass
-    return np.maximum(up, LEAST).reshape(-1), np.maximum(down, LEAST).reshape(-1)
+    return up.reshape(-1), down.reshape(-1)
+
+
+def _reflected(inner: slice, size: int, reach: int) -> np.ndarray:
+    """The rows or columns of a tile and `reach` more on each side, reflected at the picture's border."""
+    every = np.abs(np.arange(inner.start - reach, inner.stop + reach))
+    found: np.ndarray = size - 1 - np.abs(size - 1 - every)
+    return found

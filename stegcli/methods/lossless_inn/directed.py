@@ -22,6 +22,9 @@ RATE = 8.0  # where nobody asked for the share: about what 0.4 bits per pixel ne
 STEPS = 20  # of bisection
 
 
+PIECE = 1 << 20  # samples that are worked on together: this bounds memory
+
+
 class DirectedPlanes:
     """samples: grey levels int16 (n,). up, down: cost of moving each by one, float32 (n,), positive."""
 
@@ -50,17 +53,22 @@ class DirectedPlanes:
 
     def plane(self, index: int, lower: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """-> the bits that cost least, uint8 (n,), and what each costs to flip, float32 (n,)."""
-        if index == 0 or lower is None:
-            return self._lower()
-        zero, one = (self._cost(lower | upper << 1) for upper in (0, 1))
-        own = (self.samples >> 1 & 1).astype(np.uint8)
-        natural = np.where(zero == one, own, one < zero).astype(np.uint8)
-        return natural, np.abs(zero - one) * np.float32(self.rate)
+        bits, costs = np.empty(len(self), np.uint8), np.empty(len(self), np.float32)
+        for first in range(0, len(self), PIECE):
+            some = slice(first, first + PIECE)
+            upper = None if index == 0 or lower is None else lower[some]
+            bits[some], costs[some] = self._lower(some) if upper is None else self._upper(some, upper)
+        return bits, costs
 
-    def _lower(self) -> tuple[np.ndarray, np.ndarray]:
-        up, down = self._inside(slice(None))
+    def _lower(self, some: slice) -> tuple[np.ndarray, np.ndarray]:
+        up, down = self._inside(some)
         gain = np.logaddexp(-self.rate * up, -self.rate * down)  # log of how much likelier a move is than none
-        return ((self.samples & 1) ^ (gain > 0)).astype(np.uint8), np.abs(gain).astype(np.float32)
+        return (self.samples[some] & 1) ^ (gain > 0), np.abs(gain)
+
+    def _upper(self, some: slice, lower: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        zero, one = (self._cost(some, lower | upper << 1) for upper in (0, 1))
+        own = (self.samples[some] >> 1 & 1).astype(np.uint8)
+        return np.where(zero == one, own, one < zero), np.abs(zero - one) * np.float32(self.rate)
 
     def _inside(self, some: slice) -> tuple[np.ndarray, np.ndarray]:
         """The costs of moves by one; past 0 and 255 there is no way."""
@@ -68,11 +76,11 @@ class DirectedPlanes:
         far = np.float32(FORBIDDEN**2)
         return np.where(samples == 255, far * up, up), np.where(samples == 0, far * down, down)
 
-    def _cost(self, wanted: np.ndarray) -> np.ndarray:
-        """What it costs to be `wanted` modulo 4, by the cheaper of the nearest ways."""
-        down, up = distances(self.samples, wanted)
-        down_cost = np.where(down <= up, down.astype(np.float32) ** 2 * self.down, np.inf)
-        up_cost = np.where(up <= down, up.astype(np.float32) ** 2 * self.up, np.inf)
+    def _cost(self, some: slice, wanted: np.ndarray) -> np.ndarray:
+        """What it costs some samples to be `wanted` modulo 4, by the cheaper of the nearest ways."""
+        down, up = distances(self.samples[some], wanted)
+        down_cost = np.where(down <= up, down.astype(np.float32) ** 2 * self.down[some], np.inf)
+        up_cost = np.where(up <= down, up.astype(np.float32) ** 2 * self.up[some], np.inf)
         cheaper: np.ndarray = np.minimum(down_cost, up_cost)
         return cheaper
 

@@ -63,7 +63,7 @@ class CoefficientPlanes(DirectedPlanes):
     def chosen(self, bits: np.ndarray, coin: np.ndarray) -> np.ndarray:
         """Bits (2, n) of the planes -> the coefficients that hold them, int16 (n,). coin: which way, where both cost
         the same, bool (n,)."""
-        up, down = self._ways(bits[0] | bits[1] << 1)
+        up, down = self._ways(slice(None), bits[0] | bits[1] << 1)
         up_cost, down_cost = _squared(up) * self.up, _squared(down) * self.down
         rise = (up_cost < down_cost) | ((up_cost == down_cost) & coin)
         moved: np.ndarray = self.samples + np.where(rise, up, -down)
@@ -74,16 +74,17 @@ class CoefficientPlanes(DirectedPlanes):
         far = np.float32(FORBIDDEN**2)
         return np.where(samples >= LARGEST, far * up, up), np.where(samples <= -LARGEST, far * down, down)
 
-    def _cost(self, wanted: np.ndarray) -> np.ndarray:
+    def _cost(self, some: slice, wanted: np.ndarray) -> np.ndarray:
         """What it costs to be `wanted` modulo 4. Moves by three are never cheaper than the one step the other way."""
-        up, down = self._ways(wanted)
-        cheaper: np.ndarray = np.minimum(_squared(up) * self.up, _squared(down) * self.down)
+        up, down = self._ways(some, wanted)
+        cheaper: np.ndarray = np.minimum(_squared(up) * self.up[some], _squared(down) * self.down[some])
         return cheaper
 
-    def _ways(self, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _ways(self, some: slice, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """How far it is up, and down, to be `wanted` modulo 4; FORBIDDEN past the range, and for three steps."""
-        up, down = ((way & 3).astype(np.int16) for way in (wanted - self.samples, self.samples - wanted))
-        up_ends, down_ends = self.samples + up > LARGEST, self.samples - down < -LARGEST
+        samples = self.samples[some]
+        up, down = ((way & 3).astype(np.int16) for way in (wanted - samples, samples - wanted))
+        up_ends, down_ends = samples + up > LARGEST, samples - down < -LARGEST
         # Three steps are for the ends of the range alone: else the other way is one step.
         return (
             np.where(up_ends | ((up == 3) & ~down_ends), FORBIDDEN, up),
