@@ -77,7 +77,9 @@ def blocks(change: Tensor, robust: bool) -> np.ndarray:
 def components(cells: np.ndarray) -> np.ndarray:
     """-> independent components, the least normal first, (cells, channels)."""
     ica = FastICA(whiten="unit-variance", fun="cube", max_iter=100, tol=1e-3, random_state=0)
-    found = ica.fit_transform(cells)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # where there is nothing to find it goes on searching
+        found = ica.fit_transform(cells)
     ordered: np.ndarray = found[:, np.argsort(-kurtosis(found))]
     return ordered
 
