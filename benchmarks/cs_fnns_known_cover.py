@@ -139,7 +139,6 @@ def main() -> None:
     parser.add_argument("--robust", action="store_true", help="stegos that survive JPEG 80")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    warnings.filterwarnings("ignore", category=ConvergenceWarning)
     method = weights.load("cs-fnns")
     assert isinstance(method, CsFnns)
     inner = options.side // (4 if options.robust else 2)
