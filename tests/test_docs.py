@@ -19,7 +19,6 @@ from unittest import mock
 
 import pytest
 from cli_helpers import ok, photo, save
-from typer.main import get_command
 
 from stegcli import methods, weights
 from stegcli.cli import manual
@@ -197,7 +196,7 @@ def split(words: list[str]) -> Iterator[list[str]]:
 
 def parse_only(line: str) -> None:
     _, name, *rest = words_of(line)
-    get_command(app).commands[name].make_context(name, rest)  # type: ignore[attr-defined]
+    app.commands[name].make_context(name, rest)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("block", RUN, ids=[f"{by_name(b.page)}: {b.heading}-{i}" for i, b in enumerate(RUN)])
@@ -259,7 +258,7 @@ def test_pages_of_the_help_are_up_to_date(name: str, render: object) -> None:
 
 def test_the_help_pages_hold_every_option() -> None:
     page, man = manual.markdown(app), manual.roff(app)
-    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+    for name, command in app.commands.items():  # type: ignore[attr-defined]
         assert f"## stego {name}\n" in page
         for parameter in command.params:
             for word in parameter.opts:

@@ -32,7 +32,7 @@ def test_the_examples_run() -> None:
 
 
 def test_importing_it_loads_nothing_else() -> None:
-    code = "import sys, stegcli; print([m for m in ('torch', 'numpy', 'PIL', 'typer') if m in sys.modules])"
+    code = "import sys, stegcli; print([m for m in ('torch', 'numpy', 'PIL', 'rich_click') if m in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "[]"
 

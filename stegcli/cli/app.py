@@ -5,23 +5,21 @@ Nothing here touches tensors, and `stego --help` does not load torch.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sys
+from collections.abc import Callable
 from importlib import import_module
-from typing import Annotated, Any
 
-import typer
+import rich_click as click
 
 from stegcli import methods
+from stegcli.cli.complete import VARIABLE
 from stegcli.cli.console import as_fault, complain, leave, say, show, trace
+from stegcli.cli.group import INTERRUPTED, SETTINGS, Group
 from stegcli.disk import descriptors
 from stegcli.errors import StegoError, UsageError
 from stegcli.version import __version__
-
-INTERRUPTED = 130
-SETTINGS = {"help_option_names": ["--help"], "max_content_width": 100}
 
 COMMANDS = {
     "hide": "hide",
@@ -33,63 +31,52 @@ COMMANDS = {
     "methods": "listing",
     "evaluate": "evaluate",
     "train": "train",
+    "weights": "weights",
 }
-"""Command -> its module in `stegcli.cli.commands`, which holds a function of the command's name, and EXAMPLES."""
-WEIGHTS_COMMANDS = ("list", "verify", "fetch", "export")
-COMPLETES = "_STEGO_COMPLETE"
-"""The variable by which a shell asks for completion."""
+"""Command -> its module in `stegcli.cli.commands`, which holds the command under its name."""
 
 
-def assembled(only: str | None = None) -> typer.Typer:
+def assembled(only: str | None = None) -> Group:
     """The whole command line, or with `only` nothing but that command.
 
     A command declares the options of every method, which takes time: whoever reveals need not wait for `evaluate`.
     """
-    app = typer.Typer(
-        help="Hide a file in a picture, and get it back exactly.",
-        rich_markup_mode="rich",
-        pretty_exceptions_enable=False,
-        context_settings=SETTINGS,
-    )
-    app.callback(invoke_without_command=True)(top)
+    app = Group(name="stego", help="Hide a file in a picture, and get it back exactly.", context_settings=SETTINGS)
+    app.params += [
+        _at_once("--version", "Print the version.", _version),
+        _at_once("--install-completion", "Install completion for your shell: bash, zsh or fish.", _install_completion),
+        _at_once("--show-completion", "Print the script that completes commands in your shell.", _show_completion),
+    ]
     for name in [only] if only else COMMANDS:
-        module = import_module(f"stegcli.cli.commands.{COMMANDS[name]}")
-        app.command(name, epilog=module.EXAMPLES.strip() or None)(getattr(module, name))
-    if only is None:
-        app.add_typer(_weights(), name="weights")
+        app.add_command(getattr(import_module(f"stegcli.cli.commands.{COMMANDS[name]}"), name))
     return app
 
 
-def _weights() -> typer.Typer:
-    app = typer.Typer(
-        help="List, verify, fetch and export weights.", rich_markup_mode="rich", context_settings=SETTINGS
-    )
-    app.callback(invoke_without_command=True)(top_of_weights)
-    module = import_module("stegcli.cli.commands.weights")
-    for name in WEIGHTS_COMMANDS:
-        app.command(name)(getattr(module, f"weights_{name}"))
-    return app
+def _at_once(flag: str, help: str, act: Callable[[], None]) -> click.Option:
+    """An option that acts before any command, which then does not run."""
+
+    def callback(context: click.Context, _: click.Parameter, given: bool) -> None:
+        if given and not context.resilient_parsing:
+            act()
+            context.exit()
+
+    return click.RichOption([flag], help=help, is_flag=True, is_eager=True, expose_value=False, callback=callback)
 
 
-def top(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-) -> None:
-    if version:
-        show(f"stego {__version__}")
-        raise typer.Exit
-    _help_if_alone(context)
+def _version() -> None:
+    show(f"stego {__version__}")
 
 
-def top_of_weights(context: typer.Context) -> None:
-    _help_if_alone(context)
+def _install_completion() -> None:
+    from stegcli.cli import shells
+
+    shells.install_script()
 
 
-def _help_if_alone(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        with contextlib.redirect_stdout(sys.stderr):  # rich prints by itself
-            typer.echo(context.get_help(), err=True)
-        raise typer.Exit(UsageError.exit_code)
+def _show_completion() -> None:
+    from stegcli.cli import shells
+
+    shells.show_script()
 
 
 # -- errors and exit statuses
@@ -112,30 +99,30 @@ def _terminated(*_: object) -> None:
 def _status() -> int:
     try:
         app = assembled(_only_command(sys.argv[1:]))
-        status = int(app(prog_name="stego", standalone_mode=False) or 0)
+        status = int(app.main(prog_name="stego", standalone_mode=False) or 0)
     except StegoError as error:
         complain(error)
         trace()
         return error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
+    except click.ClickException as error:
+        return _wrong_usage(error)
+    except (KeyboardInterrupt, click.Abort):
         status = INTERRUPTED
     except Exception as error:  # noqa: BLE001  (the outermost frame: any other error is a bug, and is reported as one)
-        if hasattr(error, "format_message"):  # Typer's own usage errors
-            return _wrong_usage(error)
         complain(as_fault(error))
         trace()
         return StegoError.exit_code
-    if status == INTERRUPTED:  # Typer turns Ctrl-C into this status
+    if status == INTERRUPTED:
         say("interrupted")
     return status
 
 
 def _only_command(words: list[str]) -> str | None:
     """The words of the command line -> the one command that they need; None if they need all."""
-    return words[0] if words and words[0] in COMMANDS and COMPLETES not in os.environ else None
+    return words[0] if words and words[0] in COMMANDS and VARIABLE not in os.environ else None
 
 
-def _wrong_usage(error: Any) -> int:
+def _wrong_usage(error: click.ClickException) -> int:
     message = " ".join(error.format_message().split()).rstrip(".")
     context = getattr(error, "ctx", None)
     hint = f"see {context.command_path} --help" if context else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from stegcli import methods
 from stegcli.errors import StegoError
 
+VARIABLE = "_STEGO_COMPLETE"
+"""Set by a shell that asks for completion."""
 CHANNELS = ("png", "jpeg:90", "jpeg:80", "jpeg:75", "jpeg:75..95", "noise:2")
 DEVICES = ("auto", "cpu", "cuda")
 

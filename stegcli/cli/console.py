@@ -119,7 +119,7 @@ def leave(status: int) -> NoReturn:
 
 @contextlib.contextmanager
 def stdout_errors() -> Iterator[None]:
-    """Turn a closed pipe or a full disk behind standard output into FileError; Typer would say nothing."""
+    """Turn a closed pipe or a full disk behind standard output into FileError; click would say nothing."""
     try:
         yield
     except OSError as error:

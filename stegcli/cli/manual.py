@@ -10,20 +10,16 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
-import typer
-from typer.main import get_command
+import rich_click as click
 
 from stegcli import __version__
 from stegcli.errors import CapacityError, FileError, RevealError, StegoError, UsageError, WeightsError
 
 WIDTH = 120
-COMPLETION = ("install_completion", "show_completion")
 ARGUMENTS = "Arguments"
 OPTIONS = "Options"
-VALUES: dict[Any, str] = {str: "TEXT", int: "INTEGER", float: "NUMBER", Path: "PATH"}
-"""The type of an option -> the word that stands for its value."""
 STATUSES = (
     (0, "done"),
     (StegoError.exit_code, "a bug in stego; STEGO_DEBUG=1 shows the traceback"),
@@ -68,9 +64,9 @@ class Page:
         return self.name.replace(" ", "-")
 
 
-def pages(app: typer.Typer) -> list[Page]:
+def pages(app: click.Group) -> list[Page]:
     """The pages of the program and of every command and subcommand, in the order of the help."""
-    return list(_pages(get_command(app), "stego"))
+    return list(_pages(app, "stego"))
 
 
 def _pages(command: Any, name: str) -> Iterator[Page]:
@@ -93,7 +89,7 @@ def _is_argument(parameter: Any) -> bool:
 
 
 def _panel(parameter: Any) -> str:
-    return parameter.rich_help_panel or (ARGUMENTS if _is_argument(parameter) else OPTIONS)
+    return parameter.panel or (ARGUMENTS if _is_argument(parameter) else OPTIONS)
 
 
 def _usage(command: Any, name: str, group: bool) -> str:
@@ -112,10 +108,10 @@ def _row(parameter: Any) -> Row:
     meaning = [_plain(parameter.help)]
     if _is_argument(parameter):
         return Row(_argument(parameter), meaning[0])
-    value = "" if parameter.is_flag else parameter.metavar or _value(parameter.type_descriptor.annotation)
+    value = "" if parameter.is_flag else parameter.metavar
     words = ", ".join(sorted(parameter.opts, key=len))
-    if parameter.min is not None or parameter.max is not None:
-        meaning.append(_bounds(parameter.min, parameter.max))
+    if isinstance(parameter.type, click.IntRange | click.FloatRange):
+        meaning.append(_bounds(parameter.type.min, parameter.type.max))
     shown = parameter.show_default if isinstance(parameter.show_default, str) else parameter.default
     if parameter.required:
         meaning.append("Required.")
@@ -124,13 +120,6 @@ def _row(parameter: Any) -> Row:
     if parameter.envvar:
         meaning.append(f"Environment: {parameter.envvar}.")
     return Row(f"{words} {value}".rstrip(), " ".join(meaning))
-
-
-def _value(annotation: Any) -> str:
-    """The type of an option, possibly in a list or with None -> the word for its value."""
-    if get_origin(annotation) is not None:
-        return next(_value(inner) for inner in get_args(annotation) if inner is not type(None))
-    return VALUES.get(annotation, "TEXT")
 
 
 def _bounds(low: float | None, high: float | None) -> str:
@@ -147,7 +136,7 @@ def _examples(command: Any) -> tuple[str, ...]:
 # -- Markdown
 
 
-def markdown(app: typer.Typer) -> str:
+def markdown(app: click.Group) -> str:
     """The command line -> docs/cli.md."""
     found = pages(app)
     lines = ["# The command line", "", "`make docs` writes this page from the help. Do not edit it by hand.", ""]
@@ -185,7 +174,7 @@ def _table(first: str, second: str, rows: list[tuple[str, str]]) -> Iterator[str
 # -- the man page
 
 
-def roff(app: typer.Typer) -> str:
+def roff(app: click.Group) -> str:
     """The command line -> docs/stego.1, in the macros of man(7)."""
     program, *commands = pages(app)
     lines = [f'.TH STEGO 1 "" "stego {__version__}" "User Commands"', ".SH NAME", r"stego \- hide a file in a picture"]
@@ -213,7 +202,7 @@ def _escaped(text: str) -> str:
     return rf"\&{text}" if text.startswith((".", "'")) else text
 
 
-def write(app: typer.Typer, folder: Path) -> None:
+def write(app: click.Group, folder: Path) -> None:
     """Write both documents into a folder."""
     (folder / "cli.md").write_text(markdown(app), encoding="utf-8")
     (folder / "stego.1").write_text(roff(app), encoding="utf-8")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
+import itertools
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-import typer
+import rich_click as click
 
 from stegcli import methods
 from stegcli.cli import complete
+from stegcli.cli.parameters import argument, option, parameter
 from stegcli.errors import UsageError
 from stegcli.options import ROBUST, Declared, declared
 
@@ -29,132 +30,110 @@ PREFIX = "method_option_"
 
 MethodOption = Annotated[
     str | None,
-    typer.Option(help="The method; see `stego methods`.", rich_help_panel=METHOD, autocompletion=complete.method_names),
+    option(help="The method; see `stego methods`.", panel=METHOD, complete=complete.method_names),
 ]
 WeightsOption = Annotated[
     str | None,
-    typer.Option(
-        "--weights", help="Weights by name or alias (`stego weights list`), or a file.", rich_help_panel=METHOD,
-        autocompletion=complete.weights_names,
+    option(
+        "--weights", help="Weights by name or alias (`stego weights list`), or a file.", panel=METHOD,
+        complete=complete.weights_names,
     ),
 ]  # fmt: skip
 DeviceOption = Annotated[
     str,
-    typer.Option(
-        envvar="STEGO_DEVICE", help="Where networks run: auto, cpu or cuda.", rich_help_panel=OUTPUT,
-        autocompletion=complete.devices,
+    option(
+        envvar="STEGO_DEVICE", help="Where networks run: auto, cpu or cuda.", panel=OUTPUT,
+        complete=complete.devices,
     ),
 ]  # fmt: skip
 MaxPixelsOption = Annotated[
     int,
-    typer.Option(
-        "--max-pixels", min=1, max=MOST_PIXELS, show_default="100 million", rich_help_panel=FILES,
+    option(
+        "--max-pixels", min=1, max=MOST_PIXELS, show_default="100 million", panel=FILES,
         help="Refuse larger pictures before they are decoded.",
     ),
 ]  # fmt: skip
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object, or one per file of a batch.", rich_help_panel=OUTPUT)
-]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.", rich_help_panel=OUTPUT)]
-ForceOption = Annotated[bool, typer.Option("--force", "-f", help="Replace outputs that exist.", rich_help_panel=OUTPUT)]
+JsonOption = Annotated[bool, option("--json", help="Print one JSON object, or one per file of a batch.", panel=OUTPUT)]
+QuietOption = Annotated[bool, option("--quiet", "-q", help="Print nothing but errors.", panel=OUTPUT)]
+ForceOption = Annotated[bool, option("--force", "-f", help="Replace outputs that exist.", panel=OUTPUT)]
 JobsOption = Annotated[
-    int, typer.Option("--jobs", min=1, help="How many files of a batch to process at a time.", rich_help_panel=OUTPUT)
+    int, option("--jobs", min=1, help="How many files of a batch to process at a time.", panel=OUTPUT)
 ]
 OutOption = Annotated[
     str | None,
-    typer.Option(
-        "-o", "--output", help="Output file, or folder for a batch; - is standard output.", rich_help_panel=FILES
-    ),
+    option("-o", "--output", help="Output file, or folder for a batch; - is standard output.", panel=FILES),
 ]
-SeedOption = Annotated[int, typer.Option(help="Seed of all random numbers.")]
+SeedOption = Annotated[int, option(help="Seed of all random numbers.")]
 SurviveOption = Annotated[
     str | None,
-    typer.Option(
+    option(
         help="What the stego must survive: png, jpeg:Q, jpeg:A..B, noise:S. It is verified before it is written.",
-        show_default="png", rich_help_panel=METHOD, autocompletion=complete.channels,
+        show_default="png", panel=METHOD, complete=complete.channels,
     ),
 ]  # fmt: skip
-RobustOption = Annotated[
-    bool, typer.Option("--robust", help=f"The same as --survive {ROBUST}.", rich_help_panel=METHOD)
-]
-OneMethodArgument = Annotated[str | None, typer.Argument(help="One method only.", autocompletion=complete.method_names)]
-Command = TypeVar("Command", bound=Callable[..., None])
+RobustOption = Annotated[bool, option("--robust", help=f"The same as --survive {ROBUST}.", panel=METHOD)]
+OneMethodArgument = Annotated[str | None, argument(help="One method only.", complete=complete.method_names)]
+
+# -- commands, and the options that methods declare
+
+FIRST_PANELS = ("Arguments", "Options")
+"""rich-click would show them last."""
 
 
-# -- options that methods declare
+def command(examples: str = "", name: str | None = None) -> Callable[[Callable[..., int | None]], click.RichCommand]:
+    """A function -> the command with its name, docstring and parameters. It may return an exit status.
 
-
-def takes_options_of_methods(command: methods.Command | None) -> Callable[[Command], Command]:
-    """A command with the parameters `asked` and `facets` -> a command that takes the options of every method.
-
-    command: the command whose options to add, None for facets alone. The command receives in `asked` the flags that
-    were given and their values, which `parsed` checks against the chosen method, and in `facets` the options that
-    choose weights.
+    Two parameters receive options that methods declare, as flags that were given and their values: `asked` those of
+    this command, which `parsed` checks against the chosen method, and `facets` those that choose weights.
     """
 
-    def decorate(function: Command) -> Command:
-        own = [p for p in inspect.signature(function, eval_str=True).parameters.values() if p.name not in RECEIVES]
-        extra = list(_parameters(command))
+    def decorate(function: Callable[..., int | None]) -> click.RichCommand:
+        called = name or function.__name__
+        wanted = inspect.signature(function, eval_str=True).parameters
+        more = {"asked": _parameters_of_methods(called), "facets": _parameters_of_facets()}
+        received = {n: list(made) for n, made in more.items() if n in wanted}
 
-        @functools.wraps(function)
-        def run(**values: Any) -> None:
-            given = {n.removeprefix(PREFIX): values.pop(n) for n in [p.name for p in extra]}
-            words = {_flag(n): v for n, v in given.items() if v is not None and v is not False}
-            facets = {n: w for n, w in words.items() if n in all_facets()}
-            asked = {n: w for n, w in words.items() if n not in facets}
-            function(**values, **{n: v for n, v in {"asked": asked, "facets": facets}.items() if n in wanted})
+        def run(**values: Any) -> int | None:
+            for receiver, taken in received.items():
+                given = {p.opts[0].removeprefix("--"): values.pop(p.name) for p in taken}
+                values[receiver] = {f: v for f, v in given.items() if v is not None and v is not False}
+            return function(**values)
 
-        wanted = inspect.signature(function).parameters
-        run.__signature__ = inspect.Signature([*own, *extra])  # type: ignore[attr-defined]
-        run.__annotations__ = {p.name: p.annotation for p in (*own, *extra)}
-        return run  # type: ignore[return-value]
+        own = [parameter(p) for p in wanted.values() if p.name not in received]
+        return click.RichCommand(
+            name=called, callback=run, params=[*own, *itertools.chain(*received.values())], help=function.__doc__,
+            epilog=examples.strip() or None, panels=[click.RichOptionPanel(p) for p in FIRST_PANELS],
+        )  # fmt: skip
 
     return decorate
-
-
-RECEIVES = ("asked", "facets")
 
 
 def _name(flag: str) -> str:
     return PREFIX + flag.replace("-", "_")
 
 
-def _flag(name: str) -> str:
-    return name.replace("_", "-")
+def _parameters_of_facets() -> Iterator[click.Parameter]:
+    for facet, help in all_facets().items():
+        yield option(f"--{facet}", help=help, metavar="NAME", panel=METHOD).parameter(_name(facet), str, None)
 
 
-def _parameters(command: methods.Command | None) -> Iterator[inspect.Parameter]:
-    """One parameter for each flag that any method declares, shared flags first, and one for each facet."""
-    takers = takers_by_flag(command) if command else {}
+def _parameters_of_methods(command: Any) -> Iterator[click.Parameter]:
+    """A parameter for each flag that any method declares, shared flags first."""
+    takers = takers_by_flag(command)
     shared = [f for f, t in takers.items() if next(iter(t.values())).option.shared]
     for flag in [*shared, *(f for f in takers if f not in shared)]:
         yield _parameter(flag, takers[flag])
-    if command != "reveal":
-        for facet, help in all_facets().items():
-            annotation = Annotated[
-                str | None, typer.Option(f"--{facet}", help=help, metavar="NAME", rich_help_panel=METHOD)
-            ]
-            yield inspect.Parameter(_name(facet), inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
-def _parameter(flag: str, takers: Mapping[str, Declared]) -> inspect.Parameter:
+def _parameter(flag: str, takers: Mapping[str, Declared]) -> click.Parameter:
     one = next(iter(takers.values()))
-    names = ", ".join(takers)
-    panel = SHARED if one.option.shared or len(takers) > 1 else f"Options of {names}"
+    panel = SHARED if one.option.shared or len(takers) > 1 else f"Options of {', '.join(takers)}"
     choices = list(dict.fromkeys(c for d in takers.values() for c in d.choices))
     if any(not d.choices for d in takers.values()):
         choices = []  # one of the methods takes any value
-    details: dict[str, Any] = {
-        "help": _help(takers),
-        "rich_help_panel": panel,
-    }
-    if one.is_flag:
-        annotation: Any = Annotated[bool, typer.Option(f"--{flag}", **details)]
-    else:
-        metavar = "|".join(map(str, choices)) or one.metavar
-        annotation = Annotated[str | None, typer.Option(f"--{flag}", metavar=metavar, **details)]
-    default = False if one.is_flag else None
-    return inspect.Parameter(_name(flag), inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+    metavar = "|".join(map(str, choices)) or one.metavar
+    shown = option(f"--{flag}", help=_help(takers), panel=panel, metavar=None if one.is_flag else metavar)
+    return shown.parameter(_name(flag), bool if one.is_flag else str, False if one.is_flag else None)
 
 
 def _help(takers: Mapping[str, Declared]) -> str:
@@ -175,8 +154,8 @@ def takers_by_flag(command: methods.Command) -> dict[str, dict[str, Declared]]:
     """Flag -> the methods that take it with this command, and their declarations."""
     found: dict[str, dict[str, Declared]] = {}
     for about in methods.abouts():
-        for option in declared(getattr(about, command)):
-            found.setdefault(option.flag, {})[about.name] = option
+        for one in declared(getattr(about, command)):
+            found.setdefault(one.flag, {})[about.name] = one
     return found
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from stegcli import methods, options
 from stegcli.cli.console import emit, table
 from stegcli.cli.options import (
@@ -16,8 +14,10 @@ from stegcli.cli.options import (
     MethodOption,
     RobustOption,
     SurviveOption,
+    command,
     survive_text,
 )
+from stegcli.cli.parameters import argument, option
 from stegcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,11 +32,12 @@ stego capacity --size 256x256 --survive jpeg:80
 """
 
 CoverArgument = Annotated[
-    str | None, typer.Argument(help="The picture to hide in; - is standard input. Leave it out for generated pictures.")
+    str | None, argument(help="The picture to hide in; - is standard input. Leave it out for generated pictures.")
 ]
-SizeOption = Annotated[str | None, typer.Option(help="WxH of a generated stego.")]
+SizeOption = Annotated[str | None, option(help="WxH of a generated stego.")]
 
 
+@command(EXAMPLES)
 def capacity(
     cover: CoverArgument = None,
     size: SizeOption = None,

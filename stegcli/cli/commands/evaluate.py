@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from stegcli import methods, options
 from stegcli.about import About
 from stegcli.cli import complete
@@ -17,9 +15,10 @@ from stegcli.cli.options import (
     QuietOption,
     SeedOption,
     check_facets,
+    command,
     parsed,
-    takes_options_of_methods,
 )
+from stegcli.cli.parameters import argument, option
 from stegcli.errors import UsageError
 
 EXAMPLES = """
@@ -30,33 +29,33 @@ stego evaluate lossless-inn --covers photos/ --limit 8
 stego evaluate glow2 --secrets photos/ --attack jpeg:80 --limit 16
 """
 
-EvaluateArgument = Annotated[str, typer.Argument(help="The method to measure.", autocompletion=complete.method_names)]
-CoversOption = Annotated[Path | None, typer.Option(help="Folder of covers, for a method that hides bytes in them.")]
+EvaluateArgument = Annotated[str, argument(help="The method to measure.", complete=complete.method_names)]
+CoversOption = Annotated[Path | None, option(help="Folder of covers, for a method that hides bytes in them.")]
 SecretsOption = Annotated[
     Path | None,
-    typer.Option(help="Folder of pictures to hide, for a method that carries pictures; resized to 128x128 first."),
+    option(help="Folder of pictures to hide, for a method that carries pictures; resized to 128x128 first."),
 ]
 SeveralWeightsOption = Annotated[
     list[str] | None,
-    typer.Option("--weights", help="Weights to measure; repeat for several. All bundled ones by default."),
+    option("--weights", help="Weights to measure; repeat for several. All bundled ones by default."),
 ]
 PayloadOption = Annotated[
-    list[float] | None, typer.Option(help="Payload in bits per pixel; repeat. 0.1, 1 and the capacity by default.")
+    list[float] | None, option(help="Payload in bits per pixel; repeat. 0.1, 1 and the capacity by default.")
 ]
 AttackOption = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
         help="Distortion of the stego: jpeg:Q, noise:S; repeat. With --secrets jpeg:90, 80 and 40 by default.",
-        autocompletion=complete.channels,
+        complete=complete.channels,
     ),
 ]
-LimitOption = Annotated[int | None, typer.Option(min=1, help="Use at most this many covers or secrets.")]
+LimitOption = Annotated[int | None, option(min=1, help="Use at most this many covers or secrets.")]
 SizeOption = Annotated[
-    str | None, typer.Option(help="WxH: crop the covers to this size first; with --secrets the size of the stegos.")
+    str | None, option(help="WxH: crop the covers to this size first; with --secrets the size of the stegos.")
 ]
 
 
-@takes_options_of_methods("evaluate")
+@command(EXAMPLES)
 def evaluate(
     method: EvaluateArgument,
     asked: dict[str, str | bool],

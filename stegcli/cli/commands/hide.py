@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import Annotated
 
-import typer
-
 from stegcli import methods
 from stegcli.cli.options import (
     FILES,
@@ -24,10 +22,11 @@ from stegcli.cli.options import (
     RobustOption,
     SurviveOption,
     WeightsOption,
+    command,
     parsed,
     survive_text,
-    takes_options_of_methods,
 )
+from stegcli.cli.parameters import argument, option
 from stegcli.options import JPEG_QUALITY
 
 EXAMPLES = """
@@ -40,45 +39,37 @@ stego hide photo.jpg --survive jpeg:80 -o drawn.png
 stego hide *.pdf --cover scans/ --key key.npy -o stegos/ --jobs 2
 """
 
-SecretArgument = Annotated[
-    list[str] | None, typer.Argument(help="The file to hide; - is standard input. Several: a batch.")
-]
+SecretArgument = Annotated[list[str] | None, argument(help="The file to hide; - is standard input. Several: a batch.")]
 CoverOption = Annotated[
     str | None,
-    typer.Option(
-        help="The picture to hide in; - is standard input. In a batch a folder of them.", rich_help_panel=FILES
-    ),
+    option(help="The picture to hide in; - is standard input. In a batch a folder of them.", panel=FILES),
 ]
 KeysOption = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
         help="The key file; by default the one in STEGO_KEY, or else a fresh key, written beside the output.",
-        rich_help_panel=KEYS,
+        panel=KEYS,
     ),
 ]
 KeyDirOption = Annotated[
     str | None,
-    typer.Option(
+    option(
         help="Folder for fresh keys; by default STEGO_KEY_DIR, or else that of the output. It is made if missing.",
-        rich_help_panel=KEYS,
+        panel=KEYS,
     ),
 ]
 SecretOption = Annotated[
     list[str] | None,
-    typer.Option(
-        "--secret", help="Several receivers of one stego: a secret; repeat, with a --key each.", rich_help_panel=KEYS
-    ),
+    option("--secret", help="Several receivers of one stego: a secret; repeat, with a --key each.", panel=KEYS),
 ]
 QualityOption = Annotated[
     int | None,
-    typer.Option(min=1, max=100, help=f"Quality of a JPEG output; {JPEG_QUALITY} by default.", rich_help_panel=OUTPUT),
+    option(min=1, max=100, help=f"Quality of a JPEG output; {JPEG_QUALITY} by default.", panel=OUTPUT),
 ]
-DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Hide nothing; show how much would fit.", rich_help_panel=OUTPUT)
-]
+DryRunOption = Annotated[bool, option("--dry-run", help="Hide nothing; show how much would fit.", panel=OUTPUT)]
 
 
-@takes_options_of_methods("hide")
+@command(EXAMPLES)
 def hide(
     asked: dict[str, str | bool],
     facets: dict[str, str],
@@ -100,7 +91,7 @@ def hide(
     force: ForceOption = False,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     device: DeviceOption = "auto",
-) -> None:
+) -> int:
     """Hide a file in a picture. The stego is written only after the file was revealed from it again."""
     if not key and method is not None:  # report a wrong option before anything is loaded
         parsed("hide", method, asked)
@@ -115,7 +106,5 @@ def hide(
         )
         if dry_run:
             hiding.tell_capacity(plan, json, device)
-            return
-        status = hiding.hide(plan, output, force, workers, json, quiet, device)
-    if status:
-        raise typer.Exit(status)
+            return 0
+        return hiding.hide(plan, output, force, workers, json, quiet, device)

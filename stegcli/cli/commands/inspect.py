@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-import typer
-
 from stegcli.cli.console import emit, table
-from stegcli.cli.options import FILES, MAX_PIXELS, DeviceOption, JsonOption, MaxPixelsOption
+from stegcli.cli.options import FILES, MAX_PIXELS, DeviceOption, JsonOption, MaxPixelsOption, command
+from stegcli.cli.parameters import argument, option
 
 EXAMPLES = """
 Examples:
@@ -18,13 +17,14 @@ stego inspect photo.jpg
 stego inspect out.png --cover scan.png --json
 """
 
-FileArgument = Annotated[str, typer.Argument(help="A picture file; - is standard input.")]
+FileArgument = Annotated[str, argument(help="A picture file; - is standard input.")]
 OriginalOption = Annotated[
     str | None,
-    typer.Option("--cover", help="The picture it was made from; show what differs.", rich_help_panel=FILES),
+    option("--cover", help="The picture it was made from; show what differs.", panel=FILES),
 ]
 
 
+@command(EXAMPLES)
 def inspect(
     file: FileArgument,
     original: OriginalOption = None,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from stegcli.cli.options import (
     KEYS,
     ForceOption,
@@ -14,8 +12,9 @@ from stegcli.cli.options import (
     MethodOption,
     QuietOption,
     WeightsOption,
-    takes_options_of_methods,
+    command,
 )
+from stegcli.cli.parameters import option
 
 EXAMPLES = """
 Examples:
@@ -27,31 +26,29 @@ stego keygen --method glow2 --domain landscapes -o landscapes.npy
 
 WithOption = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--with", help="The key of another receiver of the same stegos; the new key draws the same covers.",
-        rich_help_panel=KEYS,
+        panel=KEYS,
     ),
 ]  # fmt: skip
-KeyOutputOption = Annotated[str, typer.Option("-o", "--output", help="The file for the key; - is standard output.")]
+KeyOutputOption = Annotated[str, option("-o", "--output", help="The file for the key; - is standard output.")]
 PassphraseOption = Annotated[
-    bool, typer.Option("--passphrase", help="Ask for a passphrase and derive the key from it.", rich_help_panel=KEYS)
+    bool, option("--passphrase", help="Ask for a passphrase and derive the key from it.", panel=KEYS)
 ]
 PassphraseFileOption = Annotated[
-    Path | None, typer.Option(help="Derive the key from the first line of this file.", rich_help_panel=KEYS)
+    Path | None, option(help="Derive the key from the first line of this file.", panel=KEYS)
 ]
 WrapOption = Annotated[
     bool,
-    typer.Option("--wrap", help="Ask for a passphrase and encrypt the key file with it.", rich_help_panel=KEYS),
+    option("--wrap", help="Ask for a passphrase and encrypt the key file with it.", panel=KEYS),
 ]
 SaltOption = Annotated[
     str | None,
-    typer.Option(
-        help="With a passphrase: the salt of an earlier key, in hex, to derive that key again.", rich_help_panel=KEYS
-    ),
+    option(help="With a passphrase: the salt of an earlier key, in hex, to derive that key again.", panel=KEYS),
 ]
 
 
-@takes_options_of_methods(None)
+@command(EXAMPLES)
 def keygen(
     facets: dict[str, str],
     method: MethodOption = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stegcli.cli.console import emit, table
-from stegcli.cli.options import JsonOption
+from stegcli.cli.options import JsonOption, command
 
 EXAMPLES = """
 Examples:
@@ -12,6 +12,7 @@ stego methods
 """
 
 
+@command(EXAMPLES)
 def methods(json: JsonOption = False) -> None:
     """Show what each method carries, needs and survives."""
     from stegcli.cli import tables

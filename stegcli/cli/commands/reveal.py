@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from stegcli.cli.options import (
     KEYS,
     MAX_PIXELS,
@@ -18,9 +16,10 @@ from stegcli.cli.options import (
     OutOption,
     QuietOption,
     WeightsOption,
+    command,
     parsed,
-    takes_options_of_methods,
 )
+from stegcli.cli.parameters import argument, option
 
 EXAMPLES = """
 Examples:
@@ -33,14 +32,12 @@ stego reveal stegos/*.png --key key.npy -o back/ --jobs 2
 """
 
 StegoArgument = Annotated[
-    list[str] | None, typer.Argument(help="The stego; - or no name is standard input. Several: a batch.")
+    list[str] | None, argument(help="The stego; - or no name is standard input. Several: a batch.")
 ]
-KeyOption = Annotated[
-    str | None, typer.Option(help="The key file; by default the one in STEGO_KEY.", rich_help_panel=KEYS)
-]
+KeyOption = Annotated[str | None, option(help="The key file; by default the one in STEGO_KEY.", panel=KEYS)]
 
 
-@takes_options_of_methods("reveal")
+@command(EXAMPLES)
 def reveal(
     asked: dict[str, str | bool],
     stego: StegoArgument = None,
@@ -54,7 +51,7 @@ def reveal(
     force: ForceOption = False,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     device: DeviceOption = "auto",
-) -> None:
+) -> int:
     """Get the hidden file back. Without -o it goes to standard output."""
     if method is not None:  # report a wrong option before anything is loaded
         parsed("reveal", method, asked)
@@ -62,6 +59,4 @@ def reveal(
     from stegcli.pictures import image
 
     with image.pixels_limited(max_pixels):
-        status = revealing.reveal(stego, key, output, method, asked, named, workers, json, quiet, force, device)
-    if status:
-        raise typer.Exit(status)
+        return revealing.reveal(stego, key, output, method, asked, named, workers, json, quiet, force, device)

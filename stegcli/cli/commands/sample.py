@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from stegcli import methods
 from stegcli.cli import complete
 from stegcli.cli.options import (
@@ -21,10 +19,11 @@ from stegcli.cli.options import (
     SurviveOption,
     WeightsOption,
     check_facets,
+    command,
     parsed,
     survive_text,
-    takes_options_of_methods,
 )
+from stegcli.cli.parameters import argument, option
 from stegcli.errors import UsageError
 from stegcli.options import JPEG_QUALITY
 
@@ -36,31 +35,27 @@ stego sample glow2 -o drawn/ --count 2
 stego sample glow2 -o drawn/ --count 2 --format jpg --quality 80 --domain landscapes
 """
 
-SampleArgument = Annotated[
-    str, typer.Argument(help="The method whose generator draws.", autocompletion=complete.drawing_methods)
-]
-FolderOption = Annotated[
-    Path, typer.Option("-o", "--output", help="The folder for the pictures.", rich_help_panel=FILES)
-]
-CountOption = Annotated[int, typer.Option(min=1, help="How many pictures to draw.", rich_help_panel=FILES)]
+SampleArgument = Annotated[str, argument(help="The method whose generator draws.", complete=complete.drawing_methods)]
+FolderOption = Annotated[Path, option("-o", "--output", help="The folder for the pictures.", panel=FILES)]
+CountOption = Annotated[int, option(min=1, help="How many pictures to draw.", panel=FILES)]
 FormatOption = Annotated[
     str,
-    typer.Option(
+    option(
         "--format", help="Suffix of the files: png, jpg, webp, tiff or bmp. Compare with stegos in the same format.",
-        rich_help_panel=OUTPUT,
+        panel=OUTPUT,
     ),
 ]  # fmt: skip
 SampleQualityOption = Annotated[
     int | None,
-    typer.Option(min=1, max=100, help=f"Quality of JPEG files; {JPEG_QUALITY} by default.", rich_help_panel=OUTPUT),
+    option(min=1, max=100, help=f"Quality of JPEG files; {JPEG_QUALITY} by default.", panel=OUTPUT),
 ]
 SampleSeedOption = Annotated[
     int | None,
-    typer.Option(min=0, help="Draw the same pictures again. Fresh ones by default.", rich_help_panel=METHOD),
+    option(min=0, help="Draw the same pictures again. Fresh ones by default.", panel=METHOD),
 ]
 
 
-@takes_options_of_methods("sample")
+@command(EXAMPLES)
 def sample(
     method: SampleArgument,
     output: FolderOption,

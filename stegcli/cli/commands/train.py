@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from stegcli import methods
 from stegcli.cli import complete
 from stegcli.cli.console import bar, say
-from stegcli.cli.options import DeviceOption, ForceOption, QuietOption, SeedOption
+from stegcli.cli.options import DeviceOption, ForceOption, QuietOption, SeedOption, command
+from stegcli.cli.parameters import argument, option
 from stegcli.errors import FileError, UsageError
 
 EXAMPLES = """
@@ -21,19 +20,20 @@ stego train lossless-inn --part density --data photos/ --val held-out/ -o densit
 stego train lossless-inn --part density --data photos/ -o density.safetensors --minutes 30 --resume
 """
 
-TrainArgument = Annotated[str, typer.Argument(help="The method to train.", autocompletion=complete.method_names)]
-DataOption = Annotated[Path, typer.Option(help="Folder of pictures to train on.")]
-TrainedOption = Annotated[Path, typer.Option("-o", "--output", help="The file for the weights, FILE.safetensors.")]
-PartOption = Annotated[str | None, typer.Option(help="Which part of the method; the first by default.")]
-MinutesOption = Annotated[float | None, typer.Option(min=0.001, help="Budget in minutes.")]
-StepsOption = Annotated[int | None, typer.Option(min=1, help="Budget in steps.")]
-ValOption = Annotated[Path | None, typer.Option(help="Folder of pictures for validation; they are not trained on.")]
-ResumeOption = Annotated[bool, typer.Option("--resume", help="Continue from the checkpoint beside the output.")]
-StartOption = Annotated[Path | None, typer.Option(help="Start from these weights.")]
-BatchOption = Annotated[int | None, typer.Option(min=1, help="Batch size in place of the recipe's.")]
-PrecisionOption = Annotated[str, typer.Option(help="Mixed precision: no, bf16 or fp16.")]
+TrainArgument = Annotated[str, argument(help="The method to train.", complete=complete.method_names)]
+DataOption = Annotated[Path, option(help="Folder of pictures to train on.")]
+TrainedOption = Annotated[Path, option("-o", "--output", help="The file for the weights, FILE.safetensors.")]
+PartOption = Annotated[str | None, option(help="Which part of the method; the first by default.")]
+MinutesOption = Annotated[float | None, option(min=0.001, help="Budget in minutes.")]
+StepsOption = Annotated[int | None, option(min=1, help="Budget in steps.")]
+ValOption = Annotated[Path | None, option(help="Folder of pictures for validation; they are not trained on.")]
+ResumeOption = Annotated[bool, option("--resume", help="Continue from the checkpoint beside the output.")]
+StartOption = Annotated[Path | None, option(help="Start from these weights.")]
+BatchOption = Annotated[int | None, option(min=1, help="Batch size in place of the recipe's.")]
+PrecisionOption = Annotated[str, option(help="Mixed precision: no, bf16 or fp16.")]
 
 
+@command(EXAMPLES)
 def train(
     method: TrainArgument,
     data: DataOption,

@@ -5,20 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from stegcli import methods
 from stegcli.cli import complete
 from stegcli.cli.console import complain, emit, say, table
-from stegcli.cli.options import ForceOption, JsonOption, OneMethodArgument
+from stegcli.cli.group import Group
+from stegcli.cli.options import ForceOption, JsonOption, OneMethodArgument, command
+from stegcli.cli.parameters import argument, option
 from stegcli.errors import WeightsError
 
-ExportArgument = Annotated[Path, typer.Argument(help="The parent of the folders.")]
-OneMethodOption = Annotated[
-    str | None, typer.Option("--method", help="One method only.", autocompletion=complete.method_names)
-]
+ExportArgument = Annotated[Path, argument(help="The parent of the folders.")]
+OneMethodOption = Annotated[str | None, option("--method", help="One method only.", complete=complete.method_names)]
 
 
+@command(name="list")
 def weights_list(json: JsonOption = False) -> None:
     """List the weights that weights.toml names."""
     from stegcli.cli import tables
@@ -30,7 +29,8 @@ def weights_list(json: JsonOption = False) -> None:
         table("weights", columns, rows)
 
 
-def weights_verify(method: OneMethodArgument = None, json: JsonOption = False) -> None:
+@command(name="verify")
+def weights_verify(method: OneMethodArgument = None, json: JsonOption = False) -> int:
     """Check the hash of all weights that are here or can be fetched, and that they load."""
     from stegcli import weights as store
 
@@ -48,10 +48,10 @@ def weights_verify(method: OneMethodArgument = None, json: JsonOption = False) -
             right[name] = True
     if json:
         emit(right)
-    if not all(right.values()):
-        raise typer.Exit(WeightsError.exit_code)
+    return 0 if all(right.values()) else WeightsError.exit_code
 
 
+@command(name="fetch")
 def weights_fetch(method: OneMethodArgument = None, force: ForceOption = False) -> None:
     """Fetch all weights that are on a hub, for use offline."""
     from stegcli import weights as store
@@ -66,6 +66,7 @@ def weights_fetch(method: OneMethodArgument = None, force: ForceOption = False) 
         say(f"{found.method} {found.name}: {lender}{where}")
 
 
+@command(name="export")
 def weights_export(folder: ExportArgument, method: OneMethodOption = None) -> None:
     """Write a folder for each revision of the weights, ready to upload: weights, config, model card."""
     from stegcli import publish
@@ -73,6 +74,11 @@ def weights_export(folder: ExportArgument, method: OneMethodOption = None) -> No
     _check_method(method)
     for target in publish.export(folder, method):
         say(f"wrote {target}")
+
+
+weights = Group(name="weights", help="List, verify, fetch and export weights.")
+for _command in (weights_list, weights_verify, weights_fetch, weights_export):
+    weights.add_command(_command)
 
 
 def _check_method(name: str | None) -> None:
