@@ -12,6 +12,7 @@ may be `| None`. Every field has a default. `__post_init__` may raise UsageError
 
 from __future__ import annotations
 
+import functools
 import math
 import typing
 from collections.abc import Mapping
@@ -133,6 +134,7 @@ def _range(low: float | None, high: float | None) -> str:
     return f"{high:g} or less" if low is None else f"{low:g} to {high:g}"
 
 
+@functools.cache
 def declared(options: type) -> tuple[Declared, ...]:
     """An option class -> its fields. Raises TypeError if it is not an option class."""
     hints = typing.get_type_hints(options, include_extras=True)
@@ -175,13 +177,15 @@ def parse(options: type, given: Mapping[str, str | bool]) -> Any:
 
 def check(options: Any) -> None:
     """Check an instance made in Python as the command line would check its values. Raises UsageError."""
-    for found in declared(type(options)):
+    kind: type = type(options)
+    for found in declared(kind):
         found.check(getattr(options, found.name))
 
 
 def key_path(options: Any) -> Path | None:
     """An instance -> the path for a fresh key that it names, or None."""
-    for found in declared(type(options)):
+    kind: type = type(options)
+    for found in declared(kind):
         value = getattr(options, found.name)
         if found.option.names_key and value is not None:
             return Path(value)

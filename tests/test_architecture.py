@@ -143,6 +143,21 @@ def test_registry_lists_methods_without_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_revealing_loads_only_what_it_needs(tmp_path: Path) -> None:
+    """Every import delays every `stego reveal`."""
+    others = ("torch", "rich", "typer", "pydantic", "importlib.metadata", "stegcli.pictures.jpeg")
+    code = f"""
+import atexit, os, sys
+from stegcli.cli import app
+atexit.register(lambda: print(*[m for m in {others} if m in sys.modules]))
+app.main()
+"""
+    golden = [str(ROOT.parent / "tests" / "golden" / name) for name in ("coset-2.png", "coset-2.key.npy")]
+    argv = ["reveal", golden[0], "--key", golden[1], "-o", str(tmp_path / "secret"), "--quiet"]
+    ended = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "\n", "")
+
+
 # -- nobody outside methods/ knows a method
 
 NAMES = set(methods.names())

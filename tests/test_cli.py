@@ -686,7 +686,7 @@ INN = ("--method", "lossless-inn")
     [
         (("bogus",), "no such command 'bogus'"),
         (("hide",), "no secret"),
-        ((*HIDE, "--bogus"), "no such option: --bogus"),
+        ((*HIDE, "--bogus"), "no such option"),
         ((*HIDE, "-o"), "requires an argument"),
         ((*HIDE, "-o", "out.png", "--jobs", "0"), "--jobs"),
         ((*HIDE, "-o", "out.png", "--method", "glow7"), "no method 'glow7'"),

@@ -21,19 +21,8 @@ from stegcli.disk import descriptors
 from stegcli.errors import StegoError, UsageError
 from stegcli.version import __version__
 
-COMMANDS = {
-    "hide": "hide",
-    "reveal": "reveal",
-    "keygen": "keygen",
-    "capacity": "capacity",
-    "inspect": "inspect",
-    "sample": "sample",
-    "methods": "listing",
-    "evaluate": "evaluate",
-    "train": "train",
-    "weights": "weights",
-}
-"""Command -> its module in `stegcli.cli.commands`, which holds the command under its name."""
+COMMANDS = ("hide", "reveal", "keygen", "capacity", "inspect", "sample", "methods", "evaluate", "train", "weights")
+"""Each is a module of `stegcli.cli.commands`, which holds the command under the same name."""
 
 
 def assembled(only: str | None = None) -> Group:
@@ -48,12 +37,12 @@ def assembled(only: str | None = None) -> Group:
         _at_once("--show-completion", "Print the script that completes commands in your shell.", _show_completion),
     ]
     for name in [only] if only else COMMANDS:
-        app.add_command(getattr(import_module(f"stegcli.cli.commands.{COMMANDS[name]}"), name))
+        app.add_command(getattr(import_module(f"stegcli.cli.commands.{name}"), name))
     return app
 
 
 def _at_once(flag: str, help: str, act: Callable[[], None]) -> click.Option:
-    """An option that acts before any command, which then does not run."""
+    """An option that acts in place of a command."""
 
     def callback(context: click.Context, _: click.Parameter, given: bool) -> None:
         if given and not context.resilient_parsing:
@@ -70,13 +59,13 @@ def _version() -> None:
 def _install_completion() -> None:
     from stegcli.cli import shells
 
-    shells.install_script()
+    shells.install()
 
 
 def _show_completion() -> None:
     from stegcli.cli import shells
 
-    shells.show_script()
+    show(shells.script())
 
 
 # -- errors and exit statuses

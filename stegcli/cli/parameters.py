@@ -63,7 +63,8 @@ class Shown:
             return click.Path(path_type=Path)
         if self.min is None and self.max is None:
             return kind
-        bounded: Any = (click.IntRange if kind is int else click.FloatRange)(self.min, self.max)
+        made: Any = click.IntRange if kind is int else click.FloatRange
+        bounded = made(self.min, self.max)
         bounded.name = WORDS[kind].lower()  # an error would say "'x' is not a valid integer range"
         return bounded
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image as Pillow
-from PIL import JpegImagePlugin
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,8 @@ def quantisation(opened: Pillow.Image) -> Quantisation | None:
     found = getattr(opened, "quantization", {})
     if 0 not in found:
         return None
+    from PIL import JpegImagePlugin  # only JPEG files need it
+
     tables = [np.array(found[i]).reshape(8, 8) for i in (0, 1 if 1 in found else 0)]
     return Quantisation(tables[0], tables[1], JpegImagePlugin.get_sampling(opened) == 2)
 

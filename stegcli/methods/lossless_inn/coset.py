@@ -18,7 +18,7 @@ from stegcli.coding.payload import Layout, Plan, upper_share
 from stegcli.errors import RevealError, UsageError, WeightsError
 from stegcli.keys.key import Key
 from stegcli.method import Asked, Draft, Request, Revealed, check_side
-from stegcli.methods.lossless_inn import ABOUT, jpeg_domain, wet
+from stegcli.methods.lossless_inn import ABOUT
 from stegcli.methods.lossless_inn.directed import DirectedPlanes, distances
 from stegcli.pictures.image import Picture
 from stegcli.slots import BitMethod
@@ -86,6 +86,8 @@ class CosetCoder(BitMethod):
         return super().slots_in(cover) // (COLOURS if _is_grey(cover) else 1)
 
     def capacity(self, request: Request) -> int:
+        from stegcli.methods.lossless_inn import jpeg_domain
+
         if jpeg_domain.is_asked_for(request):
             return jpeg_domain.capacity(request)
         if request.cover is not None:
@@ -93,6 +95,8 @@ class CosetCoder(BitMethod):
         return super().capacity(request)
 
     def drafts(self, request: Request) -> Iterator[Draft]:
+        from stegcli.methods.lossless_inn import jpeg_domain, wet
+
         if request.options.key_out is not None:
             raise UsageError("--key-out needs the paper's network", "add --weights 1bpp or 3bpp")
         if jpeg_domain.is_asked_for(request):
@@ -116,6 +120,8 @@ class CosetCoder(BitMethod):
         if asked.key is None:
             raise RevealError
         if stego.source is not None:
+            from stegcli.methods.lossless_inn import jpeg_domain  # a stego of pixels is revealed without it
+
             return (Revealed(jpeg_domain.reveal(stego.source, asked.key)),)
         if min(stego.height, stego.width) < self.about.min_side:
             raise RevealError
@@ -129,7 +135,7 @@ class CosetCoder(BitMethod):
         return np.stack([samples & 1, samples >> 1 & 1]).astype(np.float32) * 2 - 1
 
     def planes(self, cover: Picture) -> SamplePlanes | DirectedPlanes:
-        from stegcli.methods.lossless_inn import costs
+        from stegcli.methods.lossless_inn import costs, wet
 
         samples = _samples(cover)
         wet_up, wet_down = (_of_slots(_in_order(way), cover).any(axis=0) for way in wet.ways(cover.pixels))
