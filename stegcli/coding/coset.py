@@ -124,7 +124,7 @@ def _open(residues: np.ndarray, header: Header, key: Key) -> bytes:
     high = upper_bits(bits, header.share)
     if max(high, bits - high) > trellis.most_bits(slots):
         raise RevealError
-    dealt = Deal(slots, message.stream("slots")).take(residues[_others(len(residues), header.slots)])
+    (dealt,) = Deal(slots, message.stream("slots")).take(residues[_others(len(residues), header.slots)])
     lower = trellis.extract(trellis.Code(slots, bits - high), dealt & 1)
     upper = trellis.extract(trellis.Code(slots, high), dealt >> 1)
     return sealing.open_body(np.concatenate([lower, upper]), message, header.length, header.share)
@@ -132,7 +132,7 @@ def _open(residues: np.ndarray, header: Header, key: Key) -> bytes:
 
 def _embed(deal: Deal, x: np.ndarray, cost: np.ndarray, bits: np.ndarray) -> np.ndarray:
     code = trellis.Code(len(x), len(bits))
-    return deal.put(trellis.embed(code, deal.take(x), deal.take(cost), bits), x)
+    return deal.put(trellis.embed(code, *deal.take(x, cost), bits), x)
 
 
 def _others(slots: int, header: np.ndarray) -> np.ndarray:
@@ -177,7 +177,7 @@ def _headers(low: np.ndarray, key: Key) -> Iterator[Header]:
         while len(words) < size:
             words = np.append(words, _side_by_side([low[d.take(PIECE)] for d in draws]))
         code = header_code(size)
-        found = trellis.extract(code, words[:size])
+        found = trellis.extract_words(code, words[:size])
         for salt, bits in enumerate(_apart(found)):
             opened = _opened(bits, header_key)
             if opened is not None:
