@@ -68,7 +68,7 @@ class BitMethod(Method):
         return wrong_bits(self.log_odds(stego, key), plan)
 
     def dealt(self, request: Request, planes: Planes) -> Draft:
-        """The draft of a method with the coset layout, from the planes of its cover. Each call deals the message anew."""
+        """A draft in the coset layout, from the planes of the cover. Each call deals the message anew."""
         (secret,), (key,), cover = request.secrets, request.keys, request.cover
         assert cover is not None
         return _Sender(self, secret.data, cover, key).dealt(planes)
