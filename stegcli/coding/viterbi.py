@@ -18,9 +18,9 @@ from stegcli import threads
 LANES = 16  # trellises that go side by side, in the lanes of the processor's vectors; a constant of the compiled loops
 NORMALISED = 64  # rows after which costs are counted anew
 CHEAPEST = 64
-"""How many slots of each row and block take part, the cheapest and those that cost as much. 24 gave the total cost of all
-slots to five digits for costs with exponential and log-normal distributions, but 4 % more for the density's costs, of
-which many are equal."""
+"""How many slots of each row and block take part, the cheapest and those that cost as much. With 24 the total cost was
+that of all slots to five digits for costs with exponential and log-normal distributions, but 4 % more for the costs of
+the density, of which many are equal."""
 Compiled = TypeVar("Compiled", bound=Callable[..., None])
 
 
