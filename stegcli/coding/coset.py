@@ -98,6 +98,7 @@ def write(data: bytes, key: Key, planes: Planes) -> tuple[np.ndarray, Sealed, in
     lower = x.copy()
     lower[header] = trellis.embed(code, x[header], cost[header], _header_bits(sealed, code.bits, key))
     lower[rest] = _embed(deal, x[rest], cost[rest], sealed.body[:low])
+    del x, cost  # in large pictures
     x, cost = planes.plane(1, lower)
     # The code leaves a slot as it finds it where both bits cost the same. Coins decide those, else samples would go up
     # from even numbers and down from odd ones, as in LSB replacement.
@@ -131,8 +132,10 @@ def _open(residues: np.ndarray, header: Header, key: Key) -> bytes:
 
 
 def _embed(deal: Deal, x: np.ndarray, cost: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    """The slots' bits and costs -> the bits that carry the message. May change x."""
     code = trellis.Code(len(x), len(bits))
-    return deal.put(trellis.embed(code, *deal.take(x, cost), bits), x)
+    deal.put(trellis.embed(code, *deal.take(x, cost), bits), x)
+    return x
 
 
 def _others(slots: int, header: np.ndarray) -> np.ndarray:

@@ -105,49 +105,44 @@ class Deal:
 
     def __init__(self, slots: int, stream: Stream):
         code = trellis.Code(slots, 0)
-        self.blocks, self.length = code.blocks, code.length
-        whole = np.int32 if slots < 2**31 else np.int64
-        self._start = int(stream.integers(1, slots)[0])
+        self.slots, self.blocks, self.length = slots, code.blocks, code.length
+        whole = np.int32 if slots < 2**30 else np.int64
+        start = stream.integers(1, slots).astype(whole)
         order = stream.permutation(self.length).astype(whole)
         turns = stream.integers(self.blocks, self.length).astype(whole)
         self._shifts = stream.integers(self.length, self.blocks).astype(whole)
         # Twice one behind the other, as in `HeaderPlaces`.
         self._order = np.tile(order, 2)
         self._turns = np.tile(turns, 2)
-        self._runs = np.tile(np.arange(self.blocks, dtype=whole) * self.length, 2)
+        self._runs = np.tile(np.arange(self.blocks, dtype=whole) * self.length + start, 2)
 
     def take(self, *values: np.ndarray) -> tuple[np.ndarray, ...]:
         """Values of the slots (slots,) -> values in the code's order, block by block (blocks * length,), for each."""
-        turned = [np.roll(v, -self._start) for v in values]
         dealt = tuple(np.empty(self.blocks * self.length, v.dtype) for v in values)
 
         def deal(first: int) -> None:
-            at = first * self.length
-            places = self._places(first)
-            for some, source in zip(dealt, turned, strict=True):
+            at, places = first * self.length, self._places(first)
+            for some, source in zip(dealt, values, strict=True):
                 some[at : at + len(places)] = source[places]
 
         for _ in threads.each(deal, range(0, self.blocks, BLOCKS_AT_ONCE)):
             pass
         return dealt
 
-    def put(self, dealt: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Values in the code's order, and those of all slots -> the slots' values with the dealt ones put in."""
-        turned = np.roll(values, -self._start)
+    def put(self, dealt: np.ndarray, values: np.ndarray) -> None:
+        """Values in the code's order are put into the slots' `values` (slots,), in place."""
 
         def place(first: int) -> None:
-            at = first * self.length
-            places = self._places(first)
-            turned[places] = dealt[at : at + len(places)]
+            at, places = first * self.length, self._places(first)
+            values[places] = dealt[at : at + len(places)]
 
         for _ in threads.each(place, range(0, self.blocks, BLOCKS_AT_ONCE)):
             pass
-        return np.roll(turned, self._start)
 
     def _places(self, first: int) -> np.ndarray:
-        """Where the code's places lie among the turned slots, for BLOCKS_AT_ONCE blocks from the `first` on."""
+        """Which slots the code's places have, for BLOCKS_AT_ONCE blocks from the `first` on."""
         blocks = np.arange(first, min(first + BLOCKS_AT_ONCE, self.blocks), dtype=self._shifts.dtype)
         runs = blocks[:, None] + self._shifts
         places = self._order[np.arange(self.length, dtype=runs.dtype) + self._turns[runs]]
         places += self._runs[runs]
-        return places.reshape(-1)
+        return wrapped(places.reshape(-1), self.slots)

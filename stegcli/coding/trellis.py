@@ -98,7 +98,7 @@ def most_bits(slots: int) -> int:
 
 
 def embed(code: Code, slots: np.ndarray, costs: np.ndarray, message: np.ndarray) -> np.ndarray:
-    """Slots' bits (n,), cost of flipping each (n,), message bits -> the cheapest bits with that syndrome."""
+    """Slots' bits, uint8 (n,), cost of flipping each (n,), message bits -> the cheapest bits with that syndrome."""
     if code.bits == 0:
         return slots.copy()
     from stegcli.coding import viterbi
@@ -107,10 +107,12 @@ def embed(code: Code, slots: np.ndarray, costs: np.ndarray, message: np.ndarray)
     padded = np.zeros(code.rows * code.blocks, np.uint8)
     padded[: code.bits] = message
     whole = Code(code.slots, code.rows * code.blocks)
-    missing = (padded ^ extract(whole, slots)).reshape(code.blocks, code.rows).T
-    flips = viterbi.cheapest(_by_block(costs[:used], code), missing, code.bands, code.ends, code.height)
+    missing = (padded ^ extract(whole, slots)).reshape(code.blocks, code.rows)
+    flips = viterbi.cheapest(
+        costs[:used].reshape(code.blocks, code.length).T, missing.T, code.bands, code.ends, code.height
+    )
     result = slots.copy()
-    result[:used] ^= flips.T.reshape(-1).astype(slots.dtype)
+    result[:used] ^= flips.T.reshape(-1)
     return result
 
 

@@ -40,7 +40,7 @@ def cheapest(rho: np.ndarray, missing: np.ndarray, bands: np.ndarray, ends: np.n
     ends: (rows,), the step behind each row. -> uint8 (length, blocks), 1 where to flip.
     """
     length, blocks = rho.shape
-    flips = np.zeros((length, blocks), np.uint8)
+    flips = np.zeros((blocks, length), np.uint8)
 
     def run(first: int) -> None:
         lanes = np.minimum(np.arange(first, first + LANES), blocks - 1)  # the last trellis fills the lanes left over
@@ -50,11 +50,11 @@ def cheapest(rho: np.ndarray, missing: np.ndarray, bands: np.ndarray, ends: np.n
         flipped = np.empty((len(steps), 2**height, LANES), np.bool_)
         _forward(weights, bits, used, until, height, flipped)
         _backward(flipped, bits, used, until, weights.view(np.uint32))
-        flips[steps[:, None], lanes] = weights.view(np.uint32)
+        flips[lanes, steps[:, None]] = weights.view(np.uint32)
 
     for _ in threads.each(run, range(0, blocks, LANES)):
         pass
-    return flips
+    return flips.T
 
 
 def load() -> None:

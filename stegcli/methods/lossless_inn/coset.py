@@ -213,7 +213,7 @@ def _is_grey(picture: Picture) -> bool:
 
 def _summed(costs: np.ndarray) -> np.ndarray:
     """(k, n) -> (n,), without a copy if k is 1."""
-    summed: np.ndarray = costs[0] if len(costs) == 1 else costs.sum(axis=0)
+    summed: np.ndarray = costs[0] if len(costs) == 1 else costs.sum(axis=0, dtype=np.float32)
     return summed
 
 
