@@ -4,7 +4,8 @@
 
 Every other receiver of a stego knows its cover, and so its perturbation. The attack, independent component analysis
 (FastICA) on the 4x4 blocks of the perturbation, looks for the numbers that the decoder makes of it, since those of a
-picture are far from normal. Printed for the method, and for decoders without the keyed order of cells as a control:
+picture are far from normal. Printed for the method, and as a control without the keyed order of cells and the
+mixing of coefficients:
 
     correlation   of each of the decoder's 12 channels with the component that is most like it, the mean
     rank          of the true secret among all photos of DIR, the secrets included, by how near the kurtosis of its
@@ -40,6 +41,7 @@ from stegcli.methods.cs_fnns import decoder, spectrum
 from stegcli.methods.cs_fnns.decoder import CELL, GIVEN, Numbers
 from stegcli.methods.cs_fnns.method import CsFnns
 from stegcli.methods.cs_fnns.options import HideOptions
+from stegcli.methods.cs_fnns.spectrum import Head
 from stegcli.nn.tensors import to_levels, to_tensor
 from stegcli.pictures import image
 from stegcli.pictures.channel import parse_survive
@@ -47,14 +49,14 @@ from stegcli.pictures.image import Picture
 
 
 @contextmanager
-def in_order() -> Iterator[None]:
-    """The control: decoders that take the cells of all channels in the same order."""
+def bare() -> Iterator[None]:
+    """The control: decoders that take the cells of all channels in the same order, and heads that mix nothing."""
 
     def same(numbers: Numbers, cells: int) -> tuple[Tensor, Tensor]:
         order = torch.arange(cells).expand(numbers._size, cells)
         return order, order
 
-    with mock.patch.object(Numbers, "_drawn_orders", same):
+    with mock.patch.object(Numbers, "_drawn_orders", same), mock.patch.object(Head, "_mixed_together", return_value=[]):
         yield
 
 
@@ -97,8 +99,9 @@ def sharpness(numbers: np.ndarray) -> float:
 def of_secret(secret: Picture) -> float:
     """The sharpness of the numbers that carry this secret, in whatever order."""
     picture = to_tensor(secret.pixels)
-    weights_ = spectrum.measured(picture).weights()[:, None, None]
-    return sharpness((spectrum.to_coefficients(picture - 0.5) / weights_).numpy())
+    told = spectrum.measured(picture)
+    scales = (told.of_numbers() / told.deviations())[:, None, None]
+    return sharpness((spectrum.to_coefficients(picture - 0.5) * scales).numpy())
 
 
 def attack(method: CsFnns, photos: list[Picture], stegos: int, request: Request) -> tuple[float, float]:
@@ -138,7 +141,7 @@ def main() -> None:
     chance, error = (len(photos) - 1) / 2, len(photos) / (12 * options.stegos) ** 0.5
     rows = []
     with torch.no_grad():
-        for name, way in (("as it is", nullcontext()), ("control: cells in order", in_order())):
+        for name, way in (("as it is", nullcontext()), ("control: in order, not mixed", bare())):
             with way:
                 alike, rank = attack(method, photos, options.stegos, request)
             rows.append([name, f"{alike:.3f}", f"{rank:.1f}", f"{chance:.1f} +- {error:.1f}"])
