@@ -4,11 +4,13 @@
 
 Every other receiver of a stego knows its cover, and so its perturbation. The attack, independent component analysis
 (FastICA) on the 4x4 blocks of the perturbation, looks for the numbers that the decoder makes of it, since those of a
-picture are far from normal. Printed for the method, and for decoders without the keyed order of cells as a control:
+picture are far from normal. Printed for the method, and as a control without the keyed order of cells and the
+mixing of coefficients:
 
     correlation   of each of the decoder's 12 channels with the component that is most like it, the mean
-    rank          of the true secret among all photos of DIR, the secrets included, by how well their numbers' sizes fit
-                  those of the components; 0 is first, and half the number of photos is chance
+    rank          of the true secret among all photos of DIR, the secrets included, by how near the kurtosis of its
+                  numbers is to that of the components; 0 is first, and half the number of photos is chance, with the
+                  standard error that is printed
 """
 
 from __future__ import annotations
@@ -39,24 +41,22 @@ from stegcli.methods.cs_fnns import decoder, spectrum
 from stegcli.methods.cs_fnns.decoder import CELL, GIVEN, Numbers
 from stegcli.methods.cs_fnns.method import CsFnns
 from stegcli.methods.cs_fnns.options import HideOptions
+from stegcli.methods.cs_fnns.spectrum import Head
 from stegcli.nn.tensors import to_levels, to_tensor
 from stegcli.pictures import image
 from stegcli.pictures.channel import parse_survive
 from stegcli.pictures.image import Picture
 
-SIZES = np.linspace(0.6, 0.9995, 120)
-"""Quantiles of the numbers' sizes by which secrets are compared."""
-
 
 @contextmanager
-def in_order() -> Iterator[None]:
-    """The control: decoders that take the cells of all channels in the same order."""
+def bare() -> Iterator[None]:
+    """The control: decoders that take the cells of all channels in the same order, and heads that mix nothing."""
 
     def same(numbers: Numbers, cells: int) -> tuple[Tensor, Tensor]:
         order = torch.arange(cells).expand(numbers._size, cells)
         return order, order
 
-    with mock.patch.object(Numbers, "_drawn_orders", same):
+    with mock.patch.object(Numbers, "_drawn_orders", same), mock.patch.object(Head, "_mixed_together", return_value=[]):
         yield
 
 
@@ -91,22 +91,23 @@ def likeness(found: np.ndarray, numbers: Tensor) -> float:
     return float(np.abs(together).max(1).mean())
 
 
-def profile(numbers: np.ndarray) -> np.ndarray:
-    sizes: np.ndarray = np.log(np.quantile(np.abs(numbers / numbers.std()), SIZES) + 0.3)
-    return sizes
+def sharpness(numbers: np.ndarray) -> float:
+    """How far from normal numbers are: the logarithm of their excess kurtosis."""
+    return float(np.log(max(kurtosis(numbers, axis=None), 0.01)))
 
 
-def of_secret(secret: Picture) -> np.ndarray:
-    """The sizes of the numbers that carry this secret, in whatever order."""
+def of_secret(secret: Picture) -> float:
+    """The sharpness of the numbers that carry this secret, in whatever order."""
     picture = to_tensor(secret.pixels)
-    weights_ = spectrum.measured(picture).weights()[:, None, None]
-    return profile((spectrum.to_coefficients(picture - 0.5) / weights_).flatten().numpy())
+    told = spectrum.measured(picture)
+    scales = (told.of_numbers() / told.deviations())[:, None, None]
+    return sharpness((spectrum.to_coefficients(picture - 0.5) * scales).numpy())
 
 
 def attack(method: CsFnns, photos: list[Picture], stegos: int, request: Request) -> tuple[float, float]:
     """-> mean correlation and mean rank."""
     robust = any(c.kind == "jpeg" for c in request.survive)
-    sizes = np.stack([of_secret(p) for p in photos])
+    sharp = np.array([of_secret(p) for p in photos])
     true = np.linspace(0, len(photos) - 1, stegos).round().astype(int)
     alike, seen = [], []
     for index in true:
@@ -114,21 +115,13 @@ def attack(method: CsFnns, photos: list[Picture], stegos: int, request: Request)
         change = perturbation(method, photos[index], key, request)
         found = components(blocks(change, robust))
         alike.append(likeness(found, Numbers(key.stream("decoder", 0), robust)(change)))
-        seen.append(profile(found[:, :GIVEN].flatten()))
-    return float(np.mean(alike)), float(np.mean(ranks(np.stack(seen), sizes, true)))
+        seen.append(sharpness(found[:, :GIVEN]))
+    return float(np.mean(alike)), float(np.mean(ranks(np.array(seen), sharp, true)))
 
 
-def ranks(seen: np.ndarray, sizes: np.ndarray, true: np.ndarray) -> list[int]:
-    """Profiles of components, of all secrets, and which secrets are the true ones -> their ranks.
-
-    The attacker knows from other stegos what the attack itself does to a profile.
-    """
-    found = []
-    for i, index in enumerate(true):
-        others = np.arange(len(true)) != i
-        away = np.abs(sizes - (seen[i] - (seen - sizes[true])[others].mean(0))).sum(1)
-        found.append(int((away < away[index]).sum()))
-    return found
+def ranks(seen: np.ndarray, sharp: np.ndarray, true: np.ndarray) -> list[int]:
+    """Sharpness of the components of each stego, of all secrets, and which secrets are the true ones -> their ranks."""
+    return [int((abs(sharp - s) < abs(sharp[index] - s)).sum()) for s, index in zip(seen, true, strict=True)]
 
 
 def main() -> None:
@@ -145,12 +138,13 @@ def main() -> None:
     photos = load_pictures(options.photos, None, "photo", lambda p: Picture(image.resized(p.pixels, inner, inner)))
     asked = HideOptions(size=(options.side, options.side), number=0)
     request = Request(survive=parse_survive("jpeg:80" if options.robust else "png"), options=asked)
+    chance, error = (len(photos) - 1) / 2, len(photos) / (12 * options.stegos) ** 0.5
     rows = []
     with torch.no_grad():
-        for name, way in (("as it is", nullcontext()), ("control: cells in order", in_order())):
+        for name, way in (("as it is", nullcontext()), ("control: in order, not mixed", bare())):
             with way:
                 alike, rank = attack(method, photos, options.stegos, request)
-            rows.append([name, f"{alike:.3f}", f"{rank:.1f}", f"{(len(photos) - 1) / 2:.1f}"])
+            rows.append([name, f"{alike:.3f}", f"{rank:.1f}", f"{chance:.1f} +- {error:.1f}"])
     columns = ["decoder", "correlation", "rank", "rank by chance"]
     table(f"{options.stegos} stegos, {len(photos)} photos, {options.side}x{options.side}", columns, rows)
 

@@ -1,6 +1,6 @@
 """Makes `python -m stegcli` the same as `stego`; `accelerate launch -m stegcli train ...` needs it."""
 
-from stegcli.cli.app import main
+from stegcli.cli import main
 
 if __name__ == "__main__":
     main()

@@ -63,6 +63,16 @@ class BitMethod(Method):
         """Cover -> the planes of the coset layout. Only methods with that layout implement it."""
         raise NotImplementedError
 
+    def wrong(self, stego: Picture, plan: Plan, key: Key) -> float:
+        """Share of wrong bits among the slots that carry payload."""
+        return wrong_bits(self.log_odds(stego, key), plan)
+
+    def dealt(self, request: Request, planes: Planes) -> Draft:
+        """A draft in the coset layout, from the planes of the cover. Each call deals the message anew."""
+        (secret,), (key,), cover = request.secrets, request.keys, request.cover
+        assert cover is not None
+        return _Sender(self, secret.data, cover, key).dealt(planes)
+
     # -- the interface of `Method`
 
     def capacity(self, request: Request) -> int:
@@ -108,7 +118,7 @@ class _Sender:
         method = self.method
         codes = codes_for(method, method.slots_in(self.cover), len(self.data))
         if method.layout == "coset":
-            yield self._draft(0, payload.write_coset(self.data, self.key, method.planes(self.cover)))
+            yield self.dealt(method.planes(self.cover))
             return
         natural = hard(method.log_odds(self.cover, self.key))
         plans = {c: payload.write(self.data, self.key, natural, c) for c in codes}
@@ -120,13 +130,15 @@ class _Sender:
         for code in codes:
             yield self._draft(code, plans[code], mend=True)
 
+    def dealt(self, planes: Planes) -> Draft:
+        return self._draft(0, payload.write_coset(self.data, self.key, planes))
+
     def _draft(self, code: int, plan: Plan, mend: bool = False) -> Draft:
         method = self.method
         stego = method.carry(plan, self.cover, self.key)
         if mend:
             stego = method.mend(stego, plan)
-        wrong = wrong_bits(method.log_odds(stego, self.key), plan)
-        figures = {"code": code, "wrong_bits": wrong, "coded_bits": plan.coded_bits}
+        figures = {"code": code, "wrong_bits": method.wrong(stego, plan, self.key), "coded_bits": plan.coded_bits}
         capacity = method.room_in(self.cover)
         return Draft(stego, (self.data,), ("bytes",), capacity, cover=self.cover, measured=figures)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from hiding import room
 from PIL import Image
 from toys import Frames
 
-from stegcli import __version__, api, weights
+from stegcli import __version__, api, cli, weights
 from stegcli.cli import complete, inputs
 from stegcli.coding import payload
 from stegcli.errors import UsageError
@@ -750,6 +751,18 @@ def test_cuda_without_cuda_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> No
 def test_train_does_not_replace_its_output() -> None:
     Path("w.safetensors").write_bytes(b"precious")
     refused(3, "train", "lossless-inn", "--data", ".", "-o", "w.safetensors", "--steps", "1", says="exists")
+
+
+@pytest.mark.parametrize(("asked", "used"), [(None, "1"), ("3", "3")])
+def test_numpy_multiplies_on_one_thread_unless_asked(
+    asked: str | None, used: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stegcli.cli.app.main", lambda: None)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", asked or "")
+    if asked is None:
+        monkeypatch.delenv("OPENBLAS_NUM_THREADS")
+    cli.main()
+    assert os.environ["OPENBLAS_NUM_THREADS"] == used
 
 
 def test_a_real_process_ends_the_same_way(here: Path) -> None:

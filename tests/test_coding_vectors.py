@@ -63,7 +63,7 @@ def test_coset_places() -> None:
     assert says(listed(KEY.stream("coset strata").permutation(10)))
     for slots in (12_288, 1_179_648):
         assert says(listed(HeaderPlaces(KEY, slots).drawn(5).take(8)))
-    dealt = Deal(12_032, MESSAGE.stream("slots")).take(np.arange(12_032))
+    (dealt,) = Deal(12_032, MESSAGE.stream("slots")).take(np.arange(12_032))
     assert says(listed(dealt[:8]))
     assert says(listed(dealt[-3:]))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+
 import numba
 import numpy as np
 import pytest
@@ -30,6 +33,36 @@ def test_a_trellis_does_not_depend_on_threads(threads: str, monkeypatch: pytest.
     expected = flips(code)
     monkeypatch.setenv("OMP_NUM_THREADS", threads)
     assert np.array_equal(flips(code), expected)
+
+
+@pytest.mark.parametrize("bits", [80, 400])
+@pytest.mark.parametrize("law", ["exponential", "lognormal"])
+def test_the_cheapest_slots_of_each_row_do_as_well_as_all(law: str, bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(1)
+    code = Code(trellis.BLOCK * viterbi.LANES, bits)
+    rho = getattr(random, law)(size=(code.length, code.blocks)).astype(np.float32)
+    missing = random.integers(0, 2, (code.rows, code.blocks), np.uint8)
+    left_out = np.isinf(viterbi._cheapest_only(rho, code.ends)).mean()
+    costs = []
+    for most in (viterbi.CHEAPEST, code.length):
+        monkeypatch.setattr(viterbi, "CHEAPEST", most)
+        costs.append((rho * viterbi.cheapest(rho, missing, code.bands, code.ends, code.height)).sum())
+    assert left_out > 0.2
+    assert costs[0] == pytest.approx(costs[1], rel=1e-4)
+
+
+def test_slots_of_equal_costs_all_take_part() -> None:
+    code = Code(trellis.BLOCK, 8)
+    assert np.isfinite(viterbi._cheapest_only(np.ones((code.length, viterbi.LANES)), code.ends)).all()
+
+
+def test_the_loops_are_loaded_beside_other_work() -> None:
+    usual, before = sys.getswitchinterval(), threading.active_count()
+    trellis.prepare.__wrapped__()
+    for thread in threading.enumerate()[before:]:
+        thread.join()
+    assert viterbi._forward.signatures  # compiled, or read from disk
+    assert sys.getswitchinterval() == usual
 
 
 def test_the_compiled_loops_do_what_the_same_loops_do_in_python() -> None:

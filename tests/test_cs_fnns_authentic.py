@@ -143,10 +143,11 @@ def test_the_bound_on_false_acceptance(height, width):
 def test_pilots_cost_the_finest_coefficients_alone():
     picture = torch.from_numpy(image.resized(samples.coffee(), 64, 64).copy()).permute(2, 0, 1)[None] / 255
     told = spectrum.measured(picture)
-    plain, piloted = (Head(Stream(bytes(32)), 64, 64, told, n) for n in (0, authentic.pilots(3 * 64 * 64)))
+    piloted = Head(Stream(bytes(32)), 64, 64, told, authentic.pilots(3 * 64 * 64))
     numbers = piloted.numbers(picture)
     assert piloted.pilot_error(numbers) == 0
-    assert (numbers != plain.numbers(picture)).sum() == authentic.pilots(3 * 64 * 64)
+    lost = spectrum.to_coefficients(piloted.picture(numbers) - picture).abs() > 1e-4
+    assert 0 < lost.sum() <= authentic.pilots(3 * 64 * 64)
     assert (piloted.picture(numbers) - picture).square().mean() < 1e-5
     assert 1 < piloted.pilot_error(torch.from_numpy(np.random.default_rng(0).standard_normal(len(numbers)))) < 3
 
@@ -164,5 +165,5 @@ def test_who_knows_the_cover_finds_no_channel(method, exact, robust, survive):
 
     deviation = 1 / np.sqrt(64 * 4 if is_robust else 1024)
     assert likeness(made) < 4.5 * deviation
-    with attack["in_order"]():
+    with attack["bare"]():
         assert likeness(hidden(method, photo(32 if is_robust else 64), survive, steps=60)) > 6 * deviation

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from stegcli.keys.stream import Stream
+from stegcli.methods.cs_fnns import authentic
 from stegcli.methods.cs_fnns.decoder import Numbers, count
 from stegcli.methods.cs_fnns.descriptor import BITS, Marks
 from stegcli.methods.cs_fnns.goals import BytesGoal, PictureGoal, to_levels, to_log_odds
@@ -37,7 +38,8 @@ def secret() -> torch.Tensor:
 @cache
 def goal(seed: int = 2) -> tuple[Numbers, Head, PictureGoal]:
     net = Numbers(stream(seed), sparse=True)
-    head = Head(stream(seed + 1), SIDE // 4, SIDE // 4, measured(secret()))
+    pilots = authentic.pilots(3 * (SIDE // 4) ** 2)
+    head = Head(stream(seed + 1), SIDE // 4, SIDE // 4, measured(secret()), pilots)
     return net, head, PictureGoal.of(net, head, secret())
 
 
@@ -96,7 +98,7 @@ def test_descriptors_are_right_after_every_quality_and_without_jpeg() -> None:
 def test_the_secret_survives_files_of_every_quality_and_the_loss_is_that_of_the_worst() -> None:
     perturbation = found().perturbation
     files = [after_jpeg(cover(), perturbation, q) for q in QUALITIES]
-    assert min(recovered(f) for f in files) > 28
+    assert min(recovered(f) for f in files) > 24
     assert found().loss == pytest.approx(max(float(goal()[2].loss(f)) for f in files))
 
 

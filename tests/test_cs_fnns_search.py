@@ -72,7 +72,7 @@ def test_rounding_during_the_search_pays(secret):
     """An error like that of rounding at the end, the paper's way, would leave much more."""
     found, goals, _ = run(secret, steps=200)
     error = torch.from_numpy(np.random.default_rng(0).random(found.perturbation.shape, np.float32)) - 0.5
-    assert goals[0].loss(found.perturbation + error) > 3 * found.loss
+    assert goals[0].loss(found.perturbation + error) > 2 * found.loss
 
 
 def test_more_steps_are_better(secret):

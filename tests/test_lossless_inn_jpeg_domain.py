@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -205,16 +204,16 @@ def test_a_message_that_changed_a_few_wet_samples_is_dealt_anew(
 ) -> None:  # fmt: skip
     made: list[Picture] = []
 
-    def drafts(self: Method, request: Request) -> Iterator[Draft]:
+    def dealt(self: Method, request: Request, planes: object) -> Draft:
         pixels = cover.pixels.copy()
         pixels[0, : counts[len(made)], 0] = 1  # one more than in the black row
         made.append(Picture(pixels))
-        yield Draft(made[-1], (b"",), ("bytes",), 0)
+        return Draft(made[-1], (b"",), ("bytes",), 0)
 
     pixels = fresh.pixels.copy()
     pixels[0] = 0
     cover = Picture(pixels)
-    monkeypatch.setattr(BitMethod, "drafts", drafts)
+    monkeypatch.setattr(BitMethod, "dealt", dealt)
     (draft,) = method.drafts(Request((Secret(b""),), (key,), cover, options=HideOptions()))
     assert len(made) == drawn
     assert said in " ".join(draft.notes)

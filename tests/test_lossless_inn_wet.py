@@ -10,7 +10,7 @@ from jpeg_helpers import photo, saved
 from PIL import Image as Pillow
 from skimage import data as samples
 
-from stegcli.methods.lossless_inn.wet import broken, ways, wet
+from stegcli.methods.lossless_inn.wet import Still, wet
 
 
 @pytest.fixture
@@ -76,11 +76,11 @@ def test_one_channel(noise: np.ndarray) -> None:
 def test_gaps_of_a_histogram_are_not_filled() -> None:
     """Contrast that was stretched: every other level is missing."""
     stretched = (np.random.default_rng(0).integers(20, 100, (60, 60, 1)) * 2).astype(np.uint8)
-    up, down = ways(stretched)
-    assert up[stretched < 198].all()
-    assert down[stretched > 40].all()
-    assert not up[stretched == 198].any()  # the last level: beyond it lies no gap
-    assert not down[stretched == 40].any()
+    found = Still.of(stretched)
+    assert found.up[stretched < 198].all()
+    assert found.down[stretched > 40].all()
+    assert not found.up[stretched == 198].any()  # the last level: beyond it lies no gap
+    assert not found.down[stretched == 40].any()
 
 
 @pytest.mark.parametrize(("step", "count"), [(0, 0), (1, 1), (-1, 1), (2, 1), (-2, 1)])
@@ -90,7 +90,7 @@ def test_a_move_into_a_gap_is_counted_also_by_two(step: int, count: int) -> None
     cover[30, 30] = 70
     stego = cover.copy()
     stego[30, 30] += np.uint8(step % 256)
-    assert broken(cover, stego) == count
+    assert Still.of(cover).broken(cover, stego) == count
 
 
 def test_a_move_by_two_beyond_a_neighbour_that_exists_is_counted() -> None:
@@ -100,11 +100,11 @@ def test_a_move_by_two_beyond_a_neighbour_that_exists_is_counted() -> None:
     cover[30, 30] = 41
     stego = cover.copy()
     stego[30, 30] = 43
-    assert not ways(cover)[0][30, 30, 0]
-    assert broken(cover, stego) == 1
+    assert not Still.of(cover).up[30, 30, 0]
+    assert Still.of(cover).broken(cover, stego) == 1
 
 
 def test_levels_that_are_rare_by_chance_are_no_gaps() -> None:
     few = np.random.default_rng(0).integers(100, 110, (60, 60, 1)).astype(np.uint8)
     few[0, :3, 0] = 180, 182, 184
-    assert not ways(few)[0].any()
+    assert not Still.of(few).up.any()

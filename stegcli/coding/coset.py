@@ -98,6 +98,7 @@ def write(data: bytes, key: Key, planes: Planes) -> tuple[np.ndarray, Sealed, in
     lower = x.copy()
     lower[header] = trellis.embed(code, x[header], cost[header], _header_bits(sealed, code.bits, key))
     lower[rest] = _embed(deal, x[rest], cost[rest], sealed.body[:low])
+    del x, cost  # in large pictures
     x, cost = planes.plane(1, lower)
     # The code leaves a slot as it finds it where both bits cost the same. Coins decide those, else samples would go up
     # from even numbers and down from odd ones, as in LSB replacement.
@@ -124,15 +125,17 @@ def _open(residues: np.ndarray, header: Header, key: Key) -> bytes:
     high = upper_bits(bits, header.share)
     if max(high, bits - high) > trellis.most_bits(slots):
         raise RevealError
-    dealt = Deal(slots, message.stream("slots")).take(residues[_others(len(residues), header.slots)])
+    (dealt,) = Deal(slots, message.stream("slots")).take(residues[_others(len(residues), header.slots)])
     lower = trellis.extract(trellis.Code(slots, bits - high), dealt & 1)
     upper = trellis.extract(trellis.Code(slots, high), dealt >> 1)
     return sealing.open_body(np.concatenate([lower, upper]), message, header.length, header.share)
 
 
 def _embed(deal: Deal, x: np.ndarray, cost: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    """The slots' bits and costs -> the bits that carry the message. May change x."""
     code = trellis.Code(len(x), len(bits))
-    return deal.put(trellis.embed(code, deal.take(x), deal.take(cost), bits), x)
+    deal.put(trellis.embed(code, *deal.take(x, cost), bits), x)
+    return x
 
 
 def _others(slots: int, header: np.ndarray) -> np.ndarray:
@@ -177,7 +180,7 @@ def _headers(low: np.ndarray, key: Key) -> Iterator[Header]:
         while len(words) < size:
             words = np.append(words, _side_by_side([low[d.take(PIECE)] for d in draws]))
         code = header_code(size)
-        found = trellis.extract(code, words[:size])
+        found = trellis.extract_words(code, words[:size])
         for salt, bits in enumerate(_apart(found)):
             opened = _opened(bits, header_key)
             if opened is not None:

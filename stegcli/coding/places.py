@@ -6,17 +6,16 @@ of all slots: a picture of 12 megapixels has 36 million.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
+from stegcli import threads
 from stegcli.coding import trellis
 from stegcli.keys.key import Key
 from stegcli.keys.stream import Stream
 
 MOST_DRAWN = 65_536
 """The most slots that a header of the coset layout is drawn over."""
-BLOCKS_AT_ONCE = 256
+BLOCKS_AT_ONCE = 32
 """Blocks whose slots are computed together: this bounds memory and keeps the arrays in the cache."""
 
 
@@ -106,30 +105,44 @@ class Deal:
 
     def __init__(self, slots: int, stream: Stream):
         code = trellis.Code(slots, 0)
-        self.blocks, self.length = code.blocks, code.length
-        self._start = int(stream.integers(1, slots)[0])
-        self._order = stream.permutation(self.length)
-        self._turns = stream.integers(self.blocks, self.length)
-        self._shifts = stream.integers(self.length, self.blocks)
+        self.slots, self.blocks, self.length = slots, code.blocks, code.length
+        whole = np.int32 if slots < 2**30 else np.int64
+        start = stream.integers(1, slots).astype(whole)
+        order = stream.permutation(self.length).astype(whole)
+        turns = stream.integers(self.blocks, self.length).astype(whole)
+        self._shifts = stream.integers(self.length, self.blocks).astype(whole)
+        # Twice one behind the other, as in `HeaderPlaces`.
+        self._order = np.tile(order, 2)
+        self._turns = np.tile(turns, 2)
+        self._runs = np.tile(np.arange(self.blocks, dtype=whole) * self.length + start, 2)
 
-    def take(self, values: np.ndarray) -> np.ndarray:
-        """Values of the slots (slots,) -> values in the code's order, block by block (blocks * length,)."""
-        turned = np.roll(values, -self._start)
-        return np.concatenate([turned[places] for places in self._places()])
+    def take(self, *values: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Values of the slots (slots,) -> values in the code's order, block by block (blocks * length,), for each."""
+        dealt = tuple(np.empty(self.blocks * self.length, v.dtype) for v in values)
 
-    def put(self, dealt: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Values in the code's order, and those of all slots -> the slots' values with the dealt ones put in."""
-        turned, at = np.roll(values, -self._start), 0
-        for places in self._places():
-            turned[places] = dealt[at : at + len(places)]
-            at += len(places)
-        return np.roll(turned, self._start)
+        def deal(first: int) -> None:
+            at, places = first * self.length, self._places(first)
+            for some, source in zip(dealt, values, strict=True):
+                some[at : at + len(places)] = source[places]
 
-    def _places(self) -> Iterator[np.ndarray]:
-        """Where the code's places lie among the turned slots, for some blocks after others."""
-        every = np.arange(self.length)
-        for first in range(0, self.blocks, BLOCKS_AT_ONCE):
-            blocks = np.arange(first, min(first + BLOCKS_AT_ONCE, self.blocks))
-            runs = wrapped(blocks[:, None] + self._shifts, self.blocks)
-            within = self._order[wrapped(every + self._turns[runs], self.length)]
-            yield (runs * self.length + within).reshape(-1)
+        for _ in threads.each(deal, range(0, self.blocks, BLOCKS_AT_ONCE)):
+            pass
+        return dealt
+
+    def put(self, dealt: np.ndarray, values: np.ndarray) -> None:
+        """Values in the code's order are put into the slots' `values` (slots,), in place."""
+
+        def place(first: int) -> None:
+            at, places = first * self.length, self._places(first)
+            values[places] = dealt[at : at + len(places)]
+
+        for _ in threads.each(place, range(0, self.blocks, BLOCKS_AT_ONCE)):
+            pass
+
+    def _places(self, first: int) -> np.ndarray:
+        """Which slots the code's places have, for BLOCKS_AT_ONCE blocks from the `first` on."""
+        blocks = np.arange(first, min(first + BLOCKS_AT_ONCE, self.blocks), dtype=self._shifts.dtype)
+        runs = blocks[:, None] + self._shifts
+        places = self._order[np.arange(self.length, dtype=runs.dtype) + self._turns[runs]]
+        places += self._runs[runs]
+        return wrapped(places.reshape(-1), self.slots)

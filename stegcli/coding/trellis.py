@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import sys
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +26,7 @@ from stegcli.keys.stream import Stream
 BLOCK = 4096  # slots per trellis
 LARGE = 6_000_000  # slots from which a lower trellis keeps the time bearable
 HEIGHT, HEIGHT_LARGE = 10, 7
+SHORT = 1e-4  # seconds
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def most_bits(slots: int) -> int:
 
 
 def embed(code: Code, slots: np.ndarray, costs: np.ndarray, message: np.ndarray) -> np.ndarray:
-    """Slots' bits (n,), cost of flipping each (n,), message bits -> the cheapest bits with that syndrome."""
+    """Slots' bits, uint8 (n,), cost of flipping each (n,), message bits -> the cheapest bits with that syndrome."""
     if code.bits == 0:
         return slots.copy()
     from stegcli.coding import viterbi
@@ -104,27 +107,55 @@ def embed(code: Code, slots: np.ndarray, costs: np.ndarray, message: np.ndarray)
     padded = np.zeros(code.rows * code.blocks, np.uint8)
     padded[: code.bits] = message
     whole = Code(code.slots, code.rows * code.blocks)
-    missing = (padded ^ extract(whole, slots)).reshape(code.blocks, code.rows).T
-    flips = viterbi.cheapest(_by_block(costs[:used], code), missing, code.bands, code.ends, code.height)
+    missing = (padded ^ extract(whole, slots)).reshape(code.blocks, code.rows)
+    flips = viterbi.cheapest(
+        costs[:used].reshape(code.blocks, code.length).T, missing.T, code.bands, code.ends, code.height
+    )
     result = slots.copy()
-    result[:used] ^= flips.T.reshape(-1).astype(slots.dtype)
+    result[:used] ^= flips.T.reshape(-1)
     return result
 
 
-def extract(code: Code, slots: np.ndarray) -> np.ndarray:
-    """Slots' bits (n,) -> message bits: the syndrome H y.
+@functools.cache
+def prepare() -> None:
+    """Begin to load what `embed` needs, beside other work."""
 
-    Slots may be unsigned integers of any width: each of their bits then counts as a picture of its own.
-    """
+    def load() -> None:
+        usual = sys.getswitchinterval()
+        sys.setswitchinterval(SHORT)  # else array operations beside it wait 5 ms each time they want Python's lock back
+        try:
+            from stegcli.coding import viterbi
+
+            viterbi.load()
+        finally:
+            sys.setswitchinterval(usual)
+
+    threading.Thread(target=load, daemon=True).start()
+
+
+def extract(code: Code, slots: np.ndarray) -> np.ndarray:
+    """Slots' bits, uint8 (n,) -> message bits: the syndrome H y."""
     if code.bits == 0:
         return np.empty(0, slots.dtype)
-    y = _by_block(slots[: code.blocks * code.length], code)
-    message = np.zeros((code.rows, code.blocks), y.dtype)
+    y = slots[: code.blocks * code.length].reshape(code.blocks, code.length)
+    # Eight blocks side by side in the bits of a byte.
+    found = _syndromes(code, np.ascontiguousarray(np.packbits(y, axis=0).T))
+    return np.unpackbits(np.ascontiguousarray(found.T), axis=0, count=code.blocks).reshape(-1)[: code.bits]
+
+
+def extract_words(code: Code, words: np.ndarray) -> np.ndarray:
+    """The same for many pictures at once: bit b of all words, unsigned integers (n,), belongs to picture b."""
+    return _syndromes(code, _by_block(words[: code.blocks * code.length], code)).T.reshape(-1)[: code.bits]
+
+
+def _syndromes(code: Code, y: np.ndarray) -> np.ndarray:
+    """Slots (length, n), each bit of which counts by itself -> their syndromes (rows, n)."""
+    message = np.zeros((code.rows, y.shape[1]), y.dtype)
     for b in range(min(code.height, code.rows)):
         touched = (0 - (code.columns >> b & 1)).astype(y.dtype)[:, None]  # all ones, or none
         sums = np.bitwise_xor.reduceat(y & touched, code.starts, axis=0)
         message[b:] ^= sums[: code.rows - b]
-    return message.T.reshape(-1)[: code.bits]
+    return message
 
 
 def _by_block(values: np.ndarray, code: Code) -> np.ndarray:

@@ -30,6 +30,7 @@ LEAST_COLOURS = 32
 probability 0.25^32."""
 LOOKED_AT = 65_536  # coloured pixels among which different colours are counted
 STRIP = 1 << 20  # pixels processed at a time
+CBS = 16  # values of Cb processed at a time: few long operations, so that other threads run beside them
 
 
 @dataclass(frozen=True)
@@ -131,10 +132,11 @@ def _table() -> np.ndarray:
     to_red, to_green, to_blue = _offsets()
     makes = np.zeros(1 << 24, bool)
     red = (luminance + to_red[:, None]).clip(0, 255) << 16  # (Cr, Y)
-    for cb in range(256):
-        green = (luminance + to_green[cb][:, None]).clip(0, 255) << 8
-        blue = (luminance + to_blue[cb]).clip(0, 255)
-        makes[red | green | blue] = True
+    for first in range(0, 256, CBS):
+        some = slice(first, first + CBS)
+        green = (luminance + to_green[some, :, None]).clip(0, 255) << 8  # (Cb, Cr, Y)
+        blue = (luminance + to_blue[some, None]).clip(0, 255)  # (Cb, Y)
+        makes[red | green | blue[:, None]] = True
     packed: np.ndarray = np.packbits(makes, bitorder="little")
     return packed
 

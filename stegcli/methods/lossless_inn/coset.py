@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 
 from stegcli.about import About
-from stegcli.coding import payload
+from stegcli.coding import payload, trellis
 from stegcli.coding.payload import Layout, Plan, upper_share
 from stegcli.errors import RevealError, UsageError, WeightsError
 from stegcli.keys.key import Key
@@ -21,11 +21,12 @@ from stegcli.method import Asked, Draft, Request, Revealed, check_side
 from stegcli.methods.lossless_inn import ABOUT
 from stegcli.methods.lossless_inn.directed import DirectedPlanes, distances
 from stegcli.pictures.image import Picture
-from stegcli.slots import BitMethod
+from stegcli.slots import BitMethod, codes_for
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from stegcli.methods.lossless_inn import wet
     from stegcli.methods.lossless_inn.density import Density
     from stegcli.methods.lossless_inn.fitted import Fitted
 
@@ -77,6 +78,8 @@ class CosetCoder(BitMethod):
 
     def inference(self, hiding: bool) -> AbstractContextManager[None]:
         """Sender and receiver compute on arrays: neither loads torch."""
+        if hiding:
+            trellis.prepare()
         return nullcontext()
 
     def slots(self, height: int, width: int) -> int:
@@ -102,13 +105,17 @@ class CosetCoder(BitMethod):
         if jpeg_domain.is_asked_for(request):
             yield from jpeg_domain.drafts(request, self)
             return
-        assert request.cover is not None
-        check_side(self, request.cover)
-        notes = jpeg_domain.check_pixels(request.cover, request.options)
+        cover = request.cover
+        assert cover is not None
+        check_side(self, cover)
+        notes = jpeg_domain.check_pixels(cover, request.options)
+        codes_for(self, self.slots_in(cover), len(request.secrets[0].data))  # raises where the message does not fit
+        still = wet.Still.of(cover.pixels)
+        planes = self._planes(cover, still)
         best, fewest = None, 0
         for _ in range(TRIES):
-            draft = next(super().drafts(request))
-            count = wet.broken(request.cover.pixels, draft.picture.pixels)
+            draft = self.dealt(request, planes)
+            count = still.broken(cover.pixels, draft.picture.pixels)
             if best is None or count < fewest:
                 best, fewest = draft, count
             if not 0 < count <= FEW:
@@ -134,11 +141,19 @@ class CosetCoder(BitMethod):
         samples = _samples(stego)
         return np.stack([samples & 1, samples >> 1 & 1]).astype(np.float32) * 2 - 1
 
+    def wrong(self, stego: Picture, plan: Plan, key: Key) -> float:
+        return float(np.mean(_bytes(stego) & 3 != (plan.bits[0] | plan.bits[1] << 1)))
+
     def planes(self, cover: Picture) -> SamplePlanes | DirectedPlanes:
-        from stegcli.methods.lossless_inn import costs, wet
+        from stegcli.methods.lossless_inn import wet
+
+        return self._planes(cover, wet.Still.of(cover.pixels))
+
+    def _planes(self, cover: Picture, still: wet.Still) -> SamplePlanes | DirectedPlanes:
+        from stegcli.methods.lossless_inn import costs
 
         samples = _samples(cover)
-        wet_up, wet_down = (_of_slots(_in_order(way), cover).any(axis=0) for way in wet.ways(cover.pixels))
+        wet_up, wet_down = (_of_slots(_in_order(way), cover).any(axis=0) for way in (still.up, still.down))
         if self.costs == "hill":
             found = _of_slots(costs.hill(cover.pixels.transpose(2, 0, 1).astype(np.float32)), cover).mean(axis=0)
             return SamplePlanes(samples, np.where(wet_up & wet_down, wet.COST, found))
@@ -207,7 +222,7 @@ def _is_grey(picture: Picture) -> bool:
 
 def _summed(costs: np.ndarray) -> np.ndarray:
     """(k, n) -> (n,), without a copy if k is 1."""
-    summed: np.ndarray = costs[0] if len(costs) == 1 else costs.sum(axis=0)
+    summed: np.ndarray = costs[0] if len(costs) == 1 else costs.sum(axis=0, dtype=np.float32)
     return summed
 
 

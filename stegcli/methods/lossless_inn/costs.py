@@ -25,6 +25,8 @@ FLOOR = 1.0
 LEAST = 0.5
 """Nats that any change costs, also one to a likelier level: else a few samples would carry all, and the picture would
 become smoother than photos are. Others were tried, see docs/research/queue.md."""
+MOST = 1e4
+"""Of float16, the largest is 65,504."""
 TILE = 64  # its arrays stay in the processor's cache
 
 
@@ -44,9 +46,12 @@ def _plane(levels: np.ndarray) -> np.ndarray:
 
 
 def of_density(density: Fitted, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A density and a picture, uint8 (h, w, 3) -> cost of one level up and of one down, float32 (3 h w,) each."""
+    """A density and a picture, uint8 (h, w, 3) -> cost of one level up and of one down, float16 (3 h w,) each.
+
+    Sixteen bits are precise enough, and large pictures need memory.
+    """
     height, width, colours = pixels.shape
-    up, down = np.empty((2, colours, height, width), np.float32)
+    up, down = np.empty((2, colours, height, width), np.float16)
 
     def judge(tile: Tile) -> None:
         rows, columns = (

@@ -26,7 +26,7 @@ PIECE = 1 << 20  # samples that are worked on together: this bounds memory
 
 
 class DirectedPlanes:
-    """samples: grey levels int16 (n,). up, down: cost of moving each by one, float32 (n,), positive."""
+    """samples: grey levels int16 (n,). up, down: cost of moving each by one, (n,), positive; float16 will do."""
 
     def __init__(self, samples: np.ndarray, up: np.ndarray, down: np.ndarray):
         self.samples, self.up, self.down = samples, up, down
@@ -72,15 +72,21 @@ class DirectedPlanes:
 
     def _inside(self, some: slice) -> tuple[np.ndarray, np.ndarray]:
         """The costs of moves by one; past 0 and 255 there is no way."""
-        samples, up, down = self.samples[some], self.up[some], self.down[some]
+        samples, up, down = self.samples[some], self._up(some), self._down(some)
         far = np.float32(FORBIDDEN**2)
         return np.where(samples == 255, far * up, up), np.where(samples == 0, far * down, down)
+
+    def _up(self, some: slice) -> np.ndarray:
+        return self.up[some].astype(np.float32)
+
+    def _down(self, some: slice) -> np.ndarray:
+        return self.down[some].astype(np.float32)
 
     def _cost(self, some: slice, wanted: np.ndarray) -> np.ndarray:
         """What it costs some samples to be `wanted` modulo 4, by the cheaper of the nearest ways."""
         down, up = distances(self.samples[some], wanted)
-        down_cost = np.where(down <= up, down.astype(np.float32) ** 2 * self.down[some], np.inf)
-        up_cost = np.where(up <= down, up.astype(np.float32) ** 2 * self.up[some], np.inf)
+        down_cost = np.where(down <= up, down.astype(np.float32) ** 2 * self._down(some), np.inf)
+        up_cost = np.where(up <= down, up.astype(np.float32) ** 2 * self._up(some), np.inf)
         cheaper: np.ndarray = np.minimum(down_cost, up_cost)
         return cheaper
 

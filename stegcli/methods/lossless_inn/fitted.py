@@ -5,8 +5,9 @@ It gives the same numbers as `density.Density` but for the last bits, and only t
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -33,6 +34,7 @@ class Fitted:
     say: np.ndarray
     say_bias: np.ndarray
     side: int
+    _scratch: threading.local = field(default_factory=threading.local, repr=False, compare=False)
 
     @classmethod
     def of(cls, arrays: Mapping[str, np.ndarray], width: int = 32, side: int = 7) -> Fitted:
@@ -65,20 +67,50 @@ class Fitted:
         """Grey levels with `reach` more on each side, float32 (3, h + side - 1, w + side - 1) -> mean and scale of the
         logistic density of each sample inside, float32 (3, h, w)."""
         inside = (COLOURS, padded.shape[1] - self.side + 1, padded.shape[2] - self.side + 1)
+        scratch = self._scratch_for(inside[1] * inside[2])
+        columns = scratch.columns.reshape(COLOURS, self.side**2, -1)
         windows = sliding_window_view(padded - np.float32(MIDDLE), (self.side, self.side), axis=(1, 2))
-        columns = np.ascontiguousarray(windows.transpose(0, 3, 4, 1, 2)).reshape(COLOURS, self.side**2, -1)
+        columns.reshape(COLOURS, self.side, self.side, *inside[1:])[...] = windows.transpose(0, 3, 4, 1, 2)
         middle, spread = _surroundings(columns)
-        answers = self.filters @ columns.reshape(COLOURS * self.side**2, -1)
-        seen = np.empty((COLOURS, self.think.shape[2], columns.shape[2]), np.float32)
-        np.divide(answers.reshape(COLOURS, -1, columns.shape[2]), spread[:, None], out=seen[:, :-1])
-        _silu(seen[:, :-1])
-        np.log(spread, out=seen[:, -1])
-        thought = self.think @ seen + self.think_bias
-        _silu(thought)
+        answers = np.matmul(self.filters, scratch.columns, out=scratch.answers)
+        np.divide(answers.reshape(scratch.share.shape), spread[:, None], out=scratch.seen[:, :-1])
+        _silu(scratch.seen[:, :-1], scratch.share)
+        np.log(spread, out=scratch.seen[:, -1])
+        thought = np.matmul(self.think, scratch.seen, out=answers.reshape(scratch.share.shape))
+        thought += self.think_bias
+        _silu(thought, scratch.share)
         said = self.say @ thought + self.say_bias
         mean = np.float32(MIDDLE) + middle + spread * said[:, 0]
         scale = spread * np.exp(said[:, 1].clip(-RANGE, RANGE))
         return mean.reshape(inside), scale.reshape(inside)
+
+    def _scratch_for(self, count: int) -> Scratch:
+        """This thread's arrays for so many pixels."""
+        kept: Scratch | None = getattr(self._scratch, "kept", None)
+        if kept is None or kept.columns.shape[1] != count:
+            kept = Scratch.of(count, self.think.shape[1], self.side)
+            self._scratch.kept = kept
+        return kept
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """Arrays that a thread uses again for each tile: to get them anew from the system took longer than to fill them."""
+
+    columns: np.ndarray
+    answers: np.ndarray
+    seen: np.ndarray
+    share: np.ndarray
+
+    @classmethod
+    def of(cls, count: int, width: int, side: int) -> Scratch:
+        shapes = (
+            (COLOURS * side**2, count),
+            (COLOURS * width, count),
+            (COLOURS, width + 1, count),
+            (COLOURS, width, count),
+        )
+        return cls(*(np.empty(shape, np.float32) for shape in shapes))
 
 
 def losses(levels: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -121,9 +153,9 @@ def _surroundings(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return middle, np.sqrt(np.maximum(square - middle * middle, 0) + np.float32(FLOOR**2))
 
 
-def _silu(x: np.ndarray) -> None:
-    """x / (1 + exp(-x)), in place; in few steps, for half of the time goes here."""
-    share = np.clip(x, -MOST, MOST)
+def _silu(x: np.ndarray, share: np.ndarray) -> None:
+    """x / (1 + exp(-x)), in place; `share` has its shape and is overwritten. A third of the time goes here."""
+    np.clip(x, -MOST, MOST, out=share)
     np.negative(share, out=share)
     np.exp(share, out=share)
     share += 1

@@ -7,6 +7,8 @@ A picture that never was a JPEG as a whole may have a part that was: no sample t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from stegcli.pictures import lattice
@@ -20,25 +22,37 @@ ENOUGH = 8
 """Samples on both sides of a gap that make it one: among rare levels some are missing by chance."""
 
 
-def ways(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """uint8 (h, w, channels) -> bool (h, w, channels) twice: samples that are not to move up, and not down."""
-    still = wet(pixels)
-    up, down = still.copy(), still
-    for channel in range(pixels.shape[2]):
-        samples = pixels[..., channel]
-        gaps = _gaps(np.bincount(samples.reshape(-1), minlength=256))
-        up[..., channel] |= np.append(gaps[1:], False)[samples]
-        down[..., channel] |= np.append(False, gaps[:-1])[samples]
-    return up, down
+@dataclass(frozen=True)
+class Still:
+    """What is to stay in a cover (h, w, channels).
 
+    up, down: bool (h, w, channels), samples that are not to move up, and not down. gaps: bool (channels, 256), levels
+    that no sample is to have.
+    """
 
-def broken(cover: np.ndarray, stego: np.ndarray) -> int:
-    """uint8 (h, w, channels) of both -> how many samples moved in a way that `ways` excludes, or into a gap by two."""
-    up, down = ways(cover)
-    found = ((stego > cover) & up) | ((stego < cover) & down)
-    for channel in range(cover.shape[2]):
-        found[..., channel] |= _gaps(np.bincount(cover[..., channel].reshape(-1), minlength=256))[stego[..., channel]]
-    return int(np.count_nonzero(found))
+    up: np.ndarray
+    down: np.ndarray
+    gaps: np.ndarray
+
+    @classmethod
+    def of(cls, pixels: np.ndarray) -> Still:
+        """uint8 (h, w, channels) -> what is to stay in it."""
+        still = wet(pixels)
+        up, down = still.copy(), still
+        channels = range(pixels.shape[2])
+        gaps = np.stack([_gaps(np.bincount(pixels[..., c].reshape(-1), minlength=256)) for c in channels])
+        for channel in np.flatnonzero(gaps.any(axis=1)):
+            samples = pixels[..., channel]
+            up[..., channel] |= np.append(gaps[channel, 1:], False)[samples]
+            down[..., channel] |= np.append(False, gaps[channel, :-1])[samples]
+        return cls(up, down, gaps)
+
+    def broken(self, cover: np.ndarray, stego: np.ndarray) -> int:
+        """uint8 (h, w, channels) of both -> how many samples moved in a way that is excluded, or into a gap by two."""
+        found = ((stego > cover) & self.up) | ((stego < cover) & self.down)
+        for channel in np.flatnonzero(self.gaps.any(axis=1)):
+            found[..., channel] |= self.gaps[channel][stego[..., channel]]
+        return int(np.count_nonzero(found))
 
 
 def _gaps(counts: np.ndarray) -> np.ndarray:
