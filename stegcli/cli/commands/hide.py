@@ -19,7 +19,6 @@ from stegcli.cli.options import (
     JsonOption,
     MaxPixelsOption,
     MethodOption,
-    OutOption,
     QuietOption,
     RobustOption,
     SurviveOption,
@@ -69,6 +68,14 @@ SecretOption = Annotated[
         "--secret", help="Several receivers of one stego: a secret; repeat, with a --key each.", rich_help_panel=KEYS
     ),
 ]
+StegoOption = Annotated[
+    str | None,
+    typer.Option(
+        "-o", "--output", rich_help_panel=FILES,
+        help="Output file, or folder for a batch; - is standard output. The name says the format. Where it says none, "
+        "a JPEG cover stays JPEG, and drawn pictures become JPEG or PNG, as suits the method (PNG with --survive png).",
+    ),
+]  # fmt: skip
 QualityOption = Annotated[
     int | None,
     typer.Option(min=1, max=100, help=f"Quality of a JPEG output; {JPEG_QUALITY} by default.", rich_help_panel=OUTPUT),
@@ -84,7 +91,7 @@ def hide(
     facets: dict[str, str],
     secret: SecretArgument = None,
     cover: CoverOption = None,
-    output: OutOption = None,
+    output: StegoOption = None,
     key: KeysOption = None,
     key_dir: KeyDirOption = None,
     receivers: SecretOption = None,

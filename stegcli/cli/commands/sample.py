@@ -33,7 +33,7 @@ Examples:
 
 stego sample glow2 -o drawn/ --count 2
 
-stego sample glow2 -o drawn/ --count 2 --format jpg --quality 80 --domain landscapes
+stego sample glow2 -o landscapes/ --count 2 --quality 80 --domain landscapes
 """
 
 SampleArgument = Annotated[
@@ -44,9 +44,11 @@ FolderOption = Annotated[
 ]
 CountOption = Annotated[int, typer.Option(min=1, help="How many pictures to draw.", rich_help_panel=FILES)]
 FormatOption = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--format", help="Suffix of the files: png, jpg, webp, tiff or bmp. Compare with stegos in the same format.",
+        "--format",
+        help="Suffix of the files: png, jpg, webp, tiff or bmp; by default as `stego hide` writes where no name says "
+        "it. Compare with stegos in the same format.",
         rich_help_panel=OUTPUT,
     ),
 ]  # fmt: skip
@@ -70,7 +72,7 @@ def sample(
     named: WeightsOption = None,
     survive: SurviveOption = None,
     robust: RobustOption = False,
-    format: FormatOption = "png",
+    format: FormatOption = None,
     quality: SampleQualityOption = None,
     seed: SampleSeedOption = None,
     json: JsonOption = False,
@@ -79,7 +81,8 @@ def sample(
     device: DeviceOption = "auto",
 ) -> None:
     """Draw pictures without a message, by the same rule as stegos. Give the options that the stegos were made with."""
-    if not methods.about(method).draws:
+    about = methods.about(method)
+    if not about.draws:
         drawing = ", ".join(complete.drawing_methods(""))
         raise UsageError(f"{method} draws no pictures of its own", f"methods that do: {drawing}")
     own = parsed("sample", method, asked)
@@ -87,5 +90,5 @@ def sample(
     text = survive_text(survive, robust)
     from stegcli.cli import sampling
 
-    plan = sampling.planned(method, own, named, facets, text, format, quality)
+    plan = sampling.planned(method, own, named, facets, text, format, quality, about.format_for(survive))
     sampling.sample(plan, output, count, seed, json, quiet, force, device)
