@@ -74,8 +74,10 @@ def _lead(channel: np.ndarray, mask: np.ndarray) -> float:
 
 
 def chi_square(channel: np.ndarray) -> float:
-    """The probability that the two levels of each pair are equally frequent: mean over pieces, near 1 if all lowest bits
-    were replaced."""
+    """The probability that the two levels of each pair are equally frequent: mean over pieces.
+
+    Near 1 if all lowest bits were replaced.
+    """
     samples = channel.reshape(-1)
     found = []
     for first in range(0, len(samples) - PIECE + 1, PIECE):

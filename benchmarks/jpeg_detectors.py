@@ -7,8 +7,8 @@ Covers are made grey, resized (which ends their own JPEG past) and saved by Pill
 learnt from, with their stegos; the other half is told apart. The figures are means over splits. `NAME@RATE` runs a
 scheme at one rate alone. `--minutes` takes no more covers after that time. Schemes: UERD, J-UNIWARD, and J-UNIWARD with
 side information, each by the product's coder (`coded:`) and as a perfect ternary code would do (`bound:`, much faster);
-nsF5 at its bound, as a detector's yardstick. Chance is 50 %. `stego evaluate lossless-inn --jpeg 75` compares with
-programs of others, and has a CNN.
+nsF5 at its bound, as a detector's yardstick; steghide and conseal's J-UNIWARD where they are installed. Chance is 50 %.
+`stego evaluate lossless-inn --jpeg 75` compares with outguess too, and has a CNN.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 
 from stegcli.methods.lossless_inn import jpeg_costs, jpeg_hiding
 from stegcli.methods.lossless_inn.jpeg_features import dctr, told_apart
-from stegcli.methods.lossless_inn.jpeg_rivals import Grey, Scheme, coded, nsf5
+from stegcli.methods.lossless_inn.jpeg_rivals import Grey, Scheme, coded, juniward_by_conseal, nsf5, steghide
 from stegcli.methods.lossless_inn.measure import grey
 from stegcli.pictures import image, jpeg
 from stegcli.pictures.jpeg import Component
@@ -59,11 +59,14 @@ def _moves(up: np.ndarray, down: np.ndarray, log_rate: float) -> tuple[np.ndarra
     return p / (1 + p + q), q / (1 + p + q)
 
 
-SCHEMES: dict[str, Scheme] = {"nsF5": nsf5} | {
+SCHEMES: dict[str, Scheme] = {"nsF5": nsf5, "steghide": steghide, "conseal": juniward_by_conseal} | {
     f"{how}:{name}": make(model, informed)
     for how, make in (("bound", bound), ("coded", coded))
     for name, model, informed in (("uerd", "uerd", False), ("juniward", "juniward", False), ("side", "juniward", True))
 }
+
+
+USUAL = [name for name in SCHEMES if name not in ("steghide", "conseal")]
 
 
 def main() -> None:
@@ -72,7 +75,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=400)
     parser.add_argument("--rates", type=float, nargs="+", default=[0.1, 0.4])
     parser.add_argument("--quality", type=int, default=75)
-    parser.add_argument("--schemes", nargs="+", default=list(SCHEMES), help="NAME or NAME@RATE")
+    parser.add_argument("--schemes", nargs="+", default=USUAL, help="NAME or NAME@RATE")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     asked = parser.parse_args()
     paths = sorted(p for p in asked.covers.iterdir() if p.suffix.lower() in (*image.LOSSY, *image.LOSSLESS))

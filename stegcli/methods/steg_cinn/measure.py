@@ -44,7 +44,7 @@ Table = tuple[str, list[str], list[list[str]]]
 
 
 def parts(
-    method: Method, covers: Sequence[Picture], seed: int, options: NoOptions
+    method: Method, covers: Sequence[Picture], seed: int, options: NoOptions | None = None
 ) -> dict[str, Callable[[], dict[str, Any]]]:
     """-> name -> what measures it."""
     mine = cast(StegCinn, method)
