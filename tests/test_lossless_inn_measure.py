@@ -186,6 +186,7 @@ def test_wrong_use_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     argv = ("evaluate", "lossless-inn", "--covers", ".")
     refused(2, *argv, "--rate", 0.2, says="--rate and --epochs go with --jpeg")
     refused(2, *argv, "--jpeg", 99, says="--jpeg 99 is out of range")
+    refused(2, *argv, "--jpeg", 75, "--payload", 1, says="payloads and attacks mean nothing")
     refused(2, *argv, "--jpeg", 75, says="only 0 covers have enough texture")
     with pytest.raises(UsageError):
         measure.detected([Picture(np.zeros((64, 64, 3), np.uint8))] * 9, 0, EvaluateOptions(jpeg=75))

@@ -68,6 +68,8 @@ def evaluate(
     options = methods.about(method).evaluate() if options is None else options
     special = methods.module(method, "measure") if methods.has_module(method, "measure") else None
     alone = special is not None and hasattr(special, "alone") and special.alone(options)
+    if alone and (payloads or attacks):
+        raise UsageError("payloads and attacks mean nothing to what these options measure", "leave them out")
     names = weights or (["default"] if alone else _all_weights(method))
     plan = [] if alone else [(w, p) for w in names for p in payloads or DEFAULT_PAYLOADS]
     rows, measured, started = [], {}, time.monotonic()
