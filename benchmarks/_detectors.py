@@ -23,7 +23,22 @@ BATCH = 32
 
 def spam(pixels: np.ndarray) -> np.ndarray:
     """uint8 (h, w, 3) -> 686 transition probabilities of neighbouring differences, clipped to [-T, T]."""
-    return np.mean([_spam_of_plane(pixels[..., c].astype(np.int16)) for c in range(3)], axis=0)
+    return np.mean(_spam_of_planes(pixels.astype(np.int16)), axis=0)
+
+
+def spam_by_channel(pixels: np.ndarray) -> np.ndarray:
+    """uint8 (h, w, 3) -> the 686 numbers of red, of green and of blue, (2058,)."""
+    return np.concatenate(_spam_of_planes(pixels.astype(np.int16)))
+
+
+def spam_of_differences(pixels: np.ndarray) -> np.ndarray:
+    """uint8 (h, w, 3) -> the 686 numbers of red minus green, and of blue minus green, (1372,)."""
+    levels = pixels.astype(np.int16)
+    return np.concatenate(_spam_of_planes(levels[..., ::2] - levels[..., 1:2]))
+
+
+def _spam_of_planes(planes: np.ndarray) -> list[np.ndarray]:
+    return [_spam_of_plane(planes[..., c]) for c in range(planes.shape[2])]
 
 
 def _spam_of_plane(x: np.ndarray) -> np.ndarray:

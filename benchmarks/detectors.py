@@ -3,13 +3,14 @@
     python benchmarks/detectors.py --photos DIR --cache DIR [--bpp 1 0.4 0.1] [--bound coset-2] [--coset coset-1]
     python benchmarks/detectors.py --photos DIR --cache DIR --schemes --coset coset-2 --bpp 0.4 --first NETWORK
 
-Photos are scaled to 128x128, which removes the traces of an earlier JPEG. Two detectors learn on 1,000 covers and their
+Photos are scaled to 128x128, which removes the traces of an earlier JPEG. The detectors learn on 1,000 covers and their
 stegos and are tested on 500 other covers and their stegos; 50 % is chance:
 
-    SPAM   features of second order, averaged over the colours, and LDA with shrinkage
+    SPAM   features of second order and LDA with shrinkage: averaged over the colours, of each colour side by side,
+           and of the differences red - green and blue - green
     CNN    `_detectors.Residuals`. It first learns LSB matching at 1 bit per pixel; from there, for each scheme, its
            stegos of the highest payload, from there those of the next. Started at a low payload it may learn nothing,
-           and a scheme would seem safe that is not
+           and a scheme would seem safe that is not. With `--epochs 0` there is no CNN
 
 HILL and flat costs are simulated at the bound, without the loss that a real code has, and so are `--bound`: costs of
 weights with a density. `--coset` really codes, its header and tag counted on top. `--cache`: stegos, features and the
@@ -25,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _detectors import Residuals, accuracy, lda_accuracy, learn_pairs, spam
+from _detectors import Residuals, accuracy, lda_accuracy, learn_pairs, spam, spam_by_channel, spam_of_differences
 from _schemes import Embed, bound_of, coset_of, flat, hill, lsb_matching
 from PIL import Image
 from torch import Tensor
@@ -38,6 +39,7 @@ from stegcli.pictures import metrics
 SIDE = 128
 CROP = 64
 FIRST_EPOCHS = 2  # on LSB matching
+FEATURES = {"SPAM": spam, "by channel": spam_by_channel, "of differences": spam_of_differences}
 RATE = 2e-3
 
 
@@ -64,8 +66,9 @@ def kept(cache: Path | None, name: str, make: Callable[[], np.ndarray]) -> np.nd
     return np.load(path)
 
 
-def features(pictures: np.ndarray) -> np.ndarray:
-    return np.stack([spam(p) for p in pictures])
+def features(pictures: np.ndarray) -> dict[str, np.ndarray]:
+    """uint8 (n, h, w, 3) -> for each kind of FEATURES, (n, k)."""
+    return {name: np.stack([of(p) for p in pictures]) for name, of in FEATURES.items()}
 
 
 def tensor(pictures: np.ndarray) -> Tensor:
@@ -77,10 +80,12 @@ class Trial:
 
     def __init__(self, covers: np.ndarray, learn: int, epochs: int, cache: Path | None):
         self.covers, self.learn, self.epochs, self.cache = covers, learn, epochs, cache
-        self.clean = kept(cache, f"covers-{len(covers)}-spam", lambda: features(covers))
+        self.clean = features(covers)
         self.pictures = tensor(covers)
 
-    def first_network(self, path: Path | None) -> Residuals:
+    def first_network(self, path: Path | None) -> Residuals | None:
+        if not self.epochs:
+            return None
         torch.manual_seed(0)
         network = Residuals()
         if path is not None:
@@ -89,23 +94,27 @@ class Trial:
         self._teach(network, tensor(lsb_matching(self.covers[: self.learn], SIDE**2)), FIRST_EPOCHS)
         return network
 
-    def run(self, name: str, embed: Embed, bpp: float, network: Residuals) -> None:
-        """Teach the network on, and print a row."""
+    def run(self, name: str, embed: Embed, bpp: float, network: Residuals | None) -> None:
+        """Teach the network on, if there is one, and print a row."""
         label = f"{Path(name).stem}-{bpp:g}-{len(self.covers)}"
         stegos = kept(self.cache, label, lambda: embed(self.covers, int(bpp * SIDE**2)))
-        seen = kept(self.cache, f"{label}-spam", lambda: features(stegos))
-        by_spam = lda_accuracy(self.clean, seen, self.learn)
-        pictures = tensor(stegos)
-        self._teach(network, pictures[: self.learn], self.epochs)
-        if self.cache is not None:
-            torch.save(network.state_dict(), self.cache / f"{label}.pt")
-        by_network = accuracy(network, pictures[self.learn :], self.pictures[self.learn :])
+        seen = features(stegos)
+        told = {n: lda_accuracy(self.clean[n], seen[n], self.learn) for n in FEATURES}
+        if network is not None:
+            told["CNN"] = self._by_network(network, tensor(stegos), label)
         psnr = np.mean([metrics.psnr(c, s) for c, s in zip(self.covers, stegos, strict=True)])
         tested = 2 * (len(stegos) - self.learn)
+        figures = "  ".join(f"{n} {100 * share:5.1f} %" for n, share in told.items())
         print(
-            f"{name:14} {bpp:4g} bpp  {psnr:5.2f} dB  told apart: SPAM {100 * by_spam:5.1f} %  CNN "
-            f"{100 * by_network:5.1f} %  of {tested}; chance 50 +- {50 / tested**0.5:.1f} %", flush=True,
+            f"{name:14} {bpp:4g} bpp  {psnr:5.2f} dB  told apart: {figures}  of {tested}; "
+            f"chance 50 +- {50 / tested**0.5:.1f} %", flush=True,
         )  # fmt: skip
+
+    def _by_network(self, network: Residuals, stegos: Tensor, label: str) -> float:
+        self._teach(network, stegos[: self.learn], self.epochs)
+        if self.cache is not None:
+            torch.save(network.state_dict(), self.cache / f"{label}.pt")
+        return accuracy(network, stegos[self.learn :], self.pictures[self.learn :])
 
     def _teach(self, network: Residuals, stegos: Tensor, epochs: int) -> None:
         rng = np.random.default_rng(0)

@@ -11,7 +11,8 @@ much data for each sample: bits per pixel are those in colour.
     frames          rows and columns of one value
     gaps            levels that a histogram lacks between two that it has
     coloured        pixels of grey pictures whose channels differ
-    spa, ws         estimates of LSB replacement: change against the own cover, over the channels of all pictures
+    spa, ws, rs, chi  estimates of LSB replacement, and the probability of a chi-square test: change against the own
+                    cover, over the channels of all pictures
 
 The numbers are sums over all pictures: covers > stegos. `LSB` rows are plain LSB matching, written by Pillow: what
 the signs look like when nobody cares.
@@ -26,7 +27,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from _estimators import spa, ws
+from _estimators import chi_square, rs, spa, ws
 from _schemes import lsb_matching
 from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
@@ -42,6 +43,7 @@ from stegcli.pictures import image, png
 SIDE = 160
 FRAME = 6
 STYLES: tuple[dict[str, object], ...] = ({}, {"optimize": True}, {"compress_level": 1}, {"compress_level": 9})
+ESTIMATORS = {"spa": spa, "ws": ws, "rs": rs, "chi": chi_square}
 SIGNS = ("lone", "clipped", "frames", "gaps", "coloured")
 
 
@@ -136,9 +138,9 @@ def _gaps(channel: np.ndarray) -> int:
 
 
 def estimates(file: bytes) -> np.ndarray:
-    """A picture's file -> (2, 3): spa and ws of red, green and blue."""
+    """A picture's file -> (4, 3): each of ESTIMATORS of red, green and blue."""
     pixels = np.asarray(Pillow.open(io.BytesIO(file)).convert("RGB"))
-    return np.array([[estimate(pixels[..., c]) for c in range(3)] for estimate in (spa, ws)])
+    return np.array([[estimate(pixels[..., c]) for c in range(3)] for estimate in ESTIMATORS.values()])
 
 
 # -- the table
@@ -150,7 +152,7 @@ def compared(pairs: list[tuple[bytes, bytes]]) -> str:
     made = sum(make_of(cover) != make_of(stego) for cover, stego in pairs)
     counts = ", ".join(f"{s} {sum(b[s] for b in before)} > {sum(a[s] for a in after)}" for s in SIGNS)
     moved = np.concatenate([estimates(stego) - estimates(cover) for cover, stego in pairs], axis=1)
-    told = ", ".join(f"{name} {_told(row[~np.isnan(row)])}" for name, row in zip(("spa", "ws"), moved, strict=True))
+    told = ", ".join(f"{name} {_told(row[~np.isnan(row)])}" for name, row in zip(ESTIMATORS, moved, strict=True))
     return f"{len(pairs)} pairs: file {made} differ, {counts}; {told}"
 
 

@@ -39,8 +39,8 @@ def hide(
     key: KeySource | Sequence[KeySource] | None = None,
     method: str | None = None,
     weights: str | None = None,
-    survive: str = "png",
-    format: str = "PNG",
+    survive: str | None = None,
+    format: str | None = None,
     quality: int = 90,
     device: str = "auto",
     **options: object,
@@ -52,7 +52,9 @@ def hide(
     key: one key, or one for each secret; by default fresh keys are made (`Stego.keys`).
     method: by default the key's; without a key glow2 if there is no cover, else lossless-inn, or riis if the stego
     must survive more than a lossless file.
-    survive: png, jpeg:Q, jpeg:A..B or noise:S. format, quality: of the stego's file; Pillow's names.
+    survive: png (the default), jpeg:Q, jpeg:A..B or noise:S.
+    format, quality: of the stego's file; Pillow's names. By default JPEG for methods that draw their own covers and
+    prefer it (glow2), unless survive is "png"; else PNG.
     options: the method's own options, named as on the command line with `_` for `-`.
     Raises UsageError, FileError, CapacityError, WeightsError.
 

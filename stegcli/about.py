@@ -28,7 +28,8 @@ class About:
     shares_cover: whether all receivers of a stego must draw the same cover from their keys.
     most_secrets: how many secrets one stego holds at most. shares_key: whether one key can reveal several of them.
     survives: the channels a stego can be made for, as `--survive` names them: png, jpeg:Q, jpeg:A..B, noise:S.
-    writes: Pillow's names of the formats a stego can be written in. keeps_jpeg: whether a JPEG cover becomes a JPEG
+    writes: Pillow's names of the formats a stego can be written in. default_format: the one for outputs whose name
+    says none: standard output, pipes, and the files of a batch. keeps_jpeg: whether a JPEG cover becomes a JPEG
     stego without being decoded. min_side: least width and height of a cover or stego, in pixels.
     draws: whether `stego sample` draws innocent pictures, by the rule that its stegos pass.
     hide, reveal, evaluate, sample: dataclasses of the method's own options (`stegcli.options`).
@@ -50,6 +51,7 @@ class About:
     shares_key: bool = False
     survives: tuple[str, ...] = ("png",)
     writes: frozenset[str] = LOSSLESS
+    default_format: str = "PNG"
     keeps_jpeg: bool = False
     min_side: int = 64
     hide: type = NoOptions
@@ -67,6 +69,13 @@ class About:
     @property
     def writes_lossy(self) -> bool:
         return not self.writes <= LOSSLESS
+
+    def format_for(self, survive: str | None) -> str:
+        """The format of an output whose name says none. survive: the channel that the user named, or None.
+
+        A stego that is to survive as PNG becomes a PNG.
+        """
+        return "PNG" if survive == "png" else self.default_format
 
     def serving(self, options: Any) -> About:
         """Options of hide or reveal -> the facts of the form that they ask for with `--as`."""

@@ -62,7 +62,7 @@ def load_method(key: Key, given: str | None = None, device: str = "auto") -> Met
 def hide(request: Request, method: Method) -> Hidden:
     """Secrets -> a stego that reveals all of them. Raises CapacityError, FileError, UsageError."""
     check_request(request, method.about)
-    request = replace(request, survive=_with_own_format(request))
+    request = replace(request, survive=channels_of(request))
     draft: Draft | None = None
     with method.inference(hiding=True):
         for draws, draft in enumerate(method.drafts(request), 1):
@@ -85,7 +85,7 @@ def sample(request: Request, method: Method, stream: Stream) -> bytes:
     Raises UsageError.
     """
     check_sample(request, method.about)
-    request = replace(request, survive=_with_own_format(request))
+    request = replace(request, survive=channels_of(request))
     with method.inference(hiding=True):
         return image.encode(method.innocent(request, stream), request.format, request.quality)
 
@@ -135,10 +135,7 @@ def check_format(format: str, about: About) -> None:
         raise UsageError(f"{about.name} does not write {format}", f"it writes {', '.join(sorted(about.writes))}")
 
 
-# -- verifying
-
-
-def _with_own_format(request: Request) -> tuple[Channel, ...]:
+def channels_of(request: Request) -> tuple[Channel, ...]:
     """The channels to survive, with JPEG at the request's own quality added if the file will be a JPEG."""
     lossless = request.format in LOSSLESS_FORMATS
     if (
@@ -148,6 +145,9 @@ def _with_own_format(request: Request) -> tuple[Channel, ...]:
     ):
         return request.survive
     return (Channel("jpeg", request.quality),)
+
+
+# -- verifying
 
 
 def _verified(file: bytes, draft: Draft, request: Request, method: Method) -> tuple[float | None, ...] | None:

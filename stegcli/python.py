@@ -67,12 +67,12 @@ class Found:
 
 def hide(
     secret: Source | Sequence[Source], cover: Source | None, key: KeySource | Sequence[KeySource] | None,
-    method: str | None, named: str | None, survive: str, format: str, quality: int, device: str,
+    method: str | None, named: str | None, survive: str | None, format: str | None, quality: int, device: str,
     options: Mapping[str, object],
 ) -> Stego:  # fmt: skip
     several = list(secret) if isinstance(secret, Sequence) and not isinstance(secret, str | bytes) else [secret]
     held = _keys(key)
-    about = methods.about(_chosen(held, method, cover, survive))
+    about = methods.about(_chosen(held, method, cover, survive or "png"))
     own = _own_options(about, "hide", options)
     about = about.serving(own)
     _check_keyless(about, held)
@@ -81,7 +81,8 @@ def hide(
         held = _fresh(about, named, 1 if about.shares_key else len(several))
     secrets = tuple(_secret(s, about, own) for s in several)
     picture = None if cover is None else _picture(cover, "cover")
-    request = Request(secrets, held, picture, parse_survive(survive), own, format, quality)
+    channels = parse_survive(survive or "png")
+    request = Request(secrets, held, picture, channels, own, format or about.format_for(survive), quality)
     hidden = api.hide(request, loaded)
     draft = hidden.draft
     return Stego(hidden.file, held, draft.capacity, hidden.psnrs, hidden.cover_psnr, draft.notes, draft.tokens)

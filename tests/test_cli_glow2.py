@@ -228,13 +228,42 @@ def test_a_harsher_channel_leaves_less_room() -> None:
 def test_stegos_and_secrets_flow_through_pipes() -> None:
     stego = ok("hide", "-", "--key", "glow.npy", *SMALL, "--json", stdin=NOTE)
     assert json.loads(stego.err)["output"] == "-"
-    assert stego.out.startswith(b"\x89PNG")
+    assert stego.out.startswith(b"\xff\xd8\xff")
     back = ok("reveal", "--key", "glow.npy", "--json", stdin=stego.out)
     assert back.out == NOTE
     assert json.loads(back.err)["bytes"] == len(NOTE)
 
 
-def test_a_picture_flows_through_pipes_as_png() -> None:
+def test_standard_output_is_a_jpeg_of_the_quality_asked_for() -> None:
+    argv = ("hide", "note.txt", "--key", "glow.npy", *SMALL, "-o", "-")
+    for given, quality in (((), 90), (("--quality", 70), 70)):
+        result = ok(*argv, *given)
+        assert f"survives jpeg:{quality}" in result.err
+        assert luminance_table(io.BytesIO(result.out)) == luminance_table(resaved("stego.png", quality=quality))
+        assert ok("reveal", "--key", "glow.npy", stdin=result.out).out == NOTE
+
+
+def test_standard_output_is_a_png_for_whom_asks_for_png() -> None:
+    argv = ("hide", "note.txt", "--key", "glow.npy", *SMALL, "-o", "-", "--survive", "png")
+    assert ok(*argv).out.startswith(b"\x89PNG")
+    refused(2, *argv, "--quality", 70, says="--quality needs a JPEG output")
+
+
+def test_what_fits_only_in_a_png_is_refused_with_the_way_to_one() -> None:
+    argv = ("hide", "big.bin", "--key", "glow.npy", *SMALL)
+    Path("big.bin").write_bytes(b"x")
+    Path("big.bin").write_bytes(bytes(ok(*argv, "--dry-run", "-o", "a.png", "--json").json["capacity_bytes"]))
+    figures = ok(*argv, "--dry-run", "-o", "-", "--json").json
+    assert figures["survive"] == "jpeg:90"
+    assert figures["capacity_bytes"] < figures["payload_bytes"]
+    says = f"does not fit: capacity {figures['capacity_bytes']} bytes"
+    result = refused(5, *argv, "-o", "-", says=says)
+    assert "stego: hint: use a larger --size, -o OUT.png or --survive png" in result.err
+    assert ok(*argv, "-o", "-", "--survive", "png").out.startswith(b"\x89PNG")
+
+
+def test_a_picture_flows_through_pipes() -> None:
+    """What comes back is written as PNG."""
     save("tiny.png", photo(20, 10))
     stego = ok("hide", "-", "--key", "glow.npy", *SMALL, stdin=Path("tiny.png").read_bytes()).out
     back = ok("reveal", "--key", "glow.npy", stdin=stego).out
@@ -279,9 +308,9 @@ def test_a_batch_there_and_back(workers: int) -> None:
     result = ok("hide", "note.txt", "secret.txt", "tiny.png", "-o", "out/", *SMALL, "--json", "--jobs", workers)
     assert [line["input"] for line in result.lines] == ["note.txt", "secret.txt", "tiny.png"]
     assert list(result.lines[0]) == ["input", "exit", *HIDE_FIELDS]
-    stegos = ["out/note.png", "out/secret.png", "out/tiny.png"]
+    stegos = ["out/note.jpg", "out/secret.jpg", "out/tiny.jpg"]
     assert [line["output"] for line in result.lines] == stegos
-    assert [line["key"] for line in result.lines] == [s.replace(".png", ".key.npy") for s in stegos]
+    assert [line["key"] for line in result.lines] == [s.replace(".jpg", ".key.npy") for s in stegos]
     back = ok("reveal", *stegos, "-o", "back/", "--json", "--jobs", workers)
     assert [line["output"] for line in back.lines] == ["back/note.bin", "back/secret.bin", "back/tiny.png"]
     assert Path("back/note.bin").read_bytes() == NOTE
@@ -294,8 +323,13 @@ def test_a_batch_goes_on_past_a_bad_file() -> None:
     result = run("hide", "missing", "big.bin", "note.txt", "--key", "glow.npy", "-o", "out/", *SMALL, "--json")
     assert result.status == 5
     assert [line["exit"] for line in result.lines] == [3, 5, 0]
+    assert sorted(snapshot(Path("out"))) == ["out/note.jpg"]
+    assert ok("reveal", "out/note.jpg", "--key", "glow.npy").out == NOTE
+
+
+def test_a_batch_of_png_for_whom_asks_for_png() -> None:
+    ok("hide", "note.txt", "--key", "glow.npy", "-o", "out/", *SMALL, "--survive", "png")
     assert sorted(snapshot(Path("out"))) == ["out/note.png"]
-    assert ok("reveal", "out/note.png", "--key", "glow.npy").out == NOTE
 
 
 def test_a_batch_of_stegos_with_an_innocent_picture_among_them() -> None:

@@ -23,12 +23,13 @@ def test_a_seed_draws_the_same_pictures_and_a_longer_run_begins_with_them(here: 
     argv = ("sample", "glow2", *SMALL, "--seed", 7)
     found = ok(*argv, "-o", "one", "--count", 1, "--json").json
     ok(*argv, "-o", "two/", "--count", 2)
-    assert found["output"] == "one/1.png"
+    assert found["output"] == "one/1.jpg"
     assert found["method"] == "glow2"
-    assert sorted(path.name for path in (here / "two").iterdir()) == ["1.png", "2.png"]
-    first, again, other = ((here / name).read_bytes() for name in ("one/1.png", "two/1.png", "two/2.png"))
+    assert sorted(path.name for path in (here / "two").iterdir()) == ["1.jpg", "2.jpg"]
+    first, again, other = ((here / name).read_bytes() for name in ("one/1.jpg", "two/1.jpg", "two/2.jpg"))
     assert first == again != other
     assert image.decode(first).pixels.shape == (64, 64, 3)
+    assert ok(*argv, "-o", "three", "--json", "--survive", "png").json["output"] == "three/1.png"
 
 
 def test_draws_that_the_rule_rejects_are_passed_over(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +56,7 @@ def test_covers_of_a_key_are_drawn_with_their_grain(here: Path) -> None:
         (("lossless-inn",), "lossless-inn draws no pictures of its own"),
         (("glow7",), "no method 'glow7'"),
         (("glow2", "--format", "gif"), "unknown picture format"),
-        (("glow2", "--quality", 50), "--quality needs a JPEG output"),
+        (("glow2", "--quality", 50, "--format", "png"), "--quality needs a JPEG output"),
         (("glow2", "--survive", "noise:3"), "glow2 does not survive noise:3"),
         (("glow2", "--grain", 1), "--grain means nothing to glow2"),
         (("glow2", "--size", "65x65"), "no size 65x65"),
@@ -68,7 +69,7 @@ def test_wrong_use_is_refused(argv: tuple[object, ...], says: str) -> None:
 
 def test_nothing_is_replaced_without_force(here: Path) -> None:
     (here / "drawn").mkdir()
-    (here / "drawn" / "2.png").write_bytes(b"mine")
+    (here / "drawn" / "2.jpg").write_bytes(b"mine")
     refused(3, "sample", "glow2", *SMALL, "-o", "drawn", "--count", 2, says="exists")
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 import stegcli
 from stegcli.errors import CapacityError, FileError, RevealError, UsageError
+from stegcli.pictures import image
 
 
 def test_the_examples_run() -> None:
@@ -73,6 +74,16 @@ def test_a_picture_travels_as_one_where_the_method_carries_pictures(photo_image:
     assert found.picture.size == (96, 96)
     assert hidden.psnrs[0] is not None
     assert hidden.psnrs[0] > 20
+
+
+@pytest.mark.parametrize(
+    ("given", "format"),
+    [({}, "JPEG"), ({"survive": "png"}, "PNG"), ({"format": "PNG"}, "PNG"), ({"format": "BMP"}, "BMP")],
+)
+def test_a_drawn_stego_is_a_jpeg_unless_png_is_asked_for(given: dict[str, str], format: str) -> None:
+    hidden = stegcli.hide(b"x", method="glow2", size=(64, 64), **given)
+    assert image.format_of(hidden.file) == format
+    assert stegcli.reveal(hidden.file, hidden.keys[0]).data == b"x"
 
 
 def test_several_receivers() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from stegcli.keys import key as keys
 from stegcli.keys.key import Key
 from stegcli.method import Request, Secret
 from stegcli.pictures import image
-from stegcli.pictures.channel import parse_survive
+from stegcli.pictures.channel import parse_survive, told
 
 
 class Plan:
@@ -31,6 +32,7 @@ class Plan:
         self.key_dir: str | None = None
         self.survive = parse_survive("png")
         self.survive_text = "png"
+        self.unnamed = "PNG"
         self.quality = image.JPEG_QUALITY
 
 
@@ -54,14 +56,15 @@ def planned(
     opts = parsed("hide", chosen, asked)
     about = about.serving(opts)
     check_facets(chosen, facets)
-    names = inputs.named_for_hide(secret, receivers, given, output, about, key_flag)
+    unnamed = about.format_for(survive)
+    names = inputs.named_for_hide(secret, receivers, given, output, about, key_flag, unnamed)
     if held:
         inputs.check_held(held, facets)
     plan = Plan(about, names, held, named if held else _weights(about, facets, named), opts)
-    plan.survive_text = channel
+    plan.survive_text, plan.unnamed = channel, unnamed
     plan.survive = parse_survive(plan.survive_text)
     api.check_survives(plan.survive, about)
-    inputs.check_quality(quality, names.outputs, about)
+    inputs.check_quality(quality, names.outputs, about, unnamed)
     plan.quality = quality or image.JPEG_QUALITY
     plan.cover = _checked_cover(cover, about)
     plan.key_dir = inputs.key_dir(key_dir, about, bool(held) and not names.receivers, key_flag)
@@ -140,7 +143,7 @@ def _jobs(plan: Plan, make_keys: Any, warn: bool) -> list[HideJob]:
         todo.append(
             HideJob(
                 group, cover, out, held, names.keys or (fresh if held else ()), fresh, bool(held) and not plan.held,
-                opts, plan.survive, plan.quality, warn,
+                opts, plan.survive, plan.quality, warn, plan.unnamed,
             )
         )  # fmt: skip
     return todo
@@ -150,7 +153,7 @@ def _refuse_early(plan: Plan, force: bool) -> None:
     """Check the outputs of a single stego before any work. Raises UsageError, FileError."""
     names = plan.names
     output = names.outputs[0]
-    image.output_format(output, plan.about.writes_lossy)
+    image.output_format(output, plan.about.writes_lossy, plan.unnamed)
     fresh = plan.about.keyed and not plan.held
     count = _key_count(plan, len(names.groups[0]))
     paths = [output, *(_fresh_paths(plan, output, count) if fresh else ())]
@@ -166,16 +169,18 @@ def tell_capacity(plan: Plan, json: bool, device: str) -> None:
     for group, out, cover in zip(plan.names.groups, plan.names.outputs, covers, strict=True):
         picture = None if cover is None else image.load(cover, "cover")
         secrets = tuple(Secret(files.read(s, "secret")) for s in group)
-        format = image.output_format(out, plan.about.writes_lossy)
+        format = image.output_format(out, plan.about.writes_lossy, plan.unnamed)
         request = Request(secrets, (), picture, plan.survive, plan.options, format, plan.quality)
-        room = max(0, method.capacity(request))
+        channels = api.channels_of(request)
+        survive = plan.survive_text if channels == plan.survive else told(channels)
+        room = max(0, method.capacity(replace(request, survive=channels)))
         need = max(len(s.data) for s in secrets)
         fits = need <= room or "picture" in plan.about.carries
         record = {
-            "method": method.name, "output": out, "survive": plan.survive_text, "payload_bytes": need,
+            "method": method.name, "output": out, "survive": survive, "payload_bytes": need,
             "capacity_bytes": room, "fits": fits,
         }  # fmt: skip
         if json:
             emit(record)
         else:
-            show(f"{out}: {need} of {room} bytes, by {method.name}, to survive {plan.survive_text}")
+            show(f"{out}: {need} of {room} bytes, by {method.name}, to survive {survive}")

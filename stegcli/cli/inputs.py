@@ -18,7 +18,7 @@ from stegcli.errors import FileError, UsageError
 from stegcli.files import STDIO
 from stegcli.keys import key as keys
 from stegcli.keys.key import Key
-from stegcli.pictures import image
+from stegcli.pictures import formats
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,12 @@ class Named:
 
 def named_for_hide(
     secrets: list[str] | None, receivers: list[str] | None, key: list[str], output: str | None, about: About,
-    key_flag: str | None,
+    key_flag: str | None, unnamed: str = "PNG",
 ) -> Named:  # fmt: skip
     """Arguments of `hide` -> the files of each stego. Raises UsageError.
 
-    key_flag: the option that names the path of a fresh key, if the user gave it.
+    key_flag: the option that names the path of a fresh key, if the user gave it. unnamed: the format of the files of a
+    batch.
     """
     meant = _secrets(secrets, receivers)
     together = bool(receivers) or _goes_together(meant, output, about)
@@ -58,7 +59,7 @@ def named_for_hide(
     to_stream = to_stdout or (not batch and files.is_stream(output or STDIO))
     if about.keyed and to_stream and not key and key_flag is None:
         raise UsageError("without -o there is no place to write a fresh key beside", "give --key KEY or -o OUT")
-    outputs = batch_outputs(meant, output, ".png") if batch else [output or STDIO]
+    outputs = batch_outputs(meant, output, formats.SUFFIXES[unnamed]) if batch else [output or STDIO]
     groups = [tuple(meant)] if together else [(s,) for s in meant]
     return Named(tuple(groups), tuple(outputs), tuple(key), batch, bool(receivers))
 
@@ -280,8 +281,8 @@ def batch_outputs(inputs: list[str], folder: str | None, suffix: str) -> list[st
 
 
 def as_cover(output: str, cover: str | None, about: About) -> str:
-    """The PNG name of an output in a batch -> a JPEG name, if the cover is a JPEG and the method keeps it one."""
-    stays = about.keeps_jpeg and cover is not None and Path(cover).suffix.lower() in image.LOSSY
+    """The name of an output in a batch -> a JPEG name, if the cover is a JPEG and the method keeps it one."""
+    stays = about.keeps_jpeg and cover is not None and Path(cover).suffix.lower() in formats.LOSSY
     return str(Path(output).with_suffix(".jpg")) if stays else output
 
 
@@ -323,13 +324,14 @@ def nth(options: Any, index: int, about: About) -> Any:
     return replace(options, number=options.number + index) if about.numbered and options.number is not None else options
 
 
-def check_quality(quality: int | None, outputs: tuple[str, ...], about: About) -> None:
-    """Raises UsageError if a quality is given, and no output is a JPEG."""
+def check_quality(quality: int | None, outputs: tuple[str, ...], about: About, unnamed: str = "PNG") -> None:
+    """Raises UsageError if a quality is given, and not all outputs are JPEGs. unnamed: the format if none is named."""
     if quality is None:
         return
     if not about.writes_lossy:
         writers = ", ".join(a.name for a in methods.abouts() if a.writes_lossy)
         raise UsageError(f"--quality means nothing to {about.name}", f"methods that take it: {writers}")
-    if not all(Path(o).suffix.lower() in image.LOSSY for o in outputs):
+    found = (unnamed if formats.says_none(o) else formats.LOSSY.get(Path(o).suffix.lower()) for o in outputs)
+    if any(format != "JPEG" for format in found):
         hint = "-o OUT.jpg, or --survive jpeg:Q for a PNG that may become one"
         raise UsageError("--quality needs a JPEG output", hint)

@@ -35,6 +35,7 @@ class HideJob:
 
     keys: one for each secret, or one for all, or none. key_paths: the files of these keys. fresh_paths: the files for
     fresh keys, and for tokens if the method makes any. warn: whether to warn if a key was used with this number before.
+    unnamed: the format of an output whose name says none.
     """
 
     secrets: tuple[str, ...]
@@ -48,6 +49,7 @@ class HideJob:
     survive: tuple[Channel, ...]
     quality: int = image.JPEG_QUALITY
     warn: bool = True
+    unnamed: str = "PNG"
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def hide(job: HideJob, method: Method, force: bool, quiet: bool) -> dict[str, An
     """Run one job -> the figures of `--json`."""
     started = time.monotonic()
     about = method.about
-    format = image.output_format(job.output, about.writes_lossy)
+    format = image.output_format(job.output, about.writes_lossy, job.unnamed)
     _check_outputs(job.output, job.fresh_paths if job.fresh else (), force)
     notes: list[str] = []
     secrets = tuple(_read_secret(s, job.options, about, notes) for s in job.secrets)

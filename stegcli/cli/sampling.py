@@ -15,7 +15,7 @@ from stegcli.cli.jobs import Models
 from stegcli.files import Output
 from stegcli.keys.stream import Stream
 from stegcli.method import Request
-from stegcli.pictures import image
+from stegcli.pictures import formats, image
 from stegcli.pictures.channel import parse_survive
 
 
@@ -30,10 +30,12 @@ class Plan:
 
 
 def planned(
-    method: str, own: Any, named: str | None, facets: dict[str, str], survive: str, format: str, quality: int | None
-) -> Plan:
-    """Arguments of the command line -> the plan. Raises UsageError, FileError."""
-    about, suffix = methods.about(method), f".{format.lower().removeprefix('.')}"
+    method: str, own: Any, named: str | None, facets: dict[str, str], survive: str,
+    format: str | None, quality: int | None, unnamed: str,
+) -> Plan:  # fmt: skip
+    """Arguments of the command line -> the plan. unnamed: the format if none is given. Raises UsageError, FileError."""
+    about = methods.about(method)
+    suffix = formats.SUFFIXES[unnamed] if format is None else f".{format.lower().removeprefix('.')}"
     inputs.check_quality(quality, (f"drawn{suffix}",), about)
     request = Request(
         survive=parse_survive(survive),

@@ -2,8 +2,9 @@
 
 Every figure comes from files: the stego is encoded, decoded and revealed, as by a receiver. A method's own `measure`
 module may add measurements:
-    parts(method, covers, seed)   name -> function that measures it
-    tables(figures)               title, columns, rows
+    parts(method, covers, seed, options)   name -> function that measures it
+    tables(figures)                        title, columns, rows
+    alone(options)                         whether only these are to be measured (optional)
 """
 
 from __future__ import annotations
@@ -59,12 +60,18 @@ def evaluate(
 ) -> dict[str, Any]:  # fmt: skip
     """Hide random payloads (bits per pixel; inf is the capacity) in every cover with every set of weights.
 
-    size: (width, height) to which covers are cropped at the centre. options: an instance of `about.evaluate`; no bit
-    method has options yet. Returns means over covers, ready for JSON.
+    size: (width, height) to which covers are cropped at the centre. options: an instance of `about.evaluate`, None for
+    the defaults. Returns means over covers, ready for JSON.
     """
     channels = [channel.parse(a) for a in attacks or []]
     pictures = load_pictures(covers, limit, "cover", lambda p: _cut(p, size))
-    plan = [(w, p) for w in weights or _all_weights(method) for p in payloads or DEFAULT_PAYLOADS]
+    options = methods.about(method).evaluate() if options is None else options
+    special = methods.module(method, "measure") if methods.has_module(method, "measure") else None
+    alone = special is not None and hasattr(special, "alone") and special.alone(options)
+    if alone and (payloads or attacks):
+        raise UsageError("payloads and attacks mean nothing to what these options measure", "leave them out")
+    names = weights or (["default"] if alone else _all_weights(method))
+    plan = [] if alone else [(w, p) for w in names for p in payloads or DEFAULT_PAYLOADS]
     rows, measured, started = [], {}, time.monotonic()
     for i, (name, bpp) in enumerate(plan):
         loaded = _bit_method(method, name, device)
@@ -76,10 +83,9 @@ def evaluate(
             done = (i * len(pictures) + j + 1) / (len(plan) * len(pictures))
             tick(done, (time.monotonic() - started) * (1 - done) / done)
         rows.append({"weights": name, "payload_bpp": None if np.isinf(bpp) else bpp} | _means(trials))
-    if methods.has_module(method, "measure"):
-        special = methods.module(method, "measure")
-        for name in dict.fromkeys(w for w, _ in plan):
-            parts = special.parts(_bit_method(method, name, device), pictures, seed)
+    if special is not None:
+        for name in dict.fromkeys(names):
+            parts = special.parts(_bit_method(method, name, device), pictures, seed, options)
             measured[name] = {part: measure() for part, measure in parts.items()}
     return {"method": method, "covers": len(pictures), "rows": rows, "measured": measured}
 

@@ -12,6 +12,8 @@ from stegcli.pictures import boxes, png
 
 LOSSLESS = {".png": "PNG", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP"}
 LOSSY = {".jpg": "JPEG", ".jpeg": "JPEG"}
+SUFFIXES = {"PNG": ".png", "JPEG": ".jpg"}
+"""Suffixes of outputs that the user did not name, for each format that a method may prefer."""
 READABLE = ("PNG", "BMP", "TIFF", "WEBP", "JPEG", "GIF", "PPM", "AVIF")
 
 MOST_SIDE = {"WEBP": 16_383, "JPEG": 65_500, "AVIF": 65_536}
@@ -68,11 +70,19 @@ def format_of(data: bytes) -> str | None:
     return next((_BRANDS[b] for b in boxes.brands(data) if b in _BRANDS), None)
 
 
-def output_format(path: str | os.PathLike[str], lossy: bool = False) -> str:
-    """Output path -> Pillow's format name; `-` is PNG. Raises FileError if it would destroy the payload."""
+def says_none(path: str | os.PathLike[str]) -> bool:
+    """Whether an output's name says no format: `-`, or another stream without a suffix."""
+    return str(path) == files.STDIO or (not Path(path).suffix and files.is_stream(path))
+
+
+def output_format(path: str | os.PathLike[str], lossy: bool = False, unnamed: str = "PNG") -> str:
+    """Output path -> Pillow's format name. unnamed: the one if the path says none.
+
+    Raises FileError if the format is unknown, or would destroy the payload.
+    """
+    if says_none(path):
+        return unnamed
     suffix = Path(path).suffix.lower()
-    if str(path) == files.STDIO or (not suffix and files.is_stream(path)):
-        return "PNG"
     if suffix in LOSSLESS:
         return LOSSLESS[suffix]
     if suffix in LOSSY and lossy:

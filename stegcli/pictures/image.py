@@ -23,7 +23,7 @@ from stegcli import files
 from stegcli.disk import descriptors
 from stegcli.errors import FileError
 from stegcli.options import JPEG_QUALITY as JPEG_QUALITY
-from stegcli.pictures import colour, formats, png, reading
+from stegcli.pictures import bmp, colour, formats, png, reading, tiff, webp
 from stegcli.pictures.formats import LOSSLESS as LOSSLESS
 from stegcli.pictures.formats import LOSSY as LOSSY
 from stegcli.pictures.formats import READABLE as READABLE
@@ -51,7 +51,7 @@ class Picture:
     palette: the file had a palette.
     exact: pixels and alpha hold everything in the file: nothing was rounded, converted or left out.
     format: Pillow's name of the file's format.
-    style: the encoder settings of a PNG file.
+    style: the structure of its file, where that can be imitated.
     """
 
     pixels: np.ndarray
@@ -65,7 +65,7 @@ class Picture:
     palette: bool = False
     exact: bool = True
     format: str | None = None
-    style: png.Style | None = None
+    style: reading.Style | None = None
 
     @property
     def height(self) -> int:
@@ -167,10 +167,12 @@ def _decoded(data: bytes, what: str, format: str, max_pixels: int) -> Picture:
     grey = found.grey or described.grey
     dropped = {b"" if profile else png.PROFILE, b"pHYs" if opened.size != (image.width, image.height) else b""}
     chunks = tuple(c for c in chunks if c[0] not in dropped)
+    turned = turn is not None or turned_by_pillow
+    style = None if turned and not isinstance(described.style, png.Style) else described.style
     source_file = data if format == "JPEG" else None
     return Picture(
         found.pixels, found.alpha, profile, tuple(account.notes), jpeg, source_file, chunks, grey, found.palette,
-        account.exact, format, described.style,
+        account.exact, format, style,
     )  # fmt: skip
 
 
@@ -186,7 +188,8 @@ def lost_in(picture: Picture, format: str) -> tuple[str, ...]:
         notes.append("grey became RGB")
     found = colour.meaning(picture.chunks)
     profile = picture.profile
-    if format == "BMP" and (picture.icc_profile or profile):
+    keeps = isinstance(picture.style, bmp.Style) and picture.style.profile
+    if format == "BMP" and (picture.icc_profile or profile) and not keeps:
         name = colour.name(profile or b"") or "it"
         notes.append(f"BMP keeps no colour profile: {name} is dropped")
     elif profile and _fitting_profile(picture) is None and (format != "PNG" or not picture.one_channel):
@@ -211,29 +214,38 @@ def _fitting_profile(picture: Picture) -> bytes | None:
 def encode(picture: Picture, format: str = "PNG", quality: int = JPEG_QUALITY) -> bytes:
     """Picture -> the bytes of a file of this format; all but JPEG are lossless. quality: of a JPEG, 1 to 100.
 
-    A grey picture gets one channel. A picture that was a PNG is written with the same encoder settings.
+    A grey picture gets one channel. A picture whose file had this format is written with the structure of that file.
     """
     check(picture, format)
     samples = picture.pixels[..., :1] if picture.one_channel else picture.pixels
     if picture.alpha is not None:
         samples = np.dstack([samples, picture.alpha])
-    if format == "PNG":
-        return png.write(samples, _png_chunks(picture), picture.style or png.LIBPNG)
-    options: dict[str, object] = {}
-    profile = _fitting_profile(picture)
-    if profile and format != "BMP":
-        options["icc_profile"] = profile
-    if format == "WEBP":
-        # `exact` keeps the colour under transparent pixels, which carries payload too.
-        options.update(lossless=True, exact=True, quality=50, method=2)
-    if format == "JPEG":
-        options.update(quality=quality)
-    array = np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples)
-    buffer = io.BytesIO()
     try:
-        Pillow.fromarray(array).save(buffer, format, **options)
+        return _written(picture, samples, format, quality)
     except (OSError, ValueError) as error:
         raise FileError(f"cannot write {picture.width}x{picture.height} as {format}") from error
+
+
+def _written(picture: Picture, samples: np.ndarray, format: str, quality: int) -> bytes:
+    """The picture's samples, uint8 (h, w, 1..4) -> the bytes of a file. Raises OSError, ValueError."""
+    style, profile = picture.style, _fitting_profile(picture)
+    if format == "PNG":
+        return png.write(samples, _png_chunks(picture), style if isinstance(style, png.Style) else png.LIBPNG)
+    if format == "WEBP":
+        return webp.write(samples, style if isinstance(style, webp.Style) else None, profile)
+    imitated = None
+    if format == "TIFF" and isinstance(style, tiff.Style):
+        imitated = tiff.write(samples, style, profile)
+    elif format == "BMP" and isinstance(style, bmp.Style):
+        imitated = bmp.write(samples, style)
+    if imitated is not None:
+        return imitated
+    options: dict[str, object] = {"quality": quality} if format == "JPEG" else {}
+    if profile and format != "BMP":
+        options["icc_profile"] = profile
+    array = np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples)
+    buffer = io.BytesIO()
+    Pillow.fromarray(array).save(buffer, format, **options)
     return buffer.getvalue()
 
 

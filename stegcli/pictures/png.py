@@ -87,7 +87,9 @@ def facts(data: bytes) -> Facts:
             kept.setdefault(name, content)
     if len(header) != 13:
         return Facts(LIBPNG, (), 8, frozenset(broken))
-    style = Style(_level(body), _chunk_size([len(b) for b in body]), _filter(body, header), _narrow(body))
+    style = Style(
+        level_of(b"".join(body[:2])[:2]), _chunk_size([len(b) for b in body]), _filter(body, header), _narrow(body)
+    )
     return Facts(style, tuple(kept.items()), header[8], frozenset(broken))
 
 
@@ -134,10 +136,9 @@ def _chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(content, zlib.crc32(name)))
 
 
-def _level(body: list[bytes]) -> int:
-    """zlib's header names only a class of levels; returns the level in this class that encoders use."""
-    start = b"".join(body[:2])[:2]
-    return (1, 5, 6, 9)[start[1] >> 6] if len(start) == 2 else LIBPNG.level
+def level_of(stream: bytes) -> int:
+    """The first two bytes of a zlib stream name only a class of levels -> the level in this class that encoders use."""
+    return (1, 5, 6, 9)[stream[1] >> 6] if len(stream) >= 2 else LIBPNG.level
 
 
 def _narrow(body: list[bytes]) -> bool:

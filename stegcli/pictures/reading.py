@@ -13,10 +13,12 @@ from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
 from stegcli.errors import FileError
-from stegcli.pictures import boxes, colour, png
+from stegcli.pictures import bmp, boxes, colour, png, tiff, webp
 from stegcli.pictures.png import Chunks
 from stegcli.pictures.samples import Account, Source
 
+Style = png.Style | tiff.Style | bmp.Style | webp.Style
+"""The structure of a file, which a stego in the same format takes over."""
 ORIENTATION = 0x0112
 TURNS = {
     2: Pillow.Transpose.FLIP_LEFT_RIGHT, 3: Pillow.Transpose.ROTATE_180, 4: Pillow.Transpose.FLIP_TOP_BOTTOM,
@@ -43,13 +45,13 @@ TIFF_BITS, TIFF_PHOTOMETRIC, TIFF_PLANES, TIFF_FORMAT, TIFF_COLOURS = 258, 262, 
 
 @dataclass(frozen=True)
 class Described:
-    """Facts from a file besides its pixels: samples, colours, and the encoder settings of a PNG."""
+    """Facts from a file besides its pixels: samples, colours, and what tells its encoder."""
 
     source: Source
     profile: bytes | None
     chunks: Chunks
     grey: bool = False  # the file is grey although Pillow gives RGB
-    style: png.Style | None = None
+    style: Style | None = None
 
 
 def opened(data: bytes, what: str, format: str, max_pixels: int) -> Pillow.Image:
@@ -127,10 +129,11 @@ def described(image: Pillow.Image, data: bytes, format: str, account: Account) -
         chunks = () if profile else colour.signal(found.cicp)
         return Described(Source(found.depth, profile=profile), profile, chunks, found.grey)
     if format == "TIFF":
-        return Described(_tiff_source(image, profile, account), profile, ())
+        return Described(_tiff_source(image, profile, account), profile, (), style=tiff.style(data))
     if format == "PPM":
         return Described(_ppm_source(image), profile, ())
-    return Described(Source(transparent=transparent, profile=profile), profile, ())
+    style = bmp.style(data) if format == "BMP" else webp.style(data) if format == "WEBP" else None
+    return Described(Source(transparent=transparent, profile=profile), profile, (), style=style)
 
 
 def _profile(image: Pillow.Image, data: bytes, format: str) -> bytes | None:

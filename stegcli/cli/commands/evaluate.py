@@ -90,7 +90,8 @@ def evaluate(
     if json:
         emit(result)
     elif folder is covers:
-        table(f"{method} on {result['covers']} covers, means", bits.COLUMNS, bits.rows(result))
+        if result["rows"]:
+            table(f"{method} on {result['covers']} covers, means", bits.COLUMNS, bits.rows(result))
         for title, columns, rows in bits.tables(result):
             table(title, columns, rows)
         for line in bits.verdicts(result):

@@ -17,7 +17,6 @@ from stegcli.cli.options import (
     JsonOption,
     MaxPixelsOption,
     MethodOption,
-    OutOption,
     QuietOption,
     RobustOption,
     SurviveOption,
@@ -62,6 +61,14 @@ SecretOption = Annotated[
     list[str] | None,
     option("--secret", help="Several receivers of one stego: a secret; repeat, with a --key each.", panel=KEYS),
 ]
+StegoOption = Annotated[
+    str | None,
+    option(
+        "-o", "--output", panel=FILES,
+        help="Output file, or folder for a batch; - is standard output. The name says the format. Where it says none, "
+        "a JPEG cover stays JPEG, and drawn pictures become JPEG or PNG, as suits the method (PNG with --survive png).",
+    ),
+]  # fmt: skip
 QualityOption = Annotated[
     int | None,
     option(min=1, max=100, help=f"Quality of a JPEG output; {JPEG_QUALITY} by default.", panel=OUTPUT),
@@ -75,7 +82,7 @@ def hide(
     facets: dict[str, str],
     secret: SecretArgument = None,
     cover: CoverOption = None,
-    output: OutOption = None,
+    output: StegoOption = None,
     key: KeysOption = None,
     key_dir: KeyDirOption = None,
     receivers: SecretOption = None,

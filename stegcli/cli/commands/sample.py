@@ -32,16 +32,18 @@ Examples:
 
 stego sample glow2 -o drawn/ --count 2
 
-stego sample glow2 -o drawn/ --count 2 --format jpg --quality 80 --domain landscapes
+stego sample glow2 -o landscapes/ --count 2 --quality 80 --domain landscapes
 """
 
 SampleArgument = Annotated[str, argument(help="The method whose generator draws.", complete=complete.drawing_methods)]
 FolderOption = Annotated[Path, option("-o", "--output", help="The folder for the pictures.", panel=FILES)]
 CountOption = Annotated[int, option(min=1, help="How many pictures to draw.", panel=FILES)]
 FormatOption = Annotated[
-    str,
+    str | None,
     option(
-        "--format", help="Suffix of the files: png, jpg, webp, tiff or bmp. Compare with stegos in the same format.",
+        "--format",
+        help="Suffix of the files: png, jpg, webp, tiff or bmp; by default as `stego hide` writes where no name says "
+        "it. Compare with stegos in the same format.",
         panel=OUTPUT,
     ),
 ]  # fmt: skip
@@ -65,7 +67,7 @@ def sample(
     named: WeightsOption = None,
     survive: SurviveOption = None,
     robust: RobustOption = False,
-    format: FormatOption = "png",
+    format: FormatOption = None,
     quality: SampleQualityOption = None,
     seed: SampleSeedOption = None,
     json: JsonOption = False,
@@ -74,7 +76,8 @@ def sample(
     device: DeviceOption = "auto",
 ) -> None:
     """Draw pictures without a message, by the same rule as stegos. Give the options that the stegos were made with."""
-    if not methods.about(method).draws:
+    about = methods.about(method)
+    if not about.draws:
         drawing = ", ".join(complete.drawing_methods(""))
         raise UsageError(f"{method} draws no pictures of its own", f"methods that do: {drawing}")
     own = parsed("sample", method, asked)
@@ -82,5 +85,5 @@ def sample(
     text = survive_text(survive, robust)
     from stegcli.cli import sampling
 
-    plan = sampling.planned(method, own, named, facets, text, format, quality)
+    plan = sampling.planned(method, own, named, facets, text, format, quality, about.format_for(survive))
     sampling.sample(plan, output, count, seed, json, quiet, force, device)

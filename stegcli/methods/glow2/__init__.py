@@ -27,6 +27,7 @@ ABOUT = About(
     most_secrets=4,
     survives=("png", "jpeg:Q", "jpeg:A..B"),
     writes=LOSSLESS | {"JPEG"},
+    default_format="JPEG",  # blocks of 8x8 show a little in what it draws; in a JPEG they are natural
     hide=HideOptions,
     draws=True,
     sample=SampleOptions,

@@ -31,7 +31,7 @@ from stegcli.methods.glow2.layout import CHANNELS, LOSSLESS_CHANNEL, Share
 from stegcli.methods.glow2.rule import Rule
 from stegcli.nn.wavelet import Band
 from stegcli.pictures import compress
-from stegcli.pictures.channel import parse
+from stegcli.pictures.channel import Channel, parse
 from stegcli.pictures.image import Picture
 
 if TYPE_CHECKING:
@@ -123,12 +123,19 @@ class Sender:
         if travel == CASCADE:
             form = CASCADE if share.of == 1 else TOKEN
             return self._cascaded(secret, Descriptor(form, channel, temperature))
-        data = secret.data if travel == FILE else compress.pack(secret.data, picture_of(secret), int(room * less)).data
+        data = secret.data
+        if travel != FILE:
+            data = compress.pack(secret.data, picture_of(secret), int(room * less), self._hint()).data
         if len(data) > room:
-            raise CapacityError(max(0, room), len(data), "use a larger --size or a milder --survive")
+            raise CapacityError(max(0, room), len(data), self._hint())
         # If the data fit a harsher channel, use that: it costs nothing.
         harshest = next(c for c in reversed(CHANNELS) if len(data) <= self._room(c, share))
         return Message(Descriptor(travel, harshest, temperature, len(data)), data)
+
+    def _hint(self) -> str:
+        """What to do about a secret that does not fit."""
+        own = self.request.format == "JPEG" and self.request.harshest == Channel("jpeg", self.request.quality)
+        return "use a larger --size" + (", -o OUT.png or --survive png" if own else " or a milder --survive")
 
     def _cascaded(self, secret: Secret, descriptor: Descriptor) -> Message:
         flow, side = self.method.secrets_flow(), min(self.height, self.width)

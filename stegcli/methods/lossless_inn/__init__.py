@@ -5,7 +5,7 @@ Entropy 24(12):1762, 2022). `net`, `recipe`, `network` and `coset` say what diff
 """
 
 from stegcli.about import LOSSLESS, About
-from stegcli.methods.lossless_inn.options import HideOptions
+from stegcli.methods.lossless_inn.options import EvaluateOptions, HideOptions
 
 ABOUT = About(
     name="lossless-inn",
@@ -15,6 +15,7 @@ ABOUT = About(
     writes=LOSSLESS | {"JPEG"},
     keeps_jpeg=True,
     hide=HideOptions,
+    evaluate=EvaluateOptions,
     facets={
         "coder": "How bits are hidden: coset (default, hard to detect) or network (the paper's; for comparison, not "
         "secret)."

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+from stegcli.errors import UsageError
 from stegcli.options import Option
 
 
@@ -32,3 +33,23 @@ class HideOptions:
     unsafe_cover: Annotated[
         bool, Option("Hide in the pixels of a picture that was a JPEG, although such a stego is certainly detected.")
     ] = False
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """jpeg: measure hiding in JPEG covers of this quality, and nothing else. rate, epochs: see their help."""
+
+    jpeg: Annotated[
+        int | None,
+        Option("Measure how well detectors find messages in JPEG covers, which are made from yours with this quality; "
+               "beside other schemes, if they are installed.", min=1, max=98),
+    ] = None  # fmt: skip
+    rate: Annotated[
+        float | None,
+        Option("With --jpeg: message bits per nonzero AC coefficient. 0.1 and 0.4 by default.", min=0.001, max=0.4),
+    ] = None
+    epochs: Annotated[int, Option("With --jpeg: epochs that the CNN is taught for each row; 0 for no CNN.", min=0)] = 20
+
+    def __post_init__(self) -> None:
+        if self.jpeg is None and (self.rate is not None or self.epochs != 20):
+            raise UsageError("--rate and --epochs go with --jpeg")

@@ -21,6 +21,7 @@ from stegcli.methods.steg_cinn import places, space, spam
 from stegcli.methods.steg_cinn.codec import Drawing
 from stegcli.methods.steg_cinn.method import StegCinn
 from stegcli.methods.steg_cinn.options import HideOptions
+from stegcli.options import NoOptions
 from stegcli.pictures import metrics
 from stegcli.pictures.image import Picture
 
@@ -42,7 +43,9 @@ LEAST_COVERS = 20
 Table = tuple[str, list[str], list[list[str]]]
 
 
-def parts(method: Method, covers: Sequence[Picture], seed: int) -> dict[str, Callable[[], dict[str, Any]]]:
+def parts(
+    method: Method, covers: Sequence[Picture], seed: int, options: NoOptions | None = None
+) -> dict[str, Callable[[], dict[str, Any]]]:
     """-> name -> what measures it."""
     mine = cast(StegCinn, method)
     return {
