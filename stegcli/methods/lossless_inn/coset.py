@@ -150,7 +150,7 @@ class CosetCoder(BitMethod):
         return self._planes(cover, wet.Still.of(cover.pixels))
 
     def _planes(self, cover: Picture, still: wet.Still) -> SamplePlanes | DirectedPlanes:
-        from stegcli.methods.lossless_inn import costs
+        from stegcli.methods.lossless_inn import costs, wet
 
         samples = _samples(cover)
         wet_up, wet_down = (_of_slots(_in_order(way), cover).any(axis=0) for way in (still.up, still.down))
