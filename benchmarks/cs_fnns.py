@@ -32,8 +32,9 @@ from stegcli.methods.cs_fnns import method as cs_fnns
 from stegcli.methods.cs_fnns.method import CsFnns
 from stegcli.methods.cs_fnns.options import HideOptions, RevealOptions
 from stegcli.methods.cs_fnns.search import deviation, search
+from stegcli.options import ROBUST
 from stegcli.pictures import image, metrics
-from stegcli.pictures.channel import LOSSLESS, ROBUST, parse, parse_survive
+from stegcli.pictures.channel import LOSSLESS, parse, parse_survive
 from stegcli.pictures.image import Picture
 
 COLUMNS = ["setting", "stego dB", "secret dB", "least", "seconds", "speed-up"]

@@ -96,18 +96,18 @@ def sharpness(numbers: np.ndarray) -> float:
     return float(np.log(max(kurtosis(numbers, axis=None), 0.01)))
 
 
-def of_secret(secret: Picture) -> float:
+def of_secret(secret: Picture, robust: bool) -> float:
     """The sharpness of the numbers that carry this secret, in whatever order."""
     picture = to_tensor(secret.pixels)
     told = spectrum.measured(picture)
-    scales = (told.of_numbers() / told.deviations())[:, None, None]
+    scales = ((told if robust else spectrum.USUAL).of_numbers() / told.deviations())[:, None, None]
     return sharpness((spectrum.to_coefficients(picture - 0.5) * scales).numpy())
 
 
 def attack(method: CsFnns, photos: list[Picture], stegos: int, request: Request) -> tuple[float, float]:
     """-> mean correlation and mean rank."""
     robust = any(c.kind == "jpeg" for c in request.survive)
-    sharp = np.array([of_secret(p) for p in photos])
+    sharp = np.array([of_secret(p, robust) for p in photos])
     true = np.linspace(0, len(photos) - 1, stegos).round().astype(int)
     alike, seen = [], []
     for index in true:
