@@ -4,8 +4,8 @@
         [--weights FILE]
 
 Each picture of DIR is made SIDExSIDE, in a mode of ROUND in turn, and gets random messages of random lengths up to the
-capacity, one to each cover, then a second to each, until there are COUNT. The first draft of each is written as a PNG
-file, read and revealed. Beside each stego stands an innocent colouring of the same cover. Each trial is kept in a file
+capacity: EACH, then the next cover, until there are COUNT. The first draft of each is written as a PNG file, read and
+revealed. Beside each stego stands an innocent colouring of the same cover. Each trial is kept in a file
 of FOLDER; a run goes on where the last one stopped, after MINUTES too, and prints figures of all trials there.
 
 Detectors tell stegos from innocent colourings, from the covers, and, to show that they would tell if there was
@@ -42,7 +42,7 @@ from stegcli.methods.steg_cinn.options import HideOptions
 from stegcli.pictures import image
 from stegcli.pictures.image import Picture
 
-FOLDS, LATENTS = 5, 200
+EACH, FOLDS, LATENTS = 6, 5, 200
 ROUND = (HideOptions(mode="keep"), HideOptions(mode="keep", top=2), HideOptions(mode="recolour"), HideOptions(top=3))
 STEGO, INNOCENT, COVER, CHANGED = range(4)
 KINDS = ("stegos", "innocent", "covers", "changed")
@@ -95,7 +95,9 @@ def one(method: StegCinn, cover: Picture, index: int, number: int, looked: bool)
         p = float(stats.kstest(latents_of(method, pixels, draft.measured, rng), "norm").pvalue)
     innocent = method.sender(cover, wishes).innocent(Stream(rng.bytes(32)), top)
     pictures = np.stack([pixels, innocent, cover.pixels, changed(innocent, rng)])
-    features = tuple(np.stack([spam.features(k, planes) for k in pictures]).astype(np.float32) for planes in spam.PLANES)
+    features = tuple(
+        np.stack([spam.features(k, planes) for k in pictures]).astype(np.float32) for planes in spam.PLANES
+    )
     return Trial(index, exact, p, pictures, features)
 
 
@@ -171,14 +173,14 @@ def main() -> None:
     assert isinstance(method, StegCinn)
     covers = load_pictures(options.covers, None, "cover", lambda p: p)
     until, count = time.monotonic() + 60 * options.minutes, len(list(options.cache.glob("*.npz")))
-    for number, index in itertools.product(range(options.count), range(len(covers))):
+    for index, number in itertools.product(range(len(covers)), range(EACH)):
         path = options.cache / f"{number:03}-{index:04}.npz"
         if count >= options.count or time.monotonic() > until:
             break
         if path.exists():
             continue
         cover = Picture(image.resized(covers[index].pixels, options.side, options.side))
-        trial = one(method, cover, index, number, len(covers) * number + index < 2 * LATENTS)
+        trial = one(method, cover, index, number, count < 2 * LATENTS)
         if trial is not None:
             keep(trial, path)
             count += 1

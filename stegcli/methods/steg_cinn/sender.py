@@ -36,6 +36,8 @@ SAMPLED_SIDE, SAMPLES = 128, 24
 WHOLLY = 768 * 768
 """Pixels up to which a cover is measured wholly."""
 SEED = hashlib.sha256(b"stegcli/steg-cinn/measuring a cover").digest()
+JUDGED = 96
+"""Pixels a side by which a cover's grain is judged: 14,000 numbers."""
 TEMPERATURE = 0.6
 """Of the coarse levels, by default: at 1 most photos come out in colours that nobody would believe."""
 
@@ -61,6 +63,30 @@ class Rates:
         return int(self.bits(numbers) * MARGIN[self.m]) // 8 - TAG_BYTES
 
 
+class Known:
+    """What was measured of a cover, for its next message: covers are asked about several times in a row, hardly ever
+    two in turn, so one is remembered.
+
+    grain: the likeliest one, once it is known. rates: by what was wished.
+    """
+
+    def __init__(self) -> None:
+        self._cover = b""
+        self.forget(b"")
+
+    def of(self, cover: Cover) -> Known:
+        """The same, with nothing in it if it was of another cover."""
+        digest = hashlib.sha256(repr(cover.size).encode() + cover.pixels.tobytes()).digest()
+        if digest != self._cover:
+            self.forget(digest)
+        return self
+
+    def forget(self, cover: bytes) -> None:
+        self._cover = cover
+        self.grain: float | None = None
+        self.rates: dict[tuple[object, ...], Rates] = {}
+
+
 @dataclass(frozen=True)
 class Made:
     """A stego not yet verified.
@@ -78,27 +104,25 @@ class Made:
 
 
 class Sender:
-    """One cover and the wishes of its sender. known: rates of covers measured before, by cover and wishes."""
+    """One cover and the wishes of its sender. known: what was measured before."""
 
     def __init__(
         self, codec: Codec, cover: Cover, *, tops: tuple[int, ...], grain: float | None, m: int, gap: float,
-        temperature: float, known: dict[tuple[object, ...], Rates] | None = None,
+        temperature: float, known: Known | None = None,
     ):  # fmt: skip
         self.codec, self.cover, self.tops, self.m = codec, cover, tops, m
         self.gap, self.temperature = round(gap * GAP_STEPS), round(temperature * TEMPERATURE_STEPS)
+        self._known = (known or Known()).of(cover)
         self.grain = self._grain() if grain is None else grain
-        self._known = known if known is not None else {}
         self._counts: dict[int, tuple[int, int]] = {}
 
     @property
     def rates(self) -> Rates:
         """Measured once, by an innocent drawing that is the same every time."""
-        pixels = hashlib.sha256(self.cover.pixels.tobytes()).digest()
-        wishes = (pixels, self.cover.size, self.tops, self.m, self.grain, self.gap, self.temperature)
-        if wishes not in self._known:
-            self._known.clear()  # one cover is asked about several times in a row, hardly ever two in turn
-            self._known[wishes] = self._measured()
-        return self._known[wishes]
+        wishes, rates = (self.tops, self.m, self.grain, self.gap, self.temperature), self._known.rates
+        if wishes not in rates:
+            rates[wishes] = self._measured()
+        return rates[wishes]
 
     def capacity(self) -> int:
         """The most bytes that are promised; negative if not even an empty file fits."""
@@ -210,8 +234,10 @@ class Sender:
         """The likeliest one for the colours that the cover has."""
         if self.cover.colourless:
             return 0.0
-        sheet = self.codec.sheet(self.cover.grey, self.cover.colours)
-        return likeliest(self.codec, sheet, (0, 0, max(self.cover.size)))[0]
+        if self._known.grain is None:
+            sheet = self.codec.sheet(self.cover.grey, self.cover.colours)
+            self._known.grain = likeliest(self.codec, sheet, (0, 0, max(self.cover.size)), JUDGED)[0]
+        return self._known.grain
 
     def _measured(self) -> Rates:
         highest = EVERYTHING if EVERYTHING in self.tops else max(self.tops)
