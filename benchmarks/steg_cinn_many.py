@@ -10,8 +10,9 @@ of FOLDER; a run goes on where the last one stopped, after MINUTES too, and prin
 
 Detectors tell stegos from innocent colourings, from the covers, and, to show that they would tell if there was
 something, innocent colourings from such whose blue is changed by one level in every tenth pixel: SPAM with a linear
-discriminant and, with --cnn, a network (Ye-net's filters and small convolutions). They learn from some photos and judge
-others: four folds of five by cover; the network judges one fold only. Chance is 50 %, and its standard error is printed.
+discriminant and, with --cnn, a network (Ye-net's filters and small convolutions). They learn from some photos and
+judge others: four folds of five by cover; the network judges one fold only. Chance is 50 %, and its standard error is
+printed.
 """
 
 from __future__ import annotations

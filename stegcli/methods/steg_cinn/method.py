@@ -38,8 +38,8 @@ def build(**config: Any) -> StegCinn:
 
 
 class StegCinn(Method):
-    """fine, coarse: configurations of the networks of levels 1 to 3, and of those above. cinn: of the paper's flow, which
-    evaluation compares with."""
+    """fine, coarse: configurations of the networks of levels 1 to 3, and of those above. cinn: of the paper's flow, to
+    compare with."""
 
     about = ABOUT
 

@@ -1,13 +1,13 @@
 """The paper's conditional flow: the colours a and b of Lab <-> latents, given the luminance L. Small.
 
-    ab (b, 2, h, w)  ->  three times: Haar, ten affine couplings that see features of L, details leave  ->  z (b, 2, h, w)
+    ab (b, 2, h, w)  ->  3 times: Haar, 10 affine couplings that see features of L, details leave  ->  z (b, 2, h, w)
 
 It is here to be compared with, and never hides a file. Nothing in it knows of whole numbers: its pixels are rounded
 afterwards, so latents come back near what they were, and signs of some turn.
 
-References: Hiding data in colors (Ren, Liu, Zhai, Wang, 2022), Fig. 2 and section 4.1: 30 affine couplings. Guided image
-generation with conditional invertible neural networks (Ardizzone et al., 2019), for Haar between the levels. The paper's
-features are those of a VGG net trained to name things; here a small net learns with the flow.
+References: Hiding data in colors (Ren, Liu, Zhai, Wang, 2022), Fig. 2 and section 4.1: 30 affine couplings. Guided
+image generation with conditional invertible neural networks (Ardizzone et al., 2019), for Haar between the levels. The
+paper's features are those of a VGG net trained to name things; here a small net learns with the flow.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ LOG_SCALES = (2.0, 2.5, 3.0)
 """Where the scales of the levels start: about the standard deviations of the details of photos' a and b."""
 SIDE = 2**LEVELS
 BOUND = 0.5
-"""Of a coupling's log-scale. With 1.5 draws exploded after 150 steps: what a coupling makes too large, the next sees."""
+"""Of a coupling's log-scale. With 1.5 draws exploded after 150 steps of training: each coupling sees what the one
+before made too large."""
 
 
 class Compressed(nn.Module):
