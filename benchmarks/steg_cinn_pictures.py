@@ -30,10 +30,10 @@ MODES = [HideOptions(mode="keep", top=t) for t in (1, 2, 3)]
 RECOLOUR = HideOptions(mode="recolour")
 GREY = {
     "astronaut.png": (0, 100, 300), "astronaut": (200, 0, 312), "chelsea.png": (0, 60, 300),
-    "coffee.png": (0, 100, 400), "rocket.jpg": (0, 150, 427), "hubble_deep_field.jpg": (0, 0, 872), "ihc.png": (0, 0, 512),
-    "retina.jpg": (0, 0, 1411), "motorcycle_left.png": (0, 0, 500), "motorcycle": (0, 240, 500),
-    "camera.png": (0, 0, 512), "coins.png": (0, 40, 303), "brick.png": (0, 0, 512), "grass.png": (0, 0, 512),
-    "gravel.png": (0, 0, 512), "moon.png": (0, 0, 512),
+    "coffee.png": (0, 100, 400), "rocket.jpg": (0, 150, 427), "hubble_deep_field.jpg": (0, 0, 872),
+    "ihc.png": (0, 0, 512), "retina.jpg": (0, 0, 1411), "motorcycle_left.png": (0, 0, 500),
+    "motorcycle": (0, 240, 500), "camera.png": (0, 0, 512), "coins.png": (0, 40, 303), "brick.png": (0, 0, 512),
+    "grass.png": (0, 0, 512), "gravel.png": (0, 0, 512), "moon.png": (0, 0, 512),
 }  # fmt: skip
 """Files of scikit-image, or where to find a second part: top, left and side of what is shown."""
 SECOND = {"astronaut": "astronaut.png", "motorcycle": "motorcycle_left.png"}
