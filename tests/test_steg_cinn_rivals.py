@@ -89,13 +89,15 @@ def test_the_loss_falls_and_every_weight_learns(loss, images):
     optimizer = torch.optim.Adam(method.networks.parameters(), 3e-3)
     losses = []
     for _ in range(4):
-        total = sum(loss(method, images, Step(Noise.of(0, 0, range(2)), 0.5)).values())
+        terms = loss(method, images, Step(Noise.of(0, 0, range(2)), 0.5))
+        total = sum(terms.values())
         optimizer.zero_grad()
         total.backward()
         assert all(p.grad.abs().sum() > 0 for p in method.networks.parameters())
         optimizer.step()
         losses.append(total.item())
     assert losses[-1] < losses[0]
+    assert ("latents" in terms) == (loss is recipe_cinn.rounding_loss)
 
 
 def test_samples_keep_the_lightness_where_rgb_has_the_colour(method, images):

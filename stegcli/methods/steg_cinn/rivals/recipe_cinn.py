@@ -2,7 +2,9 @@
 
 In a round the hiding network draws colours, they are rounded, and the revealing network learns to get the latents back;
 then the hiding network becomes what the revealing one is. The paper's rounds have 4,000 steps. Here each step is one:
-the network that hides is the one that reveals, without gradients.
+the network that hides is the one that reveals, without gradients. The likelihood is then that of photos, not of what
+was drawn: with the latter, and squared errors, latents got worse (0.15 to 0.75 in 80 steps). Errors are those of
+Huber's loss, since colours that RGB lacks come back far from what they were.
 
 Reference: Hiding data in colors (Ren, Liu, Zhai, Wang, 2022), Eq. 1 and 2, Algorithms 1 and 3.
 """
@@ -23,8 +25,6 @@ from stegcli.recipe import Noise, Recipe, Stage, Step
 
 SIDE = 64
 GAP = 0.1
-RECONSTRUCTION = 1.0
-"""Weight of the error of latents beside nats per latent."""
 
 
 def likelihood_loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
@@ -33,14 +33,13 @@ def likelihood_loss(method: Method, images: Tensor, step: Step) -> dict[str, Ten
 
 
 def rounding_loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
-    """The same of colours that were drawn and rounded, and how far their latents are from those drawn. Eq. 2."""
+    """The same, and how far the latents of colours that were drawn and rounded are from those drawn. After Eq. 2."""
     flow = flow_of(method)
     lightness = lab.to_lab(_small(images))[:, :1]
     z = gapped(step.noise.normal(2, *lightness.shape[2:], device=images.device))
     with torch.no_grad():
         pixels = rounded(drawn(flow, z, lightness))
-    found, ladj = read(flow, pixels)
-    return {"nats": _nats(found, ladj).mean(), "latents": RECONSTRUCTION * (found - z).square().mean()}
+    return likelihood_loss(method, images, step) | {"latents": F.smooth_l1_loss(read(flow, pixels)[0], z)}
 
 
 @torch.no_grad()
@@ -117,7 +116,7 @@ RECIPE = Recipe(
     config={"cinn": {"width": 32}},
     stages=(
         Stage("likelihood", likelihood_loss, steps=8_000, lr=1e-3, batch=8, crop=2 * SIDE, clip=20.0, trains="cinn"),
-        Stage("rounding", rounding_loss, steps=4_000, lr=3e-4, batch=8, crop=2 * SIDE, clip=20.0, trains="cinn"),
+        Stage("rounding", rounding_loss, steps=4_000, lr=1e-4, batch=8, crop=2 * SIDE, clip=20.0, trains="cinn"),
     ),
     validate=validate,
     sample=sample,
