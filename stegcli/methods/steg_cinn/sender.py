@@ -248,7 +248,8 @@ class Sender:
     def _measured(self) -> Rates:
         stream, pixels = Stream(SEED), self.cover.size[0] * self.cover.size[1]
         drawn = [self._drawn(stream) for _ in range(max(1, min(MOST_DRAWN, MEASURED_PIXELS // pixels)))]
-        return Rates(*(min(means) for means in zip(*drawn, strict=True)), self.m)
+        header, first, above = (min(means) for means in zip(*drawn, strict=True))
+        return Rates(header, first, above, self.m)
 
     def _drawn(self, stream: Stream) -> tuple[float, float, float]:
         """One innocent drawing -> the bits per number that `Rates` holds."""

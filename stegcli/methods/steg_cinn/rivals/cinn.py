@@ -12,6 +12,7 @@ paper's features are those of a VGG net trained to name things; here a small net
 
 from __future__ import annotations
 
+import itertools
 from typing import cast
 
 import torch
@@ -94,11 +95,12 @@ class ColourFlow(Flow):
 
     def inverse(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         told, flat = self.features(c), z.flatten(1)
-        sizes = [LEAVING * t.shape[2] * t.shape[3] for t in told]
-        parts = list(flat.split([*sizes, flat.shape[1] - sum(sizes)], dim=1))
-        x = parts.pop().view(len(z), CHANNELS - LEAVING, *told[-1].shape[2:])
-        for flow, seen in zip(reversed(self.flows), reversed(told), strict=True):
-            leaving = parts.pop().view(len(z), LEAVING, *seen.shape[2:])
+        ends = list(itertools.accumulate(LEAVING * t.shape[2] * t.shape[3] for t in told))
+        x: Tensor = flat[:, ends[-1] :].view(len(z), CHANNELS - LEAVING, *told[-1].shape[2:])
+        for flow, seen, end in zip(reversed(self.flows), reversed(told), reversed(ends), strict=True):
+            leaving = flat[:, end - LEAVING * seen.shape[2] * seen.shape[3] : end].view(
+                len(z), LEAVING, *seen.shape[2:]
+            )
             y = cast(Flow, flow).inverse(torch.cat([leaving, x], dim=1), seen)
             x = unhaar(y[:, LEAVING:], y[:, :LEAVING])
         return x

@@ -70,10 +70,9 @@ def flow_of(method: Method) -> ColourFlow:
 
 def gapped(z: Tensor) -> Tensor:
     """Standard normal numbers -> the same, drawn anew until none lies within GAP of 0: by their distribution."""
-    normal = torch.distributions.Normal(0.0, 1.0)
-    least = normal.cdf(torch.tensor(GAP, dtype=torch.float64)).item()
-    share = normal.cdf(z.abs().double()).mul(2).sub(1)
-    return torch.copysign(normal.icdf(least + share * (1 - least)).clamp(max=9).to(z.dtype), z)
+    least = torch.special.ndtr(torch.tensor(GAP, dtype=torch.float64)).item()
+    share = torch.special.ndtr(z.abs().double()).mul(2).sub(1)
+    return torch.copysign(torch.special.ndtri(least + share * (1 - least)).clamp(max=9).to(z.dtype), z)
 
 
 def drawn(flow: ColourFlow, z: Tensor, lightness: Tensor) -> Tensor:
