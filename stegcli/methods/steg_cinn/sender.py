@@ -31,6 +31,8 @@ HEADER_RATE = 0.25
 """Bits that a number must bring across for the header to come across: twice the rate of its code and copies."""
 COMFORT = 1.25
 """The same, aimed at where there is room: decoding is faster then."""
+EASILY = 1.06
+"""The least of it that is worth decoding there."""
 MORE_TRIES = 4
 """Of the most that may be redrawn, where nothing else is left. In covers of few colours what comes across differs by
 several percent from draw to draw."""
@@ -163,7 +165,9 @@ class Sender:
         for top in fit:
             for comfort in (COMFORT, np.inf, *(np.inf,) * (MORE_TRIES if top == fit[-1] else 0)):
                 made = self._made(data, key, top, comfort)
-                if made is not None and made.information >= ENOUGH[self.m] * 8 * (len(data) + TAG_BYTES):
+                # If the room was thought larger than it is, all of it is worth more than a code that hardly decodes.
+                enough = ENOUGH[self.m] if comfort == np.inf else EASILY
+                if made is not None and made.information >= enough * 8 * (len(data) + TAG_BYTES):
                     yield made
 
     def innocent(self, stream: Stream, top: int) -> np.ndarray:
