@@ -1,22 +1,32 @@
-"""Many stegos of steg-cinn: are they exact, are their latents normal, can they be told? Printed as it goes.
+"""Many stegos of steg-cinn: are they exact, are their latents normal, can they be told?
 
-    python benchmarks/steg_cinn_many.py --covers DIR [--count 1000] [--side 64] [--minutes 30] [--weights FILE]
+    python benchmarks/steg_cinn_many.py --covers DIR --cache FOLDER [--count 1000] [--side 128] [--minutes 30] [--cnn]
+        [--weights FILE]
 
-Each picture of DIR is made SIDExSIDE, in a mode of ROUND in turn, and gets EACH random messages of random lengths up
-to the capacity. The first draft of each is written as a PNG file, read and revealed. Beside each stego stands an
-innocent colouring of the same cover. SPAM and a linear discriminant tell stegos from these, from the covers, and, to
-show that they would tell if there was something, innocent colourings from such whose blue is changed by one level in
-every tenth pixel. They learn from some photos and judge others.
+Each picture of DIR is made SIDExSIDE, in a mode of ROUND in turn, and gets random messages of random lengths up to the
+capacity: EACH, then the next cover, until there are COUNT. The first draft of each is written as a PNG file, read and
+revealed. Beside each stego stands an innocent colouring of the same cover. Each trial is kept in a file
+of FOLDER; a run goes on where the last one stopped, after MINUTES too, and prints figures of all trials there.
+
+Detectors tell stegos from innocent colourings, from the covers, and, to show that they would tell if there was
+something, innocent colourings from such whose blue is changed by one level in every tenth pixel: SPAM with a linear
+discriminant and, with --cnn, a network (Ye-net's filters and small convolutions). They learn from some photos and
+judge others: four folds of five by cover; the network judges one fold only. Chance is 50 %, and its standard error is
+printed.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
+from _detectors import Residuals, accuracy, learn_pairs
 from scipy import stats
 
 from stegcli import weights
@@ -35,80 +45,64 @@ from stegcli.pictures.image import Picture
 
 EACH, FOLDS, LATENTS = 6, 5, 200
 ROUND = (HideOptions(mode="keep"), HideOptions(mode="keep", top=2), HideOptions(mode="recolour"), HideOptions(top=3))
-KINDS = ("stego", "innocent", "cover", "changed")
-PAIRS = (("stego", "innocent"), ("stego", "cover"), ("innocent", "changed"))
+STEGO, INNOCENT, COVER, CHANGED = range(4)
+KINDS = ("stegos", "innocent", "covers", "changed")
+PAIRS = ((STEGO, INNOCENT), (STEGO, COVER), (INNOCENT, CHANGED))
+EPOCHS, CROP, RATE = 10, 64, 4e-3
 
 
-class Found:
-    """What was seen so far. fold: of each stego's cover. features: of each kind of picture, by planes."""
+@dataclass(frozen=True)
+class Trial:
+    """One message. cover: its index. exact: whether it came back. pictures: uint8 (KINDS, h, w, 3). p: of the latents,
+    not a number where none were looked at. features: of each kind, by planes, float32 (KINDS, n)."""
 
-    def __init__(self) -> None:
-        self.tried, self.exact, self.skipped = 0, 0, 0
-        self.values: list[float] = []
-        self.fold: list[int] = []
-        self.features = {(kind, planes): [] for kind in KINDS for planes in spam.PLANES}
-
-    def see(self, pictures: Sequence[np.ndarray], fold: int) -> None:
-        self.fold.append(fold)
-        for kind, pixels in zip(KINDS, pictures, strict=True):
-            for planes in spam.PLANES:
-                self.features[kind, planes].append(spam.features(pixels, planes).astype(np.float32))
-
-    def report(self) -> None:
-        print(f"{self.exact} of {self.tried} exact, {self.skipped} covers without room", flush=True)
-        if len(set(self.fold)) < FOLDS or not self.values:
-            return
-        below, uniform = np.mean(np.array(self.values) < 0.05), stats.kstest(self.values, "uniform").pvalue
-        print(f"latents of {len(self.values)}: p < 0.05 in {100 * below:.1f} %; p-values uniform: p = {uniform:.3f}")
-        for one, two in PAIRS:
-            for planes in spam.PLANES:
-                parts = (np.stack(self.features[kind, planes]) for kind in (one, two))
-                told = spam.told_by_features(*parts, np.array(self.fold))
-                print(f"{one} against {two}, {planes}: {100 * told:.1f} % of {2 * len(self.fold)} told", flush=True)
+    cover: int
+    exact: bool
+    p: float
+    pictures: np.ndarray
+    features: tuple[np.ndarray, ...]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--covers", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--side", type=int, default=64)
-    parser.add_argument("--minutes", type=float, default=1e9)
-    parser.add_argument("--weights")
-    options = parser.parse_args()
-    method = weights.load("steg-cinn", options.weights or weights.default_name("steg-cinn"), "cpu")
-    until, found = time.monotonic() + 60 * options.minutes, Found()
-    for index, photo in enumerate(load_pictures(options.covers, None, "cover", lambda p: p)):
-        cover = Picture(image.resized(photo.pixels, options.side, options.side))
-        wishes = ROUND[index % len(ROUND)]
-        room = method.capacity(Request(cover=cover, options=wishes))
-        found.skipped += not room
-        for number in range(EACH if room else 0):
-            if found.tried == options.count or time.monotonic() > until:
-                break
-            one(method, cover, wishes, room, np.random.default_rng([index, number]), index % FOLDS, found)
-            if found.tried % 100 == 0:
-                found.report()
-    found.report()
+def tried(folder: Path) -> list[Trial]:
+    """The trials of the folder, in order."""
+    found = []
+    for path in sorted(folder.glob("*.npz")):
+        with np.load(path) as file:
+            features = tuple(file[planes] for planes in spam.PLANES)
+            found.append(Trial(int(file["cover"]), bool(file["exact"]), float(file["p"]), file["pictures"], features))
+    return found
 
 
-def one(
-    method: StegCinn, cover: Picture, wishes: HideOptions, room: int, rng: np.random.Generator, fold: int, found: Found
-) -> None:
-    """One message, and an innocent colouring beside it."""
-    draft, came_back = trial(method, cover, wishes, rng, room)
-    found.tried += 1
-    found.exact += came_back
+def keep(trial: Trial, path: Path) -> None:
+    parts = dict(zip(spam.PLANES, trial.features, strict=True))
+    fresh = path.with_suffix(".part")
+    with fresh.open("wb") as file:
+        np.savez_compressed(file, cover=trial.cover, exact=trial.exact, p=trial.p, pictures=trial.pictures, **parts)
+    fresh.replace(path)
+
+
+def one(method: StegCinn, cover: Picture, index: int, number: int, looked: bool) -> Trial | None:
+    """One message in a cover, and an innocent colouring beside it. looked: at the latents. None without room."""
+    wishes, rng = ROUND[index % len(ROUND)], np.random.default_rng([index, number])
+    room = method.capacity(Request(cover=cover, options=wishes))
+    if not room:
+        return None
+    draft, exact = sent(method, cover, wishes, rng, room)
     if draft is None:
-        return
-    top = int(draft.measured["top"])
-    if len(found.values) < LATENTS and top != EVERYTHING:
-        z = latents_of(method, draft.picture.pixels, draft.measured, rng)
-        found.values.append(float(stats.kstest(z, "norm").pvalue))
+        return Trial(index, False, np.nan, np.zeros((4, 0, 0, 3), np.uint8), (np.zeros((4, 0), np.float32),) * 2)
+    top, pixels = int(draft.measured["top"]), draft.picture.pixels
+    p = np.nan
+    if looked and top != EVERYTHING:
+        p = float(stats.kstest(latents_of(method, pixels, draft.measured, rng), "norm").pvalue)
     innocent = method.sender(cover, wishes).innocent(Stream(rng.bytes(32)), top)
-    found.see((draft.picture.pixels, innocent, cover.pixels, changed(innocent, rng)), fold)
+    pictures = np.stack([pixels, innocent, cover.pixels, changed(innocent, rng)])
+    features = tuple(
+        np.stack([spam.features(k, planes) for k in pictures]).astype(np.float32) for planes in spam.PLANES
+    )
+    return Trial(index, exact, p, pictures, features)
 
 
-def trial(
+def sent(
     method: StegCinn, cover: Picture, wishes: HideOptions, rng: np.random.Generator, room: int
 ) -> tuple[Draft | None, bool]:
     """-> the first stego, and whether its PNG file reveals the message."""
@@ -129,6 +123,70 @@ def changed(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     where = rng.random(pixels.shape[:2]) < 0.1
     found[..., 2] = np.where(where, np.where(pixels[..., 2] < 255, pixels[..., 2] + 1, 254), pixels[..., 2])
     return found
+
+
+def report(found: list[Trial], cnn: bool) -> Iterator[str]:
+    """The lines to print."""
+    yield f"{sum(t.exact for t in found)} of {len(found)} exact, {len({t.cover for t in found})} covers"
+    values = [t.p for t in found if not np.isnan(t.p)][:LATENTS]
+    if values:
+        below, uniform = np.mean(np.array(values) < 0.05), stats.kstest(values, "uniform").pvalue
+        yield f"latents of {len(values)}: p < 0.05 in {100 * below:.1f} %; p-values uniform: p = {uniform:.3f}"
+    made = [t for t in found if t.pictures.size]
+    fold = np.array([t.cover % FOLDS for t in made])
+    if len(set(fold)) < FOLDS:
+        return
+    error = 50 / np.sqrt(2 * len(made))
+    for a, b in PAIRS:
+        for i, planes in enumerate(spam.PLANES):
+            sides = (np.stack([t.features[i][kind] for t in made]) for kind in (a, b))
+            told = 100 * spam.told_by_features(*sides, fold)
+            yield f"{KINDS[a]} against {KINDS[b]}, SPAM of {planes}: {told:.1f} +- {error:.1f} % of {2 * len(made)}"
+    for a, b in PAIRS if cnn else ():
+        told, judged = by_network(made, fold, a, b)
+        error = 50 / np.sqrt(judged)
+        yield f"{KINDS[a]} against {KINDS[b]}, CNN: {100 * told:.1f} +- {error:.1f} % of {judged}"
+
+
+def by_network(made: list[Trial], fold: np.ndarray, a: int, b: int) -> tuple[float, int]:
+    """The share of pictures of the last fold that a network tells rightly, and how many there are."""
+    torch.manual_seed(0)
+    learnt, judged = (
+        [torch.from_numpy(np.stack([made[i].pictures[kind] for i in which])).permute(0, 3, 1, 2) for kind in (a, b)]
+        for which in (np.flatnonzero(fold < FOLDS - 1), np.flatnonzero(fold == FOLDS - 1))
+    )
+    network = learn_pairs(Residuals(), learnt[0], learnt[1], EPOCHS, np.random.default_rng(0), CROP, RATE)
+    return accuracy(network, *judged), 2 * len(judged[0])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--covers", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--side", type=int, default=128)
+    parser.add_argument("--minutes", type=float, default=1e9)
+    parser.add_argument("--cnn", action="store_true")
+    parser.add_argument("--weights")
+    options = parser.parse_args()
+    options.cache.mkdir(parents=True, exist_ok=True)
+    method = weights.load("steg-cinn", options.weights or weights.default_name("steg-cinn"), "cpu")
+    assert isinstance(method, StegCinn)
+    covers = load_pictures(options.covers, None, "cover", lambda p: p)
+    until, count = time.monotonic() + 60 * options.minutes, len(list(options.cache.glob("*.npz")))
+    for index, number in itertools.product(range(len(covers)), range(EACH)):
+        path = options.cache / f"{number:03}-{index:04}.npz"
+        if count >= options.count or time.monotonic() > until:
+            break
+        if path.exists():
+            continue
+        cover = Picture(image.resized(covers[index].pixels, options.side, options.side))
+        trial = one(method, cover, index, number, count < 2 * LATENTS)
+        if trial is not None:
+            keep(trial, path)
+            count += 1
+    for line in report(tried(options.cache), options.cnn):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -258,6 +258,36 @@ def test_corrects_several_blocks_with_noise_here_and_there() -> None:
     assert np.array_equal(ldpc.decode_from(soft, n), bits)
 
 
+def erased(n: int, length: int, share: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Bits, and log-odds of their coded form where so large a share is not known and the rest is sure."""
+    bits = random_bits(n, seed)
+    soft = log_odds(ldpc.encode_to(bits, length), 1e-5)
+    soft[np.random.default_rng(seed).random(length) < share] = 0.0
+    return bits, soft
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.3])
+def test_only_what_is_not_known_is_searched_for(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    bits, soft = erased(2 * ldpc.BLOCK + 5, 5 * ldpc.BLOCK, share)
+    correct, seen = ldpc._correct, []
+
+    def watched(matrix, hard, *rest):  # type: ignore[no-untyped-def]
+        seen.append(len(hard))
+        return correct(matrix, hard, *rest)
+
+    monkeypatch.setattr(ldpc, "_correct", watched)
+    assert np.array_equal(ldpc.decode_from(soft, len(bits), 9.0), bits)
+    assert sum(seen) == (soft == 0).sum()
+
+
+def test_a_known_bit_that_is_wrong_after_all_is_corrected() -> None:
+    bits, soft = erased(4000, 9000, 0.2)
+    for wrong in (0, 5000):
+        turned = soft.copy()
+        turned[np.flatnonzero(soft)[wrong]] *= -1
+        assert np.array_equal(ldpc.decode_from(turned, len(bits), 9.0), bits)
+
+
 def test_beyond_capacity_it_ends_without_an_error() -> None:
     n = 2048
     bits = random_bits(n)
@@ -270,9 +300,10 @@ def test_beyond_capacity_it_ends_without_an_error() -> None:
 def test_garbage_decodes_to_something_at_any_rate(n: int, length: int) -> None:
     soft = np.random.default_rng(0).normal(0, 3, length)
     for values in (soft, soft.astype(np.float32), np.zeros(length), np.full(length, np.inf), np.full(length, -np.inf)):
-        decoded = ldpc.decode_from(values, n)
-        assert decoded.shape == (n,)
-        assert set(decoded.tolist()) <= {0, 1}
+        for sure in (np.inf, 2.0):
+            decoded = ldpc.decode_from(values, n, sure)
+            assert decoded.shape == (n,)
+            assert set(decoded.tolist()) <= {0, 1}
 
 
 # Rates on each row of the table of column weights.

@@ -13,6 +13,7 @@ from stegcli.keys.key import Key
 from stegcli.method import Asked, Request, Secret
 from stegcli.methods.steg_cinn import places
 from stegcli.methods.steg_cinn import receiver as receivers
+from stegcli.methods.steg_cinn import sender as senders
 from stegcli.methods.steg_cinn.options import GRAINS, HideOptions
 from stegcli.pictures import image
 from stegcli.pictures.image import Picture
@@ -257,8 +258,26 @@ def test_plain_parts_of_a_cover_stay(method, mode):
             assert (made.picture.pixels[rows] == colour).all()
 
 
+def test_a_cover_is_measured_once_and_the_next_one_anew(method, monkeypatch):
+    judged = []
+    likeliest = senders.likeliest
+
+    def watched(codec, sheet, *rest):
+        judged.append(sheet.size)
+        return likeliest(codec, sheet, *rest)
+
+    monkeypatch.setattr(senders, "likeliest", watched)
+    one, two = Picture(small_photo(64, 72)), Picture(small_photo(72, 64))
+    rooms = [method.capacity(Request(cover=c, options=HideOptions())) for c in (one, one, two, one)]
+    assert judged == [one.pixels.shape[:2], two.pixels.shape[:2], one.pixels.shape[:2]]
+    assert rooms[0] == rooms[1] == rooms[3] != rooms[2]
+    smaller = method.capacity(Request(cover=one, options=HideOptions(top=1)))
+    assert smaller < rooms[0]
+    assert len(judged) == 3
+
+
 def test_receivers_try_every_grain(method):
     from stegcli.methods.steg_cinn import space
 
     sheet = method.codec.sheet(*space.split(small_photo()))
-    assert sorted(receivers.likeliest(method.codec, sheet, (0, 0, 64))) == sorted(GRAINS)
+    assert sorted(receivers.likeliest(method.codec, sheet, (0, 0, 64), 64)) == sorted(GRAINS)

@@ -89,9 +89,16 @@ def _decode_block(hard: np.ndarray, doubt: np.ndarray, k: int, code: int) -> np.
     return _correct(_matrix(k, code), hard, doubt, k, ITERATIONS)
 
 
-def _correct(matrix: sparse.csr_matrix, hard: np.ndarray, doubt: np.ndarray, k: int, iterations: int) -> np.ndarray:
-    """The hard decisions of a block and the chance that each is wrong -> its information bits, corrected."""
-    syndrome = ((matrix @ hard.astype(np.int32)) & 1).astype(np.uint8)
+def _correct(
+    matrix: sparse.csr_matrix, hard: np.ndarray, doubt: np.ndarray, k: int, iterations: int,
+    syndrome: np.ndarray | None = None,
+) -> np.ndarray:  # fmt: skip
+    """The hard decisions of a block and the chance that each is wrong -> its information bits, corrected.
+
+    syndrome: what the matrix says of the decisions, if not this matrix alone says it.
+    """
+    if syndrome is None:
+        syndrome = ((matrix @ hard.astype(np.int32)) & 1).astype(np.uint8)
     if not syndrome.any():
         return hard[:k]
     from ldpc.bp_decoder import BpDecoder  # imported here: most messages need no decoding, and it loads slowly
@@ -166,14 +173,41 @@ def encode_to(bits: np.ndarray, length: int) -> np.ndarray:
     return np.concatenate(coded)
 
 
-def decode_from(llr: np.ndarray, bits: int) -> np.ndarray:
-    """Log-odds ln P(1)/P(0) of all coded bits -> the likeliest information bits. The inverse of `encode_to`."""
+def decode_from(llr: np.ndarray, bits: int, sure: float = np.inf) -> np.ndarray:
+    """Log-odds ln P(1)/P(0) of all coded bits -> the likeliest information bits. The inverse of `encode_to`.
+
+    sure: bits whose log-odds are beyond this are taken as known at first, and only the others are searched for. That
+    is several times as fast where most bits are known. A block in which it fails is decoded as if nothing was known.
+    """
     hard = (llr > 0).astype(np.uint8)
-    doubt = 1 / (1 + np.exp(np.abs(llr).clip(1e-3, 30)))
-    spans = _spans(bits, len(llr))
-    decoded = [_correct(_irregular(b - a, d - c), hard[c:d], doubt[c:d], b - a, LONG_ITERATIONS)
-               for (a, b), (c, d) in spans]  # fmt: skip
+    odds = np.abs(llr)
+    doubt = 1 / (1 + np.exp(odds.clip(1e-3, 30)))
+    decoded = []
+    for (a, b), (c, d) in _spans(bits, len(llr)):
+        matrix, known = _irregular(b - a, d - c), odds[c:d] > sure
+        found = _filled(matrix, hard[c:d], doubt[c:d], ~known) if known.any() else None
+        every = _correct(matrix, hard[c:d], doubt[c:d], b - a, LONG_ITERATIONS) if found is None else found[: b - a]
+        decoded.append(every)
     return np.concatenate(decoded)
+
+
+def _filled(matrix: sparse.csr_matrix, hard: np.ndarray, doubt: np.ndarray, open_: np.ndarray) -> np.ndarray | None:
+    """A block, of which the bits `open_` (bool) are not known -> all its coded bits; None if no code word was found."""
+    from scipy import sparse
+
+    syndrome = ((matrix @ hard.astype(np.int32)) & 1).astype(np.uint8)
+    kept = open_[matrix.indices]
+    ends = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
+    rows = np.diff(ends) > 0
+    if syndrome[~rows].any():
+        return None  # known bits contradict each other
+    columns = (np.cumsum(open_) - 1)[matrix.indices[kept]]
+    starts = np.concatenate([ends[:-1][rows], ends[-1:]])
+    shape = int(rows.sum()), int(open_.sum())
+    part = sparse.csr_matrix((np.ones(len(columns), np.uint8), columns, starts), shape=shape)
+    found = hard.copy()
+    found[open_] = _correct(part, hard[open_], doubt[open_], shape[1], LONG_ITERATIONS, syndrome[rows])
+    return None if ((matrix @ found.astype(np.int32)) & 1).any() else found
 
 
 def agreement(llr: np.ndarray, bits: int) -> np.ndarray:

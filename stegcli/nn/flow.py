@@ -130,14 +130,14 @@ class Rotation(Flow):
 
 
 class AffineCoupling(Flow):
-    """(a, b) -> (a, b exp(s) + t), where `net` maps (a, c) to s and t, stacked; s is bounded.
+    """(a, b) -> (a, b exp(s) + t), where `net` maps (a, c) to s and t, stacked; s lies in (-bound, bound).
 
     a is the smaller half of the channels. Reference: Real NVP (Dinh et al., 2017), Eq. 7 and 8.
     """
 
-    def __init__(self, channels: int, net: nn.Module):
+    def __init__(self, channels: int, net: nn.Module, bound: float = BOUND):
         super().__init__()
-        self.kept, self.net = channels // 2, net
+        self.kept, self.net, self.bound = channels // 2, net, bound
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> tuple[Tensor, Tensor]:
         a, b = x[:, : self.kept], x[:, self.kept :]
@@ -151,7 +151,7 @@ class AffineCoupling(Flow):
 
     def _scale_and_shift(self, a: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
         raw, shift = _pair(self.net(a if c is None else torch.cat([a, c], dim=1)), a)
-        return bounded(raw), shift
+        return bounded(raw, self.bound), shift
 
 
 class ContextAffine(Flow):

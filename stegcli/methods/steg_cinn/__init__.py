@@ -9,6 +9,7 @@
     places               where the header lies
     sender, receiver     a message into a cover, and back
     method               StegCinn, which brings these together
+    rivals               the paper's own flow, to compare with
 
 Reference: Hiding Data in Colors: Secure and Lossless Image Steganography via Conditional Invertible Neural Networks
 (Yanzhen Ren, Ting Liu, Liming Zhai, Lina Wang, IJCAI 2022). The greatest differences: a space of whole numbers in
@@ -25,6 +26,6 @@ ABOUT = About(
     carries=frozenset({"bytes"}),
     cover="given",
     hide=HideOptions,
-    parts=("fine", "coarse"),
+    parts=("fine", "coarse", "cinn"),
     reference="Ren, Liu, Zhai, Wang, IJCAI 2022",
 )

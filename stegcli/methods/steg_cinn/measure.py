@@ -3,7 +3,7 @@
 modes       by what is redrawn: capacity, raw bits right before the code, PSNR to the cover, change of CIE L*
 latents     whether the latents of stegos are normal, as a receiver with the networks finds them
 detectors   stegos against innocent colourings by the same networks, which is what is claimed, and against the covers
-paper       the paper's Tables 2 and 3 beside it
+paper       the paper's Table 2, and its flow as trained here (`measure_rivals`), beside it
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from stegcli.errors import StegoError
 from stegcli.keys.key import Key
 from stegcli.keys.stream import Stream
 from stegcli.method import Draft, Method, Request, Secret
-from stegcli.methods.steg_cinn import places, space, spam
+from stegcli.methods.steg_cinn import measure_rivals, places, space, spam
 from stegcli.methods.steg_cinn.codec import Drawing
 from stegcli.methods.steg_cinn.method import StegCinn
 from stegcli.methods.steg_cinn.options import HideOptions
@@ -25,16 +25,17 @@ from stegcli.options import NoOptions
 from stegcli.pictures import metrics
 from stegcli.pictures.image import Picture
 
+PAPERS_FORM = "paper's form: 1 bit, gap 0.1"
 MODES = {
     "keep, top 1": HideOptions(mode="keep", top=1),
     "keep, top 2": HideOptions(mode="keep", top=2),
     "keep, top 3": HideOptions(mode="keep", top=3),
     "recolour": HideOptions(mode="recolour"),
-    "paper's form: 1 bit, gap 0.1": HideOptions(mode="keep", top=3, bits=1, gap=0.1),
+    PAPERS_FORM: HideOptions(mode="keep", top=3, bits=1, gap=0.1),
 }
 PAPER = [
-    ["w/o round-based training", "2.00", "100.00", "89.42", "50.3 / 49.6 / 56.3"],
-    ["5 rounds", "2.00", "100.00", "100.00", "52.7 / 52.2 / 56.9"],
+    ["paper, w/o round-based training", "2.00", "100.00", "89.42", "50.3 / 49.6 / 56.3"],
+    ["paper, 5 rounds", "2.00", "100.00", "100.00", "52.7 / 52.2 / 56.9"],
 ]
 """Table 2: bits per pixel; accuracy without and with rounding, in %; detection by XuNet, YedroudjNet, KeNet, in %."""
 FOLDS = 5
@@ -48,11 +49,14 @@ def parts(
 ) -> dict[str, Callable[[], dict[str, Any]]]:
     """-> name -> what measures it."""
     mine = cast(StegCinn, method)
-    return {
+    found = {
         "modes": lambda: modes(mine, covers, seed),
         "latents": lambda: latents(mine, covers, seed),
         "detectors": lambda: detectors(mine, covers, seed),
     }
+    if "cinn" in mine.config:
+        found["cinn"] = lambda: measure_rivals.cinn(mine, covers, seed)
+    return found
 
 
 def modes(method: StegCinn, covers: Sequence[Picture], seed: int) -> dict[str, Any]:
@@ -156,8 +160,21 @@ def tables(figures: dict[str, Any]) -> list[Table]:
     if figures["detectors"]:
         rows = [[name, f"{100 * share:.1f} %"] for name, share in figures["detectors"].items()]
         found.append(("stegos told from (SPAM + LDA; 50 % is chance)", ["others, planes", "told"], rows))
-    columns = ["Steg-cINN of the paper", "bpp", "right, no rounding", "right, rounded", "told by CNNs"]
-    return [*found, ("the paper's Table 2, in %", columns, PAPER)]
+    return [*found, _paper_table(figures)]
+
+
+def _paper_table(figures: dict[str, Any]) -> Table:
+    """Ours in the paper's form, the paper's flow if it was measured, and what the paper reports."""
+    own = figures["modes"].get(PAPERS_FORM)
+    rows = []
+    if own and own["bpp"] is not None:
+        told = " / ".join(f"{100 * share:.1f}" for share in figures["detectors"].values()) or "-"
+        rows.append(["ours, 1 bit, gap 0.1", f"{own['bpp']:.2f}", "100.00", f"{100 * own['right']:.2f}", told])
+    if "cinn" in figures:
+        rows.append(["the paper's flow, trained here", *measure_rivals.row(figures["cinn"])])
+    told = "told, by SPAM from innocent ones (q and p / RGB) / from covers; the paper's by CNNs"
+    columns = ["the paper's Table 2, in %", "bpp", "right, no rounding", "right, rounded", told]
+    return ("flows compared", columns, [*rows, *PAPER])
 
 
 def _modes_table(figures: dict[str, Any]) -> Table:

@@ -34,6 +34,8 @@ HEADER_NUMBERS = HEADER_COPIES * ldpc.coded_length(8 * HEADER_BYTES, HEADER_CODE
 TAG_BYTES = 16
 ZERO_NONCE = bytes(12)
 """The AEAD's own nonce: its key serves one message only."""
+SURE = 9.0
+"""Log-odds beyond which a bit is known: only symbols outside the cell say otherwise (`symbols.OUTSIDE`)."""
 SHARES = 64
 """Into so many steps the share of the room that the coded bits take is divided."""
 TEMPERATURE_STEPS, GAP_STEPS = 50, 100
@@ -114,7 +116,7 @@ def seal_body(data: bytes, header: Header, message: Key, numbers: int) -> np.nda
 
 def open_body(odds: np.ndarray, header: Header, message: Key) -> bytes:
     """The inverse of `seal_body`, from log-odds. Raises RevealError."""
-    body = np.packbits(ldpc.decode_from(odds, header.bits)).tobytes()
+    body = np.packbits(ldpc.decode_from(odds, header.bits, SURE)).tobytes()
     try:
         return _cipher(message).decrypt(ZERO_NONCE, body, header.fields())
     except InvalidTag as error:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from stegcli.methods.steg_cinn.codec import Codec
-    from stegcli.methods.steg_cinn.sender import Made, Rates, Sender
+    from stegcli.methods.steg_cinn.sender import Known, Made, Sender
 
 FILLED = "the cover was a JPEG once: its colours were spread first, so that kept pixels look like drawn ones"
 PLAIN = (
@@ -38,7 +38,8 @@ def build(**config: Any) -> StegCinn:
 
 
 class StegCinn(Method):
-    """fine, coarse: configurations of the networks of levels 1 to 3, and of those above."""
+    """fine, coarse: configurations of the networks of levels 1 to 3, and of those above. cinn: of the paper's flow, to
+    compare with."""
 
     about = ABOUT
 
@@ -53,6 +54,10 @@ class StegCinn(Method):
             parts["fine"] = Fine(**cast(dict[str, Any], self.config["fine"]))
         if "coarse" in self.config:
             parts["coarse"] = Coarse(**cast(dict[str, Any], self.config["coarse"]))
+        if "cinn" in self.config:
+            from stegcli.methods.steg_cinn.rivals.cinn import ColourFlow
+
+            parts["cinn"] = ColourFlow(**cast(dict[str, Any], self.config["cinn"]))
         return nn.ModuleDict(parts)
 
     @functools.cached_property
@@ -66,8 +71,10 @@ class StegCinn(Method):
         return Codec(cast(Any, parts["fine"]), cast(Any, parts.get("coarse")), self.device)
 
     @functools.cached_property
-    def _rates(self) -> dict[tuple[object, ...], Rates]:
-        return {}
+    def _known(self) -> Known:
+        from stegcli.methods.steg_cinn.sender import Known
+
+        return Known()
 
     def capacity(self, request: Request) -> int:
         if request.cover is None:
@@ -108,7 +115,7 @@ class StegCinn(Method):
             m=options.bits,
             gap=options.gap,
             temperature=options.temperature if options.temperature is not None else sender.TEMPERATURE,
-            known=self._rates,
+            known=self._known,
         )
 
     def _tops(self, cover: covers.Cover, options: HideOptions) -> tuple[int, ...]:

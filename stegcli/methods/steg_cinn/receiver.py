@@ -13,8 +13,8 @@ from stegcli.methods.steg_cinn.codec import EVERYTHING, Codec, Drawing, Sheet, s
 from stegcli.methods.steg_cinn.message import Header
 from stegcli.methods.steg_cinn.options import GRAINS
 
-JUDGED = 96
-"""Pixels a side by which grains are judged: 14,000 numbers."""
+JUDGED = 48
+"""Pixels a side by which grains are put in order. It need not be the right one: the next is tried as well."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def open_header(codec: Codec, sheet: Sheet, key: Key) -> Opened:
         raise RevealError
     chosen, dither = message.header_places(key, picture, len(found))
     at = found[chosen]
-    for grain in likeliest(codec, sheet, squares[0]):
+    for grain in likeliest(codec, sheet, squares[0], JUDGED):
         cells = codec.read_parts(sheet, Drawing(1, grain), windows)
         odds = symbols.log_odds(cells.low[at], cells.high[at], dither, 1)
         header = message.open_header(odds.reshape(-1), key, picture)
@@ -69,14 +69,14 @@ def open_header(codec: Codec, sheet: Sheet, key: Key) -> Opened:
     raise RevealError
 
 
-def likeliest(codec: Codec, sheet: Sheet, square: tuple[int, int, int]) -> list[float]:
-    """The grains, the one that fits the colours in the middle of a square best first."""
+def likeliest(codec: Codec, sheet: Sheet, square: tuple[int, int, int], judged: int) -> list[float]:
+    """The grains, the one that fits the colours in the middle of a square best first. judged: pixels a side."""
     top, left, side = square
     inner = [
-        start + max(0, min(side, size - start) - JUDGED) // 2
+        start + max(0, min(side, size - start) - judged) // 2
         for start, size in zip((top, left), sheet.size, strict=True)
     ]
-    nats = codec.nats(sheet, GRAINS, places.parts(codec, *sheet.size, (inner[0], inner[1], JUDGED)))
+    nats = codec.nats(sheet, GRAINS, places.parts(codec, *sheet.size, (inner[0], inner[1], judged)))
     return [GRAINS[i] for i in np.argsort(nats, kind="stable")]
 
 

@@ -31,11 +31,20 @@ HEADER_RATE = 0.25
 """Bits that a number must bring across for the header to come across: twice the rate of its code and copies."""
 COMFORT = 1.25
 """The same, aimed at where there is room: decoding is faster then."""
+EASILY = 1.06
+"""The least of it that is worth decoding there."""
+MORE_TRIES = 4
+"""Of the most that may be redrawn, where nothing else is left. In covers of few colours what comes across differs by
+several percent from draw to draw."""
+MEASURED_PIXELS, MOST_DRAWN = 2**16, 4
+"""Small covers are measured by several drawings, up to so many pixels together; the least counts."""
 SAMPLED_SIDE, SAMPLES = 128, 24
 """Larger covers are measured in so many squares."""
 WHOLLY = 768 * 768
 """Pixels up to which a cover is measured wholly."""
 SEED = hashlib.sha256(b"stegcli/steg-cinn/measuring a cover").digest()
+JUDGED = 96
+"""Pixels a side by which a cover's grain is judged: 14,000 numbers."""
 TEMPERATURE = 0.6
 """Of the coarse levels, by default: at 1 most photos come out in colours that nobody would believe."""
 
@@ -61,6 +70,30 @@ class Rates:
         return int(self.bits(numbers) * MARGIN[self.m]) // 8 - TAG_BYTES
 
 
+class Known:
+    """What was measured of a cover, for its next message: covers are asked about several times in a row, hardly ever
+    two in turn, so one is remembered.
+
+    grain: the likeliest one, once it is known. rates: by what was wished.
+    """
+
+    def __init__(self) -> None:
+        self._cover = b""
+        self.forget(b"")
+
+    def of(self, cover: Cover) -> Known:
+        """The same, with nothing in it if it was of another cover."""
+        digest = hashlib.sha256(repr(cover.size).encode() + cover.pixels.tobytes()).digest()
+        if digest != self._cover:
+            self.forget(digest)
+        return self
+
+    def forget(self, cover: bytes) -> None:
+        self._cover = cover
+        self.grain: float | None = None
+        self.rates: dict[tuple[object, ...], Rates] = {}
+
+
 @dataclass(frozen=True)
 class Made:
     """A stego not yet verified.
@@ -78,27 +111,25 @@ class Made:
 
 
 class Sender:
-    """One cover and the wishes of its sender. known: rates of covers measured before, by cover and wishes."""
+    """One cover and the wishes of its sender. known: what was measured before."""
 
     def __init__(
         self, codec: Codec, cover: Cover, *, tops: tuple[int, ...], grain: float | None, m: int, gap: float,
-        temperature: float, known: dict[tuple[object, ...], Rates] | None = None,
+        temperature: float, known: Known | None = None,
     ):  # fmt: skip
         self.codec, self.cover, self.tops, self.m = codec, cover, tops, m
         self.gap, self.temperature = round(gap * GAP_STEPS), round(temperature * TEMPERATURE_STEPS)
+        self._known = (known or Known()).of(cover)
         self.grain = self._grain() if grain is None else grain
-        self._known = known if known is not None else {}
         self._counts: dict[int, tuple[int, int]] = {}
 
     @property
     def rates(self) -> Rates:
-        """Measured once, by an innocent drawing that is the same every time."""
-        pixels = hashlib.sha256(self.cover.pixels.tobytes()).digest()
-        wishes = (pixels, self.cover.size, self.tops, self.m, self.grain, self.gap, self.temperature)
-        if wishes not in self._known:
-            self._known.clear()  # one cover is asked about several times in a row, hardly ever two in turn
-            self._known[wishes] = self._measured()
-        return self._known[wishes]
+        """Measured once, by innocent drawings that are the same every time."""
+        wishes, rates = (self.tops, self.m, self.grain, self.gap, self.temperature), self._known.rates
+        if wishes not in rates:
+            rates[wishes] = self._measured()
+        return rates[wishes]
 
     def capacity(self) -> int:
         """The most bytes that are promised; negative if not even an empty file fits."""
@@ -130,10 +161,13 @@ class Sender:
 
     def stegos(self, data: bytes, key: Key) -> Iterator[Made]:
         """Data that is within the capacity -> stegos, those that keep the most of the cover first."""
-        for top in (t for t in self.tops if self._room(t) >= len(data)):
-            for comfort in (COMFORT, np.inf):
+        fit = [t for t in self.tops if self._room(t) >= len(data)]
+        for top in fit:
+            for comfort in (COMFORT, np.inf, *(np.inf,) * (MORE_TRIES if top == fit[-1] else 0)):
                 made = self._made(data, key, top, comfort)
-                if made is not None and made.information >= ENOUGH[self.m] * 8 * (len(data) + TAG_BYTES):
+                # If the room was thought larger than it is, all of it is worth more than a code that hardly decodes.
+                enough = ENOUGH[self.m] if comfort == np.inf else EASILY
+                if made is not None and made.information >= enough * 8 * (len(data) + TAG_BYTES):
                     yield made
 
     def innocent(self, stream: Stream, top: int) -> np.ndarray:
@@ -210,13 +244,21 @@ class Sender:
         """The likeliest one for the colours that the cover has."""
         if self.cover.colourless:
             return 0.0
-        sheet = self.codec.sheet(self.cover.grey, self.cover.colours)
-        return likeliest(self.codec, sheet, (0, 0, max(self.cover.size)))[0]
+        if self._known.grain is None:
+            sheet = self.codec.sheet(self.cover.grey, self.cover.colours)
+            self._known.grain = likeliest(self.codec, sheet, (0, 0, max(self.cover.size)), JUDGED)[0]
+        return self._known.grain
 
     def _measured(self) -> Rates:
+        stream, pixels = Stream(SEED), self.cover.size[0] * self.cover.size[1]
+        drawn = [self._drawn(stream) for _ in range(max(1, min(MOST_DRAWN, MEASURED_PIXELS // pixels)))]
+        header, first, above = (min(means) for means in zip(*drawn, strict=True))
+        return Rates(header, first, above, self.m)
+
+    def _drawn(self, stream: Stream) -> tuple[float, float, float]:
+        """One innocent drawing -> the bits per number that `Rates` holds."""
         highest = EVERYTHING if EVERYTHING in self.tops else max(self.tops)
-        found: dict[str, list[np.ndarray]] = {"header": [], "first": [], "above": []}
-        stream = Stream(SEED)
+        found: tuple[list[np.ndarray], ...] = ([], [], [])
         for part in self._parts():
             sheet = self.codec.sheet(part.grey, part.colours)
             order = self.codec.order(*part.size, highest)
@@ -225,11 +267,11 @@ class Sender:
             bits = symbols.expected_information(cells.low, cells.high, self.m, u, self.gap / GAP_STEPS)
             one = symbols.expected_information(cells.low, cells.high, 1, u)
             free, start = places.free(order, sheet.still), next(e.start for e in order if e.level == 1)
-            found["header"].append(one[start:][free[start:]])
-            found["first"].append(bits[start:][free[start:]])
-            found["above"].append(bits[:start][free[:start]])
-        means = {n: float(np.concatenate(v).mean()) if sum(map(len, v)) else 0.0 for n, v in found.items()}
-        return Rates(means["header"], means["first"], means["above"], self.m)
+            found[0].append(one[start:][free[start:]])
+            found[1].append(bits[start:][free[start:]])
+            found[2].append(bits[:start][free[:start]])
+        header, first, above = (float(np.concatenate(v).mean()) if sum(map(len, v)) else 0.0 for v in found)
+        return header, first, above
 
     def _parts(self) -> Iterator[Cover]:
         height, width = self.cover.size
