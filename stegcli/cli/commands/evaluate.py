@@ -34,7 +34,7 @@ EvaluateArgument = Annotated[str, typer.Argument(help="The method to measure.", 
 CoversOption = Annotated[Path | None, typer.Option(help="Folder of covers, for a method that hides bytes in them.")]
 SecretsOption = Annotated[
     Path | None,
-    typer.Option(help="Folder of pictures to hide, for a method that carries pictures; resized to 128x128 first."),
+    typer.Option(help="Folder of pictures to hide, for a method that carries pictures; made square and small first."),
 ]
 SeveralWeightsOption = Annotated[
     list[str] | None,
