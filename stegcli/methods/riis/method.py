@@ -16,10 +16,11 @@ import numpy as np
 
 from stegcli.errors import CapacityError, FileError, RevealError, UsageError, WeightsError
 from stegcli.method import Asked, Draft, Method, Request, Revealed, Secret, check_side
-from stegcli.methods.riis import ABOUT, choice, libjpeg, luma
+from stegcli.methods.riis import ABOUT, choice, libjpeg, luma, trial
 from stegcli.methods.riis.carrier import PSNR, Carrier, Seen
 from stegcli.methods.riis.envelope import Letter
-from stegcli.methods.riis.order import all_shares
+from stegcli.methods.riis.options import RevealOptions
+from stegcli.methods.riis.order import Share, all_shares
 from stegcli.pictures import channel, compress, image, jpeg
 from stegcli.pictures.channel import Channel
 from stegcli.pictures.image import Picture
@@ -65,7 +66,7 @@ class Riis(Method):
         cover = request.cover
         assert cover is not None
         check_side(self, cover)
-        notes = _notes(request)
+        notes, told = _notes(request), _told(request)
         capacity = self.capacity(request)
         if capacity <= 0:
             raise CapacityError(0, max(len(s.data) for s in request.secrets), HINT)
@@ -82,23 +83,33 @@ class Riis(Method):
             stego = replace(cover, pixels=pixels, notes=(), jpeg=None, source=None)
             tried.append(tuple(data for data, _ in parts))
             exact = tuple(None if form == "compressed" else data[1:] for data, form in parts)
-            yield Draft(stego, exact, tuple(form for _, form in parts), max(0, capacity), notes, cover=cover)
+            yield Draft(stego, exact, tuple(form for _, form in parts), max(0, capacity), notes, cover=cover, told=told)
         if not tried:
             raise CapacityError(max(0, refused.capacity), refused.need, HINT)
 
     def reveal(self, stego: Picture, asked: Asked) -> tuple[Revealed, ...]:
         if asked.key is None:
             raise UsageError("riis needs a key")
+        if getattr(asked.options, "host_out", None) is not None:
+            raise UsageError("--host-out needs --as network", "other stegos do not hold their cover")
         seen = _seen(stego, asked)
         named = getattr(asked.options, "distortion", None)
-        tiers = (choice.for_sender(channel.parse_survive(named)),) if named else choice.for_receiver(seen)
-        shares = all_shares()
-        # Most stegos have one receiver, so that is tried first.
-        for carriers, part in itertools.product(tiers, (shares[:1], shares[1:])):
-            for carrier, share in itertools.product(carriers, part):
+        if named:
+            stages = [(choice.for_sender(channel.parse_survive(named)), all_shares())]
+        else:
+            stages = _stages(*choice.for_receiver(seen))
+        for carriers, shares in stages:
+            for carrier, share in itertools.product(carriers, shares):
                 with contextlib.suppress(RevealError):
                     return (_opened(carrier.reveal(seen, asked.key, share)),)
         raise RevealError
+
+
+def _stages(likely: list[Carrier], others: list[Carrier]) -> list[tuple[list[Carrier], list[Share]]]:
+    """Carriers and shares in the order in which a receiver tries them: most stegos have one receiver, and then two."""
+    shares = all_shares()
+    one, two, more = shares[:1], shares[1:3], shares[3:]
+    return [(likely, one), (likely, two), (others, one), (likely, more), (others, two + more)]
 
 
 def _candidates(carriers: list[Carrier], request: Request) -> Iterator[tuple[Carrier, float]]:
@@ -126,7 +137,9 @@ def _psnr(request: Request) -> float:
 
 
 def _room(carrier: Carrier, cover: np.ndarray, request: Request) -> int:
-    """Bytes of a secret; one byte says how it travels."""
+    """Bytes of a secret; one byte says how it travels. A cover of nothing but white and black has no room."""
+    if trial.free_share(cover) == 0:
+        return 0
     return carrier.room(cover, request.receivers, _psnr(request)) - 1
 
 
@@ -145,6 +158,13 @@ def _travelling(secret: Secret, room: int, request: Request) -> tuple[bytes, str
     if len(secret.data) > room:
         raise CapacityError(max(0, room), len(secret.data), HINT)
     return FILE + secret.data, "bytes"
+
+
+def _told(request: Request) -> RevealOptions:
+    """How the sender reads its stego again. A receiver without word of the channel comes to the same carrier, later."""
+    survive = _survive(request)
+    first, last = str(survive[0]), survive[-1]
+    return RevealOptions(distortion=first if len(survive) == 1 else f"{first}..{last.strength:g}")
 
 
 def _notes(request: Request) -> tuple[str, ...]:

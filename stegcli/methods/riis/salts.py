@@ -7,6 +7,7 @@ Which draw it is shows by the parity checks of the header's code, before anythin
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,10 @@ from stegcli.keys.key import Key
 from stegcli.methods.riis.envelope import HEADER_BITS, SALTS
 from stegcli.methods.riis.order import Slots
 
-FOLLOWED = 3  # salts that are decoded, those whose checks are satisfied best
+FOLLOWED = 3  # salts that are decoded at most, those whose checks are satisfied best
+CLEAR = 5.0
+"""Standard deviations by which the checks of a salt stand out from those of the others, before it is worth decoding.
+One wrong salt in 3 million does; where a letter could be read, its salt stood out by 20 and more."""
 
 
 @dataclass(frozen=True)
@@ -57,25 +61,29 @@ def dither_of(drawn: np.ndarray) -> np.ndarray:
 
 def head(key: Key, salt: int, slots: Slots, count: int) -> Head:
     """The header of a salt in `count` of a receiver's slots; 0 < count <= len(slots)."""
-    return _drawn(key, salt, slots, count, _stretches(key, count))
+    return _placed(_words(key, salt, count), slots, count, _stretches(key, count))
 
 
 def heads(key: Key, slots: Slots, count: int) -> Head:
     """The headers of all salts, one row for each."""
-    stretches = _stretches(key, count)
-    all_heads = [_drawn(key, salt, slots, count, stretches) for salt in range(SALTS)]
-    return Head(np.stack([h.slots for h in all_heads]), np.stack([h.words for h in all_heads]))
+    words, stretches = _all_words(key, count)
+    all_heads = [_placed(drawn, slots, count, stretches) for drawn in words]
+    return Head(np.stack([h.slots for h in all_heads]), words[:, :count])
 
 
 def scores(odds: np.ndarray) -> np.ndarray:
-    """Log-odds of the headers' coded bits under each salt (SALTS, count) -> how likely each salt is, (SALTS,)."""
-    return ldpc.agreement(odds, HEADER_BITS)
+    """Log-odds of the headers' coded bits under each salt (SALTS, count) -> how far the checks of each salt stand out,
+    in standard deviations of those of all salts but the best, (SALTS,)."""
+    fit = ldpc.agreement(odds, HEADER_BITS)
+    others = np.sort(fit)[:-1]
+    found: np.ndarray = (fit - others.mean()) / max(float(others.std()), 1e-9)
+    return found
 
 
 def best(scores: np.ndarray) -> list[int]:
-    """-> the few numbers with the highest scores, the highest first: those that are worth decoding."""
+    """-> the few numbers that are worth decoding, that with the highest score first; none if no salt stands out."""
     found: list[int] = np.argsort(-scores, kind="stable")[:FOLLOWED].tolist()
-    return found
+    return [number for number in found if scores[number] > CLEAR]
 
 
 def _stretches(key: Key, count: int) -> np.ndarray:
@@ -83,7 +91,16 @@ def _stretches(key: Key, count: int) -> np.ndarray:
     return key.stream("stretches").permutation(count)
 
 
-def _drawn(key: Key, salt: int, slots: Slots, count: int, stretches: np.ndarray) -> Head:
-    drawn = key.stream("header", salt).words(count + 1)
+@functools.lru_cache(maxsize=4)
+def _all_words(key: Key, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The words of all salts (SALTS, count + 1), and the stretches. A receiver needs them for each carrier it tries."""
+    return np.stack([_words(key, salt, count) for salt in range(SALTS)]), _stretches(key, count)
+
+
+def _words(key: Key, salt: int, count: int) -> np.ndarray:
+    return key.stream("header", salt).words(count + 1)
+
+
+def _placed(drawn: np.ndarray, slots: Slots, count: int, stretches: np.ndarray) -> Head:
     words, start = drawn[:count], below(drawn[count:], len(slots))[0]
     return Head(slots.at(Strata(len(slots), count).within(stretches, words, start)), words)

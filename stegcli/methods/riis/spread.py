@@ -16,12 +16,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.ndimage import uniform_filter
 
 from stegcli.coding import ldpc
 from stegcli.errors import CapacityError, RevealError
 from stegcli.keys.key import Key
-from stegcli.methods.riis import envelope, luma, order, salts
+from stegcli.methods.riis import envelope, luma, order, salts, trial
 from stegcli.methods.riis.carrier import PSNR, Carrier, Seen
 from stegcli.methods.riis.envelope import HEADER_BITS, Letter
 from stegcli.methods.riis.order import Share
@@ -60,7 +59,7 @@ class Spread(Carrier):
 
     def room(self, cover: np.ndarray, receivers: int, psnr: float = PSNR) -> int:
         samples = int(np.prod(luma.grid(*cover.shape[:2]))) * luma.SHADES * 3 // receivers
-        if self._group(psnr) > MOST_GROUP:
+        if self._group(psnr) > MOST_GROUP or trial.free_share(cover) < trial.FEW_FREE:
             return 0
         slots = int(0.97 * (samples - self._header_slots(samples) * self._head)) // self._group(psnr)
         return int(slots * RATE) // 8 - envelope.TAG_BYTES
@@ -172,6 +171,8 @@ def _backward(coefficients: np.ndarray) -> np.ndarray:
 
 def _variance(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """Mean square of a coefficient's neighbours, in blocks around and frequencies around, itself left out."""
+    from scipy.ndimage import uniform_filter  # imported here: it loads slowly, and few stegos need it
+
     energy = (values**2).reshape(rows, columns, *values.shape[1:])
     around = uniform_filter(energy, size=(3, 3, 1, 3, 3), mode="nearest") * 81
     mean: np.ndarray = np.maximum((around - energy) / 80, 0).reshape(values.shape)
