@@ -20,7 +20,7 @@ ALPHA = np.dstack([PHOTO, (X * 2).astype(np.uint8)])
 @pytest.mark.parametrize(
     "options",
     [{"method": m, "quality": q} for m, q in ((4, 75), (4, 80), (4, 100))] + [{}, {"icc_profile": SRGB}],
-    ids=str,
+    ids=lambda options: "+".join(options) or "plain",  # a profile holds the time, which workers do not share
 )
 def test_the_same_pixels_give_the_same_file(options: dict[str, object]) -> None:
     file = saved(PHOTO, "WEBP", lossless=True, **options)
