@@ -17,6 +17,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -115,13 +116,15 @@ class Asked:
 class Revealed:
     """One revealed secret: bytes, or a picture if it travelled as one; and notes for the user.
 
-    file: the picture's own file, if that is what travelled.
+    file: the picture's own file, if that is what travelled. besides: further pictures to write, with the paths that
+    options named.
     """
 
     data: bytes | None = None
     picture: Picture | None = None
     file: bytes | None = None
     notes: tuple[str, ...] = ()
+    besides: tuple[tuple[Path, Picture], ...] = ()
 
 
 class Method(abc.ABC):

@@ -45,6 +45,7 @@ class Option:
     flag: the name after `--`, by default the field's. min, max: bounds of a number, inclusive.
     shared: whether several methods have this option; each may narrow its choices.
     names_key: whether the value is the path of a fresh key file that also carries a part of this message.
+    names_output: whether the value is the path of a file that `reveal` writes besides the secret.
     """
 
     help: str
@@ -53,6 +54,7 @@ class Option:
     max: float | None = None
     shared: bool = False
     names_key: bool = False
+    names_output: bool = False
 
 
 AS = Option("Form of the secret: auto, or a form of the method, see its page in the docs.", "as", shared=True)
@@ -190,6 +192,12 @@ def key_path(options: Any) -> Path | None:
         if found.option.names_key and value is not None:
             return Path(value)
     return None
+
+
+def output_paths(options: Any) -> list[Path]:
+    """An instance -> the paths that it names for files besides the secret."""
+    named = [getattr(options, d.name) for d in declared(type(options)) if d.option.names_output]
+    return [Path(path) for path in named if path is not None]
 
 
 def parse_size(text: str, flag: str = "size") -> Size:

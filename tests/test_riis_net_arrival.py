@@ -23,8 +23,8 @@ def stego(name: str, net) -> torch.Tensor:
 def test_the_channel_is_found(name: str) -> None:
     net, truth = network(), coefficients("chelsea", side=128)
     levels = stego(name, net)
-    (found,) = arrival.read(net, levels, [])
-    (told,) = arrival.read(net, levels, [parse(name)])
+    (found,), _ = arrival.read(net, levels, [])
+    (told,), _ = arrival.read(net, levels, [parse(name)])
     assert torch.equal(found, told)
     assert (found - blocks.inverse(truth)).square().mean() < 255**2 / 10**1.3
 

@@ -7,6 +7,7 @@ import torch
 from riis_net_helpers import coefficients, network, stirred
 
 from stegcli.errors import UsageError
+from stegcli.methods.riis.net.surface import CONDITIONS
 from stegcli.pictures.channel import parse
 
 PNG = parse("png")
@@ -18,7 +19,7 @@ def test_with_what_the_stego_lacks_everything_comes_back() -> None:
     host, secret = coefficients(), coefficients("chelsea")
     y, u = net.hide(host, secret, PNG)
     secrets, cover = net.mixing(PNG).inverse(u, y)
-    secrets, cover = net._backwards(secrets, cover, torch.zeros(3))
+    secrets, cover = net._backwards(secrets, cover, torch.zeros(CONDITIONS))
     assert torch.allclose(secrets, secret, atol=0.1)
     assert torch.allclose(cover, host, atol=0.1)
 

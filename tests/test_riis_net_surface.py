@@ -39,4 +39,4 @@ def test_snapping_undoes_the_rounding_of_a_decoder() -> None:
 def test_conditions_differ() -> None:
     told = [tuple(condition(parse(n)).tolist()) for n in ("png", "jpeg:90", "jpeg:40", "noise:1", "noise:10")]
     assert len(set(told)) == 5
-    assert np.abs(told).max() <= 1
+    assert np.abs(told).max() < 3

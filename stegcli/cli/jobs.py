@@ -22,8 +22,10 @@ from stegcli.files import STDIO, Output
 from stegcli.keys import tokens, used_numbers
 from stegcli.keys.key import Key
 from stegcli.method import Asked, Method, Request, Revealed, Secret
+from stegcli.options import output_paths
 from stegcli.pictures import formats, image
 from stegcli.pictures.channel import Channel
+from stegcli.pictures.image import Picture
 
 REVEALED_QUALITY = 95
 """JPEG quality of a revealed picture whose output name ends in .jpg."""
@@ -224,6 +226,7 @@ def reveal(job: RevealJob, models: Models, force: bool, quiet: bool) -> dict[str
     if "%d" not in job.output:
         files.check_writable([Path(n) for n in _possible_names(job.output, job.named)], force)
     key, asked, method = _asked(job, models)
+    _check_besides(output_paths(asked.options), job, force)
     stego = image.load(job.stego, "stego")
     if not quiet:
         console.say(f"revealing {job.stego} ({stego.width}x{stego.height})")
@@ -235,6 +238,16 @@ def reveal(job: RevealJob, models: Models, force: bool, quiet: bool) -> dict[str
         report.say_revealed(revealed, written, notes)
     named = key.weights if key is not None else weights.identity(method.name, models.named)
     return report.of_revealed(revealed, written, method.name, named, notes, seconds)
+
+
+def _check_besides(paths: Sequence[Path], job: RevealJob, force: bool) -> None:
+    """Fail before long work if files besides the secret cannot be written. Raises FileError, UsageError."""
+    if paths and not job.named:
+        raise UsageError(f"{paths[0]} is one file, and this is a batch", "reveal one stego")
+    if Path(STDIO) in paths:
+        raise UsageError("only the secret goes to standard output", "name a file")
+    inputs.refuse_own([str(p) for p in paths], [job.stego, job.key_path])
+    files.check_writable(paths, force)
 
 
 def _asked(job: RevealJob, models: Models) -> tuple[Key | None, Asked, Method]:
@@ -269,7 +282,8 @@ def _write_revealed(revealed: Sequence[Revealed], job: RevealJob, force: bool) -
             name += ".bin" if one.picture is None else ".png"
         _check_terminal(name, data)
         outputs.append((name, data))
-    files.write_all([Output(Path(n), d) for n, d in outputs], force)
+    besides = [Output(p, _encoded(picture, str(p))) for one in revealed for p, picture in one.besides]
+    files.write_all([*(Output(Path(n), d) for n, d in outputs), *besides], force)
     return outputs
 
 
@@ -296,12 +310,20 @@ def _as_file(revealed: Revealed, output: str) -> bytes:
     if revealed.picture is None:
         assert revealed.data is not None
         return revealed.data
-    suffix = Path(output).suffix.lower()
-    format = (image.LOSSLESS | image.LOSSY).get(suffix, "PNG")
-    if revealed.file is not None and formats.format_of(revealed.file) == format:
+    if revealed.file is not None and formats.format_of(revealed.file) == _format(output):
         return revealed.file
-    alpha = revealed.picture.alpha if format not in ("BMP", "JPEG") else None
-    return image.encode(replace(revealed.picture, alpha=alpha), format, REVEALED_QUALITY)
+    return _encoded(revealed.picture, output)
+
+
+def _encoded(picture: Picture, output: str) -> bytes:
+    """A picture -> the bytes of its file, in the format that the output's name asks for."""
+    format = _format(output)
+    alpha = picture.alpha if format not in ("BMP", "JPEG") else None
+    return image.encode(replace(picture, alpha=alpha), format, REVEALED_QUALITY)
+
+
+def _format(output: str) -> str:
+    return (image.LOSSLESS | image.LOSSY).get(Path(output).suffix.lower(), "PNG")
 
 
 def _check_terminal(output: str, data: bytes) -> None:

@@ -101,8 +101,14 @@ class RiisNetwork(Method):
         if min(height, width) < self.about.min_side:
             raise RevealError
         levels = self._levels(stego.pixels[:height, :width])
-        found = arrival.read(self.network, levels, self._tried(stego, asked))
-        return tuple(Revealed(None, Picture(_pixels(p))) for p in found)
+        secrets, host = arrival.read(self.network, levels, self._tried(stego, asked))
+        first, *others = (Revealed(None, Picture(_pixels(p))) for p in secrets)
+        path = getattr(asked.options, "host_out", None)
+        if path is not None:
+            whole = stego.pixels.copy()
+            whole[:height, :width] = _pixels(host)
+            first = replace(first, besides=((path, Picture(whole)),))
+        return first, *others
 
     def _tried(self, stego: Picture, asked: Asked) -> list[Channel]:
         """The channels that the stego may have been made for: what the receiver says, else what the file says."""

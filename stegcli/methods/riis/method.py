@@ -89,6 +89,8 @@ class Riis(Method):
     def reveal(self, stego: Picture, asked: Asked) -> tuple[Revealed, ...]:
         if asked.key is None:
             raise UsageError("riis needs a key")
+        if getattr(asked.options, "host_out", None) is not None:
+            raise UsageError("--host-out needs --as network", "other stegos do not hold their cover")
         seen = _seen(stego, asked)
         named = getattr(asked.options, "distortion", None)
         tiers = (choice.for_sender(channel.parse_survive(named)),) if named else choice.for_receiver(seen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from stegcli.errors import UsageError
@@ -27,14 +28,18 @@ class HideOptions:
 DISTORTION = Option("What the picture went through: png, jpeg:Q, jpeg:A..B, noise:S or crop. Found out without it.")
 
 
+HOST = Option("With --as network: also write the cover, as the network restores it, to this file.", names_output=True)
+
+
 @dataclass(frozen=True)
 class RevealOptions:
     """travel: network for a stego of the network, which has no key. distortion: read the stego as made for this channel
-    only. original_size: resize to this first."""
+    only. original_size: resize to this first. host_out: where to write the cover that the network restores."""
 
     travel: Annotated[Literal["auto", "network"], AS] = "auto"
     distortion: Annotated[str | None, DISTORTION] = None
     original_size: Annotated[Size | None, Option("Size that the stego had before somebody resized it.")] = None
+    host_out: Annotated[Path | None, HOST] = None
 
     def __post_init__(self) -> None:
         from stegcli.pictures import channel

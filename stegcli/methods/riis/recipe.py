@@ -26,6 +26,8 @@ from stegcli.recipe import Recipe, Stage, Step
 CHANNELS = {"png": 1.5, "jpeg:90": 4.0, "jpeg:80": 4.0, "jpeg:40": 4.0, "noise:10": 4.0}
 """Channels of the shipped network, and the weight of the host's squared error in each."""
 Z_WEIGHT = 0.01
+PLAIN = 2
+"""Shares of the steps for the first channel, the file as it is, beyond the one that every channel has."""
 
 
 def linear_loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
@@ -43,8 +45,7 @@ def hide_loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
     """Photos (b, 3, h, w) -> errors of host and secrets in one channel, drawn anew for each step."""
     network = network_of(method)
     chosen = network.channels
-    # Half of the steps are for the file as it is.
-    pick = step.noise.generators[0].integers(2 * len(chosen))
+    pick = step.noise.generators[0].integers(len(chosen) + PLAIN)
     return _terms(network, images, chosen[0 if pick >= len(chosen) else pick], step.noise.generators[0])
 
 

@@ -29,21 +29,22 @@ FLAT = 1.0
 """Grey levels: secrets whose blocks vary less count as flat, and not as strange."""
 
 
-def read(network: Network, levels: Tensor, told: Sequence[Channel]) -> list[Tensor]:
+def read(network: Network, levels: Tensor, told: Sequence[Channel]) -> tuple[list[Tensor], Tensor]:
     """Whole grey levels (1, 3, h, w), and the channels that are known to come into question (empty: any) -> the levels
-    of each secret. Raises RevealError if nothing looks like a picture."""
+    of each secret, and those of the host. Raises RevealError if nothing looks like a picture."""
     arrived = blocks.forward(levels)
     if arrived.flatten(2).var(dim=2).max() < 1:  # nothing is in there that could say anything
         raise RevealError
     best, least = None, math.inf
     for channel in told or candidates(network, arrived):
-        secrets, _ = network.reveal(snapped(arrived, channel), channel)
+        secrets, host = network.reveal(snapped(arrived, channel), channel)
         found = strangeness(secrets, network.secrets)
         if found < least:
-            best, least = secrets, found
+            best, least = (secrets, host), found
     if best is None or least > STRANGE:
         raise RevealError
-    return [blocks.inverse(s) for s in best.chunk(network.secrets, dim=1)]
+    secrets, host = best
+    return [blocks.inverse(s) for s in secrets.chunk(network.secrets, dim=1)], blocks.inverse(host)
 
 
 def candidates(network: Network, arrived: Tensor) -> list[Channel]:

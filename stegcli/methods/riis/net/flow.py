@@ -1,11 +1,13 @@
 """Affine couplings of secret and host, and the content-aware noise projection (CANP).
 
 Reference: RIIS, Eq. 1 and 4. Coefficients differ in size by a factor of a thousand. So nets see each divided by its
-spread, a shift is in grey levels, and a log-scale is divided by the spread: one unit of any output moves a coefficient
-by about one grey level.
+spread, a log-scale is divided by the spread, so that its unit moves a coefficient by about one grey level, and the unit
+of a shift is the channel's (`surface.condition`): what can be mended grows with what a channel spoils.
 """
 
 from __future__ import annotations
+
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +26,10 @@ def host_spreads(like: Tensor) -> Tensor:
 
 def secret_spreads(like: Tensor, secrets: int) -> Tensor:
     return blocks.spreads().clamp(min=1.0).repeat(secrets).to(like)[:, None, None]
+
+
+def unit_of(condition: Tensor) -> Tensor:
+    return condition[-1].exp()
 
 
 class Coupling(nn.Module):
@@ -53,30 +59,32 @@ class Coupling(nn.Module):
 
     def _for_secret(self, host: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         raw, shift = self.phi(host / host_spreads(host), condition).chunk(2, dim=1)
-        return bounded(raw) / secret_spreads(raw, self.secrets), shift
+        return bounded(raw) / secret_spreads(raw, self.secrets), shift * unit_of(condition)
 
     def _for_host(self, secret: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         raw, shift = self.psi(secret / secret_spreads(secret, self.secrets), condition).chunk(2, dim=1)
-        return bounded(raw) / host_spreads(raw), shift
+        return bounded(raw) / host_spreads(raw), shift * unit_of(condition)
 
 
 class Projection(nn.Module):
     """CANP: u <-> z given the stego, for u (b, 192 secrets, h, w) what the stego lacks of the secret.
 
-    Two conditional couplings of the halves of u, Eq. 4; G is a 1x1 convolution. The receiver takes z = 0, the mean, and
-    not a sample: a sample would add its own error.
+    Two conditional couplings of the halves of u, Eq. 4. G is a 1x1 convolution of the stego and of what is read of it:
+    the linear optimum sees single blocks, and here a block's neighbours are seen. The receiver takes z = 0, the mean,
+    and not a sample: a sample would add its own error.
     """
 
     def __init__(self, secrets: int, width: int, growth: int, depth: int, modulated: bool):
         super().__init__()
         self.secrets, self.part = secrets, blocks.COEFFICIENTS * secrets // 2
-        self.features = nn.Conv2d(blocks.COEFFICIENTS, width, 1)
+        self.features = nn.Conv2d(blocks.COEFFICIENTS * (1 + secrets), width, 1)
         self.phi = DenseNet(self.part + width, 2 * self.part, width, growth, depth, modulated)
         self.psi = DenseNet(self.part + width, 2 * self.part, width, growth, depth, modulated)
 
-    def forward(self, u: Tensor, stego: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """-> z in units of its spread, and log|det dz/du| per item."""
-        spread, seen = secret_spreads(u, self.secrets), self.features(stego / host_spreads(stego))
+    def forward(self, u: Tensor, stego: Tensor, read: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """u, the stego (b, 192, h, w) and what is read of it (b, 192 secrets, h, w) -> z in units of its spread, and
+        log|det dz/du| per item."""
+        spread, seen = secret_spreads(u, self.secrets), self._content(stego, read)
         a, b = (u / spread).chunk(2, dim=1)
         units_a, units_b = spread.chunk(2)
         s, t = self._pair(self.phi, b, seen, condition, units_a)
@@ -84,8 +92,8 @@ class Projection(nn.Module):
         v, w = self._pair(self.psi, a, seen, condition, units_b)
         return torch.cat([a, b * v.exp() + w], dim=1), s.flatten(1).sum(1) + v.flatten(1).sum(1)
 
-    def inverse(self, z: Tensor, stego: Tensor, condition: Tensor) -> Tensor:
-        spread, seen = secret_spreads(z, self.secrets), self.features(stego / host_spreads(stego))
+    def inverse(self, z: Tensor, stego: Tensor, read: Tensor, condition: Tensor) -> Tensor:
+        spread, seen = secret_spreads(z, self.secrets), self._content(stego, read)
         a, b = z.chunk(2, dim=1)
         units_a, units_b = spread.chunk(2)
         v, w = self._pair(self.psi, a, seen, condition, units_b)
@@ -93,6 +101,10 @@ class Projection(nn.Module):
         s, t = self._pair(self.phi, b, seen, condition, units_a)
         return torch.cat([(a - t) * (-s).exp(), b], dim=1) * spread
 
+    def _content(self, stego: Tensor, read: Tensor) -> Tensor:
+        parts = [stego / host_spreads(stego), read / secret_spreads(read, self.secrets)]
+        return cast(Tensor, self.features(torch.cat(parts, dim=1)))
+
     def _pair(self, net: DenseNet, x: Tensor, seen: Tensor, condition: Tensor, units: Tensor) -> tuple[Tensor, Tensor]:
         raw, shift = net(torch.cat([x, seen], dim=1), condition).chunk(2, dim=1)
-        return bounded(raw), shift / units
+        return bounded(raw), shift * unit_of(condition) / units

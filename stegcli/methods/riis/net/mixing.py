@@ -59,6 +59,10 @@ class Mixing(nn.Module):
         host = y - blocks.apply(back, u)
         return u + blocks.apply(c, host), host
 
+    def read(self, y: Tensor) -> Tensor:
+        """C V y: what a receiver takes for the secret if nothing else is known."""
+        return blocks.apply(self._matrices()[0], y)
+
     def _matrices(self) -> tuple[Tensor, Tensor]:
         """C V and V+ K."""
         c, device = self.matrix(), self.gain.device
@@ -92,6 +96,5 @@ def _start(found: Surface, secrets: int) -> Tensor:
     weakest, strongest = host.argsort()[:count], strength.argsort(descending=True)[:count]
     turned = torch.linalg.qr(torch.randn(count, count, dtype=torch.float64))[0]
     gain = 1e-3 * torch.randn(len(strength), found.size, dtype=torch.float64)
-    step = math.exp(float(torch.linalg.slogdet(found.lattice)[1]) / found.size)
-    gain[strongest[:, None], weakest[None]] += turned / (AMPLITUDE * (step**2 + found.noise) ** 0.25)
+    gain[strongest[:, None], weakest[None]] += turned / (AMPLITUDE * math.sqrt(found.grain))
     return gain.float()

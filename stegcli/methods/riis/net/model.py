@@ -91,7 +91,7 @@ class Network(nn.Module):
             y = self.flow["cem"](y, told)
         u = y.new_zeros(len(y), self.secrets * y.shape[1], *y.shape[2:])
         if "canp" in self.flow:
-            u = cast(Projection, self.flow["canp"]).inverse(u, y, told)
+            u = cast(Projection, self.flow["canp"]).inverse(u, y, self.mixing(channel).read(y), told)
         secrets, host = self.mixing(channel).inverse(u, y)
         return self._backwards(secrets, host, told)
 
@@ -99,7 +99,7 @@ class Network(nn.Module):
         """u and y -> z and log|det dz/du| per item. Without CANP z is u."""
         if "canp" not in self.flow:
             return u, u.new_zeros(len(u))
-        z, ladj = self.flow["canp"](u, y, condition(channel).to(y))
+        z, ladj = self.flow["canp"](u, y, self.mixing(channel).read(y), condition(channel).to(y))
         return z, ladj
 
     @property

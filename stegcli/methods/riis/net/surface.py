@@ -11,6 +11,7 @@ A sender who knows the lattice chooses the point of it (`rounding`), so that the
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +21,7 @@ from stegcli.methods.riis import libjpeg
 from stegcli.methods.riis.net import blocks
 from stegcli.pictures.channel import Channel
 
-CONDITIONS = 3
+CONDITIONS = 4
 """How many numbers describe a channel to the nets."""
 
 
@@ -39,6 +40,12 @@ class Surface:
     @property
     def size(self) -> int:
         return len(self.view)
+
+    @property
+    def grain(self) -> float:
+        """How finely the channel tells what is read, in grey levels: the mean step and the noise."""
+        step = math.exp(float(torch.linalg.slogdet(self.lattice)[1]) / self.size)
+        return math.hypot(step, math.sqrt(self.noise))
 
 
 @functools.lru_cache(maxsize=32)
@@ -68,7 +75,12 @@ def snapped(coefficients: Tensor, channel: Channel) -> Tensor:
 
 
 def condition(channel: Channel) -> Tensor:
-    """A channel -> the numbers that tell the nets how strong the distortion is, float32 (CONDITIONS,)."""
+    """A channel -> the numbers that tell the nets how strong the distortion is, float32 (CONDITIONS,).
+
+    The last is the logarithm of the unit, in grey levels, in which nets change coefficients: the root of the grain, as
+    a hidden secret's amplitude grows with the root of it.
+    """
     jpeg, noise = channel.kind == "jpeg", channel.kind == "noise"
     quality = (100 - channel.strength) / 60 if jpeg else 0.0
-    return torch.tensor([float(jpeg), quality, channel.strength / 10 if noise else 0.0])
+    unit = math.log(surface(channel).grain) / 2
+    return torch.tensor([float(jpeg), quality, channel.strength / 10 if noise else 0.0, unit])
