@@ -16,6 +16,7 @@ from PIL.Image import fromarray as from_array
 from stegcli import api, files, methods, weights
 from stegcli.about import About
 from stegcli.errors import FileError, UsageError
+from stegcli.files import Output
 from stegcli.keys import key as keys
 from stegcli.keys.key import Key
 from stegcli.method import Asked, Method, Request, Revealed, Secret
@@ -103,7 +104,9 @@ def reveal(
     _check_keyless(about, held)
     loaded = _load(about, held, named, device)
     asked = Asked(held[0] if held else None, None, own)
-    first, *others = (_found(r) for r in api.reveal(_picture(stego, "stego"), loaded, asked))
+    revealed = api.reveal(_picture(stego, "stego"), loaded, asked)
+    files.write_all([Output(p, image.encode_as(picture, str(p))) for r in revealed for p, picture in r.besides])
+    first, *others = (_found(r) for r in revealed)
     return Found(first.data, first.picture, first.notes, tuple(others))
 
 

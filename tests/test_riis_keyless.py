@@ -142,6 +142,8 @@ def test_the_python_api_needs_no_key_and_takes_none(own: str) -> None:
     back = stegcli.reveal(made.file, method="riis", weights=own).picture
     assert back is not None
     assert metrics.psnr(photo(128, "chelsea"), np.asarray(back)) > 20
+    stegcli.reveal(made.file, method="riis", weights=own, host_out=Path("host.png"))
+    assert metrics.psnr(photo(128), image.load("host.png").pixels) > 25
     for call in (
         lambda: stegcli.hide("secret.png", "cover.png", key=KEY, **{"as": "network"}),
         lambda: stegcli.reveal(made.file, key=KEY, **{"as": "network"}),
@@ -158,3 +160,41 @@ def test_a_key_is_refused_with_a_hint(own: str) -> None:
     assert "takes no key in this form" in refused.err
     assert "leave --key out" in refused.err
     assert not Path("out.png").exists()
+
+
+def test_the_restored_cover_is_written_beside_the_secret(own: str) -> None:
+    common = ("--method", "riis", "--as", "network", "--weights", own)
+    done("hide", "secret.png", "--cover", "cover.png", *common, "-o", "out.png")
+    done("reveal", "out.png", *common, "-o", "back.png", "--host-out", "host.png")
+    back, host = image.load("back.png").pixels, image.load("host.png").pixels
+    assert metrics.psnr(photo(128), host) > 25
+    assert metrics.psnr(photo(128), back) < 15
+    refused = run("reveal", "out.png", *common, "-o", "more.png", "--host-out", "host.png")
+    assert refused.status == 3
+    assert not Path("more.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("out.png", "-o", "b.png", "--host-out", "out.png", "--force"), "is an input too"),
+        (("out.png", "-o", "b.png", "--host-out", "-"), "only the secret goes to standard output"),
+        (("out.png", "cover.png", "-o", "backs/", "--host-out", "host.png"), "this is a batch"),
+    ],
+)
+def test_a_restored_cover_has_a_file_of_its_own(own: str, argv: tuple[str, ...], said: str) -> None:
+    common = ("--method", "riis", "--as", "network", "--weights", own)
+    done("hide", "secret.png", "--cover", "cover.png", *common, "-o", "out.png")
+    before = Path("out.png").read_bytes()
+    refused = run("reveal", *argv, *common)
+    assert refused.status == 2
+    assert said in refused.err
+    assert Path("out.png").read_bytes() == before
+    assert not Path("host.png").exists()
+
+
+def test_coded_stegos_hold_no_cover(own: str) -> None:
+    done("hide", "secret.png", "--cover", "cover.png", "--method", "riis", "-o", "out.png")
+    refused = run("reveal", "out.png", "--key", "out.key.npy", "-o", "b.png", "--host-out", "host.png")
+    assert refused.status == 2
+    assert "--host-out needs --as network" in refused.err

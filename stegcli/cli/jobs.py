@@ -25,10 +25,6 @@ from stegcli.method import Asked, Method, Request, Revealed, Secret
 from stegcli.options import output_paths
 from stegcli.pictures import formats, image
 from stegcli.pictures.channel import Channel
-from stegcli.pictures.image import Picture
-
-REVEALED_QUALITY = 95
-"""JPEG quality of a revealed picture whose output name ends in .jpg."""
 
 
 @dataclass(frozen=True)
@@ -282,7 +278,7 @@ def _write_revealed(revealed: Sequence[Revealed], job: RevealJob, force: bool) -
             name += ".bin" if one.picture is None else ".png"
         _check_terminal(name, data)
         outputs.append((name, data))
-    besides = [Output(p, _encoded(picture, str(p))) for one in revealed for p, picture in one.besides]
+    besides = [Output(p, image.encode_as(picture, str(p))) for one in revealed for p, picture in one.besides]
     files.write_all([*(Output(Path(n), d) for n, d in outputs), *besides], force)
     return outputs
 
@@ -310,20 +306,9 @@ def _as_file(revealed: Revealed, output: str) -> bytes:
     if revealed.picture is None:
         assert revealed.data is not None
         return revealed.data
-    if revealed.file is not None and formats.format_of(revealed.file) == _format(output):
+    if revealed.file is not None and formats.format_of(revealed.file) == image.format_of_name(output):
         return revealed.file
-    return _encoded(revealed.picture, output)
-
-
-def _encoded(picture: Picture, output: str) -> bytes:
-    """A picture -> the bytes of its file, in the format that the output's name asks for."""
-    format = _format(output)
-    alpha = picture.alpha if format not in ("BMP", "JPEG") else None
-    return image.encode(replace(picture, alpha=alpha), format, REVEALED_QUALITY)
-
-
-def _format(output: str) -> str:
-    return (image.LOSSLESS | image.LOSSY).get(Path(output).suffix.lower(), "PNG")
+    return image.encode_as(revealed.picture, output)
 
 
 def _check_terminal(output: str, data: bytes) -> None:

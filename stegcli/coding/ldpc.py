@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stegcli.coding import bp
 from stegcli.keys.stream import Stream
 
 if TYPE_CHECKING:
@@ -101,9 +102,7 @@ def _correct(
         syndrome = ((matrix @ hard.astype(np.int32)) & 1).astype(np.uint8)
     if not syndrome.any():
         return hard[:k]
-    from ldpc.bp_decoder import BpDecoder  # imported here: most messages need no decoding, and it loads slowly
-
-    decoder = BpDecoder(
+    decoder = bp.decoder()(
         matrix, error_channel=doubt.tolist(), max_iter=iterations, bp_method="product_sum",
         input_vector_type="syndrome",
     )  # fmt: skip

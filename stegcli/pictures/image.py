@@ -15,6 +15,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from PIL import Image as Pillow
@@ -38,6 +39,8 @@ from stegcli.pictures.samples import Account, samples
 MAX_PIXELS = 100_000_000
 """The most pixels of a picture, unless `pixels_limited` says otherwise."""
 _most_pixels = MAX_PIXELS
+REVEALED_QUALITY = 95
+"""JPEG quality of a revealed picture whose output name ends in .jpg."""
 
 
 @dataclass(frozen=True)
@@ -247,6 +250,19 @@ def _written(picture: Picture, samples: np.ndarray, format: str, quality: int) -
     buffer = io.BytesIO()
     Pillow.fromarray(array).save(buffer, format, **options)
     return buffer.getvalue()
+
+
+def encode_as(picture: Picture, name: str) -> bytes:
+    """A revealed picture -> the bytes of its file, in the format that the file's name asks for; PNG without a suffix.
+
+    Transparency is lost where the format has none."""
+    format = format_of_name(name)
+    alpha = picture.alpha if format not in ("BMP", "JPEG") else None
+    return encode(replace(picture, alpha=alpha), format, REVEALED_QUALITY)
+
+
+def format_of_name(name: str) -> str:
+    return (LOSSLESS | LOSSY).get(Path(name).suffix.lower(), "PNG")
 
 
 def _png_chunks(picture: Picture) -> Chunks:

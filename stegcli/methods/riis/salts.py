@@ -17,7 +17,10 @@ from stegcli.keys.key import Key
 from stegcli.methods.riis.envelope import HEADER_BITS, SALTS
 from stegcli.methods.riis.order import Slots
 
-FOLLOWED = 3  # salts that are decoded, those whose checks are satisfied best
+FOLLOWED = 3  # salts that are decoded at most, those whose checks are satisfied best
+CLEAR = 5.0
+"""Standard deviations by which the checks of a salt stand out from those of the others, before it is worth decoding.
+One wrong salt in 3 million does; where a letter could be read, its salt stood out by 20 and more."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +71,18 @@ def heads(key: Key, slots: Slots, count: int) -> Head:
 
 
 def scores(odds: np.ndarray) -> np.ndarray:
-    """Log-odds of the headers' coded bits under each salt (SALTS, count) -> how likely each salt is, (SALTS,)."""
-    return ldpc.agreement(odds, HEADER_BITS)
+    """Log-odds of the headers' coded bits under each salt (SALTS, count) -> how far the checks of each salt stand out,
+    in standard deviations of those of all salts but the best, (SALTS,)."""
+    fit = ldpc.agreement(odds, HEADER_BITS)
+    others = np.sort(fit)[:-1]
+    found: np.ndarray = (fit - others.mean()) / max(float(others.std()), 1e-9)
+    return found
 
 
 def best(scores: np.ndarray) -> list[int]:
-    """-> the few numbers with the highest scores, the highest first: those that are worth decoding."""
+    """-> the few numbers that are worth decoding, that with the highest score first; none if no salt stands out."""
     found: list[int] = np.argsort(-scores, kind="stable")[:FOLLOWED].tolist()
-    return found
+    return [number for number in found if scores[number] > CLEAR]
 
 
 def _stretches(key: Key, count: int) -> np.ndarray:
