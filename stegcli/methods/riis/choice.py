@@ -50,9 +50,10 @@ def for_sender(survive: Sequence[Channel]) -> list[Carrier]:
 def for_receiver(seen: Seen) -> tuple[list[Carrier], list[Carrier]]:
     """What arrived -> the carriers that are likely in it, and every other that may be."""
     lossless = seen.steps is None
-    likely: list[Carrier] = [Digits()] if lossless else [Known(q) for q in _near(seen)]
+    near = [] if lossless else _near(seen)
+    likely: list[Carrier] = [Digits()] if lossless else [Known(near[0])]
     likely += [Wide(lowest) for lowest in USUAL_LOWEST]
-    likely += [Known(quality) for quality in LIKELY] if lossless else []
+    likely += [Known(quality) for quality in (LIKELY if lossless else near[1:])]
     others: list[Carrier] = [Wide(lowest) for lowest in QUALITIES if lowest not in USUAL_LOWEST]
     others += [Tiles(side) for side in SIDES]
     if lossless:

@@ -7,6 +7,7 @@ Which draw it is shows by the parity checks of the header's code, before anythin
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,14 +61,14 @@ def dither_of(drawn: np.ndarray) -> np.ndarray:
 
 def head(key: Key, salt: int, slots: Slots, count: int) -> Head:
     """The header of a salt in `count` of a receiver's slots; 0 < count <= len(slots)."""
-    return _drawn(key, salt, slots, count, _stretches(key, count))
+    return _placed(_words(key, salt, count), slots, count, _stretches(key, count))
 
 
 def heads(key: Key, slots: Slots, count: int) -> Head:
     """The headers of all salts, one row for each."""
-    stretches = _stretches(key, count)
-    all_heads = [_drawn(key, salt, slots, count, stretches) for salt in range(SALTS)]
-    return Head(np.stack([h.slots for h in all_heads]), np.stack([h.words for h in all_heads]))
+    words, stretches = _all_words(key, count)
+    all_heads = [_placed(drawn, slots, count, stretches) for drawn in words]
+    return Head(np.stack([h.slots for h in all_heads]), words[:, :count])
 
 
 def scores(odds: np.ndarray) -> np.ndarray:
@@ -90,7 +91,17 @@ def _stretches(key: Key, count: int) -> np.ndarray:
     return key.stream("stretches").permutation(count)
 
 
-def _drawn(key: Key, salt: int, slots: Slots, count: int, stretches: np.ndarray) -> Head:
-    drawn = key.stream("header", salt).words(count + 1)
+@functools.lru_cache(maxsize=4)
+def _all_words(key: Key, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The words of all salts (SALTS, count + 1), and the stretches: a receiver who tries several carriers needs them for
+    each."""
+    return np.stack([_words(key, salt, count) for salt in range(SALTS)]), _stretches(key, count)
+
+
+def _words(key: Key, salt: int, count: int) -> np.ndarray:
+    return key.stream("header", salt).words(count + 1)
+
+
+def _placed(drawn: np.ndarray, slots: Slots, count: int, stretches: np.ndarray) -> Head:
     words, start = drawn[:count], below(drawn[count:], len(slots))[0]
     return Head(slots.at(Strata(len(slots), count).within(stretches, words, start)), words)
