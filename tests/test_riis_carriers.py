@@ -17,7 +17,7 @@ from stegcli.methods.riis.order import Share
 from stegcli.methods.riis.spread import Spread
 from stegcli.methods.riis.tiles import Tiles
 from stegcli.methods.riis.wide import Wide
-from stegcli.pictures import metrics
+from stegcli.pictures import channel, metrics
 
 PSNR = {"known": 42, "wide": 40, "digits": 46, "noisy": 42, "spread": 36}
 CARRIERS: dict[str, Carrier] = {
@@ -118,8 +118,11 @@ def test_white_areas_carry_nothing_and_stop_nothing() -> None:
 
 
 @pytest.mark.parametrize("value", [0, 255])
-def test_a_black_or_white_cover_has_no_room_under_jpeg(value: int) -> None:
-    assert Known(75, (75,)).room(np.full((64, 64, 3), value, np.uint8), 1) <= 0
+def test_a_black_or_white_cover_has_no_room(value: int) -> None:
+    cover = np.full((256, 256, 3), value, np.uint8)
+    for name in ("jpeg:75", "jpeg:75..95", "jpeg:40..95", "noise:1", "noise:10", "crop"):
+        for carrier in choice.for_sender(channel.parse_survive(name)):
+            assert carrier.room(cover, 1) <= 0, name
 
 
 def test_a_range_is_read_at_each_of_its_qualities() -> None:

@@ -105,10 +105,17 @@ def test_what_cannot_be_is_refused() -> None:
     assert refused.value.need >= 9000
     with pytest.raises(FileError, match="at least 64x64"):
         api.hide(request(Secret(b"x"), side=56), riis)
-    white = Picture(np.full((64, 64, 3), 255, np.uint8))
-    on_white = Request((Secret(b"x"),), (KEY,), white, channel.parse_survive("jpeg:75"), HideOptions())
-    with pytest.raises(CapacityError):
-        api.hide(on_white, riis)
+    for value, survive in ((255, "jpeg:75"), (0, "jpeg:75..95"), (0, "png")):
+        even = Picture(np.full((128, 128, 3), value, np.uint8))
+        on_even = Request((Secret(b"x"),), (KEY,), even, channel.parse_survive(survive), HideOptions())
+        assert riis.capacity(on_even) <= 0
+        with pytest.raises(CapacityError, match="capacity 0 bytes"):
+            api.hide(on_even, riis)
+    six = (Secret(b"x"),) * 6
+    with pytest.raises(UsageError, match="at most 5 secrets"):
+        api.hide(Request(six, (KEY,) * 6, Picture(photo(64)), channel.parse_survive("png"), HideOptions()), riis)
+    with pytest.raises(UsageError, match="does not survive resize:0.5"):
+        api.hide(request(Secret(b"x"), survive="resize:0.5"), riis)
     with pytest.raises(UsageError):
         RevealOptions(distortion="resize:0.5")
     with pytest.raises(UsageError):

@@ -1,7 +1,11 @@
 """What `stego evaluate riis` measures besides: pictures in pictures, through the channels of the paper's tables.
 
 channels   stego and secret, each channel at the quality of the stego that the project aims at; the network's stegos at
-           the quality that its weights give
+           the quality that its weights give; and the secret after a second JPEG of the same quality
+rivals     tools of others on the same covers (`rivals`); once, beside the coded form
+
+Tables 3 and 4 of the paper are printed with our rows below. Table 1, the ablation, needs training:
+`training/ablate_riis.py`.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import numpy as np
 from stegcli.errors import CapacityError, RevealError
 from stegcli.keys.key import Key
 from stegcli.method import Asked, Draft, Method, Request, Secret
+from stegcli.methods.riis import rivals
 from stegcli.methods.riis.options import HideOptions, RevealOptions
 from stegcli.pictures import channel, image, metrics
 from stegcli.pictures.channel import Channel
@@ -26,6 +31,12 @@ PAPER = {"png": 46.71, "jpeg:90": 28.71, "jpeg:80": 28.25, "jpeg:40": 27.32, "no
 STEGO = {"png": 48.0, "jpeg:90": 42.0, "jpeg:80": 42.0, "jpeg:40": 42.0, "noise:1": 44.0, "noise:5": 40.0,
          "noise:10": 38.0}  # fmt: skip
 """dB of the stego that secrets are measured at, by channel."""
+NOISES_AND_JPEGS = ("noise:10", "noise:1", "jpeg:40", "jpeg:90")
+TABLE_3 = {"HiNet": (9.98, 26.93, 11.52, 12.59), "ISN": (8.55, 25.19, 10.11, 11.25), "ISN+": (27.12, 28.98, 26.25, 27.48),
+           "RIIS*": (28.03, 30.01, 27.18, 28.44), "RIIS": (28.22, 30.32, 27.32, 28.71)}  # fmt: skip
+"""The paper's Table 3 without Poisson noise: dB of the secret in NOISES_AND_JPEGS. On DIV2K, not on our pictures."""
+TABLE_4 = {"ISN": (42.53, 43.58), "HiNet": (44.16, 46.48), "RIIS": (43.97, 46.71)}
+"""The paper's Table 4, one secret: dB of stego and secret, without distortion. On ImageNet."""
 SIDE = 512
 Table = tuple[str, list[str], list[list[str]]]
 
@@ -44,12 +55,21 @@ def parts(
     """-> name -> what measures it. size: width and height of covers and secrets."""
     squares = [image.resized(s.pixels, *(size or (SIDE, SIDE))) for s in secrets]
     names = STEGO if method.about.keyed else NETWORK
-    return {"channels": lambda: {name: through(method, squares, name, seed) for name in names}}
+    found: dict[str, Callable[[], dict[str, Any]]] = {
+        "channels": lambda: {name: through(method, squares, name, seed) for name in names}
+    }
+    if method.about.keyed:
+        found["rivals"] = lambda: rivals.compared(squares, seed)
+    return found
 
 
 def through(method: Method, squares: Sequence[np.ndarray], name: str, seed: int) -> dict[str, float]:
-    """Each picture hidden in the one before it and sent through a channel -> means and the worst."""
-    stegos, revealed, hide_seconds = [], [], []
+    """Each picture hidden in the one before it and sent through a channel -> means and the worst.
+
+    again: dB of the secret where the channel is a JPEG and another of the same quality follows; again_came_back: how
+    many secrets were revealed there.
+    """
+    stegos, revealed, hide_seconds, again = [], [], [], []
     for index, square in enumerate(squares):
         keyed = method.about.keyed
         keys = (Key("riis", "coded-1", np.random.default_rng([seed, index]).bytes(32)),) if keyed else ()
@@ -63,14 +83,23 @@ def through(method: Method, squares: Sequence[np.ndarray], name: str, seed: int)
             continue
         hide_seconds.append(time.process_time() - start)
         stegos.append(metrics.psnr(cover.pixels, draft.picture.pixels))
-        revealed.append(metrics.psnr(square, image.resized(back.pixels, square.shape[1], square.shape[0])))
+        revealed.append(_likeness(square, back))
+        with contextlib.suppress(RevealError):
+            again.append(_likeness(square, _after_another(method, request, draft)))
     if not stegos:
         return {"of": float(len(squares)), "came_back": 0.0}
-    return {
+    row = {
         "of": float(len(squares)), "came_back": float(len(stegos)), "stego": float(np.mean(stegos)),
         "stego_worst": min(stegos), "secret": float(np.mean(revealed)), "secret_worst": min(revealed),
         "seconds": float(np.mean(hide_seconds)),
     }  # fmt: skip
+    if name.startswith("jpeg"):
+        row |= {"again_came_back": float(len(again))} | ({"again": float(np.mean(again))} if again else {})
+    return row
+
+
+def _likeness(square: np.ndarray, back: Picture) -> float:
+    return metrics.psnr(square, image.resized(back.pixels, square.shape[1], square.shape[0]))
 
 
 def _came_through(method: Method, request: Request) -> tuple[Draft, Picture]:
@@ -80,23 +109,74 @@ def _came_through(method: Method, request: Request) -> tuple[Draft, Picture]:
     """
     (survive,) = request.survive
     for draft in method.drafts(request):
-        arrived = survive.through(draft.picture, np.random.default_rng(0))
         with contextlib.suppress(RevealError):
-            (revealed,) = method.reveal(arrived, Asked(request.key_of(0), options=RevealOptions()))
-            if revealed.picture is not None:
-                return draft, revealed.picture
+            return draft, _revealed(method, request, survive.through(draft.picture, np.random.default_rng(0)))
     raise RevealError
+
+
+def _after_another(method: Method, request: Request, draft: Draft) -> Picture:
+    """What is revealed behind a second JPEG of the same quality. Raises RevealError, also for other channels."""
+    (survive,) = request.survive
+    if survive.kind != "jpeg":
+        raise RevealError
+    once = survive.through(draft.picture, np.random.default_rng(0))
+    return _revealed(method, request, survive.through(once, np.random.default_rng(0)))
+
+
+def _revealed(method: Method, request: Request, arrived: Picture) -> Picture:
+    (revealed,) = method.reveal(arrived, Asked(request.key_of(0), options=RevealOptions()))
+    if revealed.picture is None:
+        raise RevealError
+    return revealed.picture
 
 
 def tables(figures: dict[str, Any]) -> list[Table]:
     """Title, columns, rows."""
-    found = figures.get("channels")
-    if not found:
-        return []
+    made = []
+    if found := figures.get("channels"):
+        made = [_of_channels(found), _of_table_3(found), _of_table_4(found)]
+    if found := figures.get("rivals"):
+        made.append(_of_rivals(found))
+    return made
+
+
+def _of_channels(found: dict[str, dict[str, float]]) -> Table:
     rows = []
     for name, row in found.items():
-        cells = [f"{row[k]:.2f}" if k in row else "" for k in ("stego", "stego_worst", "secret", "secret_worst")]
+        cells = [_db(row, k) for k in ("stego", "stego_worst", "secret", "secret_worst")]
         paper = f"{PAPER[name]:.2f}" if name in PAPER else ""
-        rows.append([name, f"{row['came_back']:.0f} of {row['of']:.0f}", *cells, paper, f"{row.get('seconds', 0):.1f}"])
-    columns = ["channel", "came back", "stego dB", "worst", "secret dB", "worst", "paper", "hide s (CPU)"]
-    return [("Pictures of one size in one another, after the file was written and sent", columns, rows)]
+        again = [_db(row, "again"), f"{row['again_came_back']:.0f}" if "again_came_back" in row else ""]
+        came = f"{row['came_back']:.0f} of {row['of']:.0f}"
+        rows.append([name, came, *cells, paper, *again, f"{row.get('seconds', 0):.1f}"])
+    columns = ["channel", "came back", "stego dB", "worst", "secret dB", "worst", "paper", "after another JPEG, dB",
+               "came back", "hide s (CPU)"]  # fmt: skip
+    return "Pictures of one size in one another, after the file was written and sent", columns, rows
+
+
+def _of_table_3(found: dict[str, dict[str, float]]) -> Table:
+    rows = [[name, *(f"{value:.2f}" for value in values)] for name, values in TABLE_3.items()]
+    rows.append(["ours, on your pictures", *(_db(found.get(name, {}), "secret") for name in NOISES_AND_JPEGS)])
+    return "The paper's Table 3: dB of the secret", ["method", *NOISES_AND_JPEGS], rows
+
+
+def _of_table_4(found: dict[str, dict[str, float]]) -> Table:
+    rows = [[name, *(f"{value:.2f}" for value in values)] for name, values in TABLE_4.items()]
+    clean = found.get("png", {})
+    rows.append(["ours, on your pictures", _db(clean, "stego"), _db(clean, "secret")])
+    return "The paper's Table 4, one secret: without distortion", ["method", "stego dB", "secret dB"], rows
+
+
+def _of_rivals(found: dict[str, dict[str, Any] | None]) -> Table:
+    rows = []
+    for name, row in found.items():
+        if row is None:
+            rows.append([name, "not installed", *[""] * (1 + len(rivals.CHANNELS))])
+            continue
+        cells = [f"{row[c]['exact']} of {row['of']} ({100 * row[c]['right']:.0f} %)" for c in rivals.CHANNELS]
+        rows.append([name, f"{row['bits']:.0f}", f"{row['stego']:.2f}", *cells])
+    columns = ["tool", "bits", "stego dB", *rivals.CHANNELS]
+    return "Tools of others: covers whose bits all came back (share of right bits)", columns, rows
+
+
+def _db(row: dict[str, float], name: str) -> str:
+    return f"{row[name]:.2f}" if name in row else ""

@@ -16,7 +16,7 @@ import numpy as np
 
 from stegcli.errors import CapacityError, FileError, RevealError, UsageError, WeightsError
 from stegcli.method import Asked, Draft, Method, Request, Revealed, Secret, check_side
-from stegcli.methods.riis import ABOUT, choice, libjpeg, luma
+from stegcli.methods.riis import ABOUT, choice, libjpeg, luma, trial
 from stegcli.methods.riis.carrier import PSNR, Carrier, Seen
 from stegcli.methods.riis.envelope import Letter
 from stegcli.methods.riis.order import all_shares
@@ -128,7 +128,9 @@ def _psnr(request: Request) -> float:
 
 
 def _room(carrier: Carrier, cover: np.ndarray, request: Request) -> int:
-    """Bytes of a secret; one byte says how it travels."""
+    """Bytes of a secret; one byte says how it travels. A cover of nothing but white and black has no room."""
+    if trial.free_share(cover) == 0:
+        return 0
     return carrier.room(cover, request.receivers, _psnr(request)) - 1
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from stegcli.errors import CapacityError
 from stegcli.keys.key import Key
-from stegcli.methods.riis import direct, lattice, order
+from stegcli.methods.riis import direct, lattice, order, trial
 from stegcli.methods.riis.carrier import PSNR, Carrier, Seen
 from stegcli.methods.riis.envelope import Letter
 from stegcli.methods.riis.order import Share
@@ -46,7 +46,7 @@ class Noisy(Carrier):
 
     def room(self, cover: np.ndarray, receivers: int, psnr: float = PSNR) -> int:
         _, _, rate = self._plan(psnr)
-        if rate == 0:
+        if rate == 0 or trial.free_share(cover) < trial.FEW_FREE:
             return 0
         free = cover.size // receivers - direct.header_slots(cover.size // receivers)
         return direct.room(int(0.97 * free), direct.RATES.index(rate))

@@ -21,7 +21,7 @@ from scipy.ndimage import uniform_filter
 from stegcli.coding import ldpc
 from stegcli.errors import CapacityError, RevealError
 from stegcli.keys.key import Key
-from stegcli.methods.riis import envelope, luma, order, salts
+from stegcli.methods.riis import envelope, luma, order, salts, trial
 from stegcli.methods.riis.carrier import PSNR, Carrier, Seen
 from stegcli.methods.riis.envelope import HEADER_BITS, Letter
 from stegcli.methods.riis.order import Share
@@ -60,7 +60,7 @@ class Spread(Carrier):
 
     def room(self, cover: np.ndarray, receivers: int, psnr: float = PSNR) -> int:
         samples = int(np.prod(luma.grid(*cover.shape[:2]))) * luma.SHADES * 3 // receivers
-        if self._group(psnr) > MOST_GROUP:
+        if self._group(psnr) > MOST_GROUP or trial.free_share(cover) < trial.FEW_FREE:
             return 0
         slots = int(0.97 * (samples - self._header_slots(samples) * self._head)) // self._group(psnr)
         return int(slots * RATE) // 8 - envelope.TAG_BYTES

@@ -7,6 +7,9 @@ import io
 import numpy as np
 from PIL import Image as Pillow
 
+NEAR = 4  # grey levels from 0 and 255 within which a change may be cut off
+FEW_FREE = 0.5
+"""Share of the samples that must be free of that, for noise to be survived: its codes take all samples as equal."""
 SAMPLED, BAND = 1_000_000, 16  # pixels that a cover is judged by, in bands of so many rows
 
 
@@ -18,6 +21,11 @@ def sample(cover: np.ndarray) -> np.ndarray:
         return cover
     bands = cover[: height // BAND * BAND].reshape(-1, BAND, width, 3)
     return np.ascontiguousarray(bands[::every]).reshape(-1, width, 3)
+
+
+def free_share(cover: np.ndarray) -> float:
+    """The share of the samples whose change is not cut off at 0 or 255."""
+    return float(((cover >= NEAR) & (cover <= 255 - NEAR)).mean())
 
 
 def compressed(pixels: np.ndarray, quality: int) -> np.ndarray:

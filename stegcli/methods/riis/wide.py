@@ -54,7 +54,9 @@ class Wide(Carrier):
         return steps
 
     def room(self, cover: np.ndarray, receivers: int, psnr: float = PSNR) -> int:
-        return direct.room(self._free(cover, receivers, psnr), self._highest_rate(cover))
+        told = self._told(cover)
+        # A white or black cover tells less than the lowest rate needs.
+        return direct.room(self._free(cover, receivers, psnr), self._rate(told)) if told > direct.RATES[-1] else 0
 
     def hide(self, cover: np.ndarray, letters: Sequence[Letter], psnr: float = PSNR) -> np.ndarray:
         blocks = luma.to_blocks(cover)
@@ -87,17 +89,22 @@ class Wide(Carrier):
 
     def _rate_for(self, cover: np.ndarray, letters: Sequence[Letter], psnr: float) -> int:
         """-> the index of the lowest rate under which the longest letter fits, within bounds."""
-        free, highest = self._free(cover, len(letters), psnr), self._highest_rate(cover)
+        free, highest = self._free(cover, len(letters), psnr), self._rate(self._told(cover))
         longest = max(len(letter.data) for letter in letters)
         lower = range(highest, max(highest, LEAST_RATE) + 1)
         return max((rate for rate in lower if direct.room(free, rate) >= longest), default=highest)
 
-    def _highest_rate(self, cover: np.ndarray) -> int:
-        """-> the index of the highest rate that the cover's slots stand behind a JPEG of the lowest quality."""
+    def _rate(self, told: float) -> int:
+        """What a slot tells, in bits -> the index of the highest rate that stands that."""
+        found = next((i for i, rate in enumerate(direct.RATES) if rate <= EFFICIENCY * told), len(direct.RATES) - 1)
+        return min(found + self.spare, len(direct.RATES) - 1)
+
+    def _told(self, cover: np.ndarray) -> float:
+        """What the cover's slots tell of a coded bit behind a JPEG of the lowest quality, in bits."""
         part = trial.sample(cover)
         blocks, chance = luma.to_blocks(part), np.random.default_rng(0)
         if not len(blocks):
-            return len(direct.RATES) - 1
+            return 0.0
         size = len(blocks), self._count
         values = luma.dct(luma.exact(blocks)).reshape(len(blocks), luma.SHADES)[:, self._use]
         bits, dither = chance.integers(0, 2, size), chance.random(size)
@@ -107,10 +114,7 @@ class Wide(Carrier):
         rounding = self._steps / STEP
         odds = lattice.log_odds(arrived, dither, np.broadcast_to(self._steps, size), ALPHA, rounding, NOISE)
         odds *= _trust(seen)[:, None]
-        told = 1 - np.logaddexp(0, -odds * (2 * bits - 1)).mean() / np.log(2)
-        rates = direct.RATES
-        found = next((i for i, rate in enumerate(rates) if rate <= EFFICIENCY * told), len(rates) - 1)
-        return min(found + self.spare, len(rates) - 1)
+        return float(1 - np.logaddexp(0, -odds * (2 * bits - 1)).mean() / np.log(2))
 
     def reveal(self, seen: Seen, key: Key, share: Share) -> bytes:
         values = seen.coefficients[:, self._use].reshape(-1)
