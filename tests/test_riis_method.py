@@ -114,8 +114,10 @@ def test_what_cannot_be_is_refused() -> None:
     six = (Secret(b"x"),) * 6
     with pytest.raises(UsageError, match="at most 5 secrets"):
         api.hide(Request(six, (KEY,) * 6, Picture(photo(64)), channel.parse_survive("png"), HideOptions()), riis)
-    with pytest.raises(UsageError, match="does not survive resize:0.5"):
+    with pytest.raises(UsageError, match="does not survive resize"):
         api.hide(request(Secret(b"x"), survive="resize:0.5"), riis)
+    with pytest.raises(UsageError, match="no stego for JPEG 20"):
+        api.hide(request(Secret(b"x"), survive="jpeg:20"), riis)
     with pytest.raises(UsageError):
         RevealOptions(distortion="resize:0.5")
     with pytest.raises(UsageError):

@@ -1,9 +1,10 @@
 """The ablation of the paper's Table 1: each part of riis's network left out, trained for the same time.
 
-    python training/ablate_riis.py --data TRAIN --val VAL --start LINEAR.safetensors --steps N [--pictures 8] [--batch 8]
+    python training/ablate_riis.py --data TRAIN --val VAL --start LINEAR.safetensors --steps N [--batch 8]
 
 LINEAR holds trained linear optima (`stego train riis --part network/linear`). From these each variant trains its
-couplings for N steps, and the receiver's apart for half as many. Printed: dB of stego and secret for each channel, on
+couplings for N steps, and the receiver's apart for half as many; without decoupled tuning the couplings for all of
+them. Printed: dB of stego and secret for each channel, on
 the first pictures of VAL, each hidden in the one before it and sent through the real channel; without refinement.
 """
 
@@ -65,7 +66,10 @@ def measured(
         begin, end = Path(folder) / "start.safetensors", Path(folder) / "end.safetensors"
         begin.write_bytes(weights.pack("riis", config(shape), started(own, shape), {}))
         if steps:
-            recipe.RECIPES["network/flow"] = replace(recipe.RECIPES["network/flow"], config=config(shape))
+            # Without decoupled tuning nothing is left to train in the second stage.
+            stages = (recipe.COUPLINGS,) if without == "decoupled" else (recipe.COUPLINGS, recipe.APART)
+            flow = replace(recipe.RECIPES["network/flow"], config=config(shape), stages=stages)
+            recipe.RECIPES["network/flow"] = flow
             training.train(
                 "riis", "network/flow", data, end, Budget(steps=steps * 3 // 2), device="cpu", start=begin, batch=batch
             )

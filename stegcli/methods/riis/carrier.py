@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,17 +18,19 @@ PSNR = 42.0
 """dB that a stego has as a rule."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Seen:
     """What a receiver has.
 
     steps: (8, 8) of the luminance if the picture comes out of a JPEG file. levels: int16 (n, 8, 8), the quantised
     luminance of its whole blocks, if it could be read from the file: decoding clips colours at 0 and 255.
+    kept: what the last carrier that was tried read, since it may be tried again as another receiver's.
     """
 
     pixels: np.ndarray
     steps: np.ndarray | None = None
     levels: np.ndarray | None = None
+    kept: dict[Carrier, np.ndarray] = field(default_factory=dict, repr=False)
 
     @functools.cached_property
     def blocks(self) -> np.ndarray:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from stegcli.errors import UsageError
 from stegcli.methods.riis import libjpeg
 from stegcli.methods.riis.carrier import Carrier, Seen
 from stegcli.methods.riis.digits import Digits
@@ -24,12 +25,13 @@ LIKELY = (75, 80, 85, 90, 95, 70, 60, 50, 40)
 """Qualities that a picture without tables is tried with first."""
 
 
-OTHERS = 30, 99
+LOWEST, HIGHEST = 30, 98
+"""Qualities that a stego can be made for alone: below them hardly a coefficient is left, above them steps are below 3."""
 USUAL_LOWEST = (75, 40, 60)
 
 
 def for_sender(survive: Sequence[Channel]) -> list[Carrier]:
-    """Channels to survive -> carriers to try, the one with most room first."""
+    """Channels to survive -> carriers to try, the one with most room first. Raises UsageError."""
     kind = channel.pattern(survive)
     harshest = max(survive, key=lambda c: c.harshness)
     if kind == "crop":
@@ -39,6 +41,8 @@ def for_sender(survive: Sequence[Channel]) -> list[Carrier]:
         return [Wide(lowest)]
     if kind == "jpeg:Q":
         quality = round(harshest.strength)
+        if quality < LOWEST:
+            raise UsageError(f"riis makes no stego for JPEG {quality} alone", f"{LOWEST} is the lowest quality")
         return [Known(quality, (quality,))]
     if kind == "noise:S" and harshest.strength > 0:
         sigma = next((s for s in SIGMAS if s >= harshest.strength), SIGMAS[-1])
@@ -55,11 +59,11 @@ def for_receiver(seen: Seen) -> tuple[list[Carrier], list[Carrier]]:
     likely += [Wide(lowest) for lowest in USUAL_LOWEST]
     likely += [Known(quality) for quality in (LIKELY if lossless else near[1:])]
     others: list[Carrier] = [Wide(lowest) for lowest in QUALITIES if lowest not in USUAL_LOWEST]
-    others += [Tiles(side) for side in SIDES]
     if lossless:
-        others += [Known(quality) for quality in range(*OTHERS) if quality not in LIKELY]
+        others += [Known(quality) for quality in range(LOWEST, HIGHEST + 1) if quality not in LIKELY]
         others += [Noisy(1.0), *(Spread(sigma) for sigma in SIGMAS)]
-    return likely, others
+    # Crops take longest.
+    return likely, others + [Tiles(side) for side in SIDES]
 
 
 def _near(seen: Seen) -> list[int]:

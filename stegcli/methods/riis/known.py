@@ -7,7 +7,6 @@ sender sends its cover through these and takes the highest rate of the outer cod
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -135,7 +134,7 @@ class Known(Carrier):
 
 
 class Reader:
-    """What arrived, read as a JPEG of one quality: the coefficients are found once for all keys."""
+    """What arrived, read as a JPEG of one quality."""
 
     def __init__(self, carrier: Known, seen: Seen):
         self.carrier, self.seen = carrier, seen
@@ -143,9 +142,16 @@ class Reader:
         self.last = carrier.steps if seen.steps is None else seen.steps
         self.count = len(seen.blocks)
 
-    @functools.cached_property
+    @property
     def odds(self) -> np.ndarray:
         """Log-odds of all slots of the picture."""
+        kept = self.seen.kept
+        if self.carrier not in kept:
+            kept.clear()
+            kept[self.carrier] = self._odds()
+        return kept[self.carrier]
+
+    def _odds(self) -> np.ndarray:
         levels = self.seen.levels
         found = libjpeg.quantised(self.seen.blocks, self.last) if levels is None else levels
         return cells.log_odds(found * self.last.astype(np.float32), self.seen.crowd, self.carrier.steps, self.last)

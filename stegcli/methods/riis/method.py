@@ -19,7 +19,7 @@ from stegcli.method import Asked, Draft, Method, Request, Revealed, Secret, chec
 from stegcli.methods.riis import ABOUT, choice, libjpeg, luma, trial
 from stegcli.methods.riis.carrier import PSNR, Carrier, Seen
 from stegcli.methods.riis.envelope import Letter
-from stegcli.methods.riis.order import all_shares
+from stegcli.methods.riis.order import Share, all_shares
 from stegcli.pictures import channel, compress, image, jpeg
 from stegcli.pictures.channel import Channel
 from stegcli.pictures.image import Picture
@@ -93,14 +93,22 @@ class Riis(Method):
             raise UsageError("--host-out needs --as network", "other stegos do not hold their cover")
         seen = _seen(stego, asked)
         named = getattr(asked.options, "distortion", None)
-        tiers = (choice.for_sender(channel.parse_survive(named)),) if named else choice.for_receiver(seen)
-        shares = all_shares()
-        # Most stegos have one receiver, so that is tried first.
-        for carriers, part in itertools.product(tiers, (shares[:1], shares[1:])):
-            for carrier, share in itertools.product(carriers, part):
+        if named:
+            stages = [(choice.for_sender(channel.parse_survive(named)), all_shares())]
+        else:
+            stages = _stages(*choice.for_receiver(seen))
+        for carriers, shares in stages:
+            for carrier, share in itertools.product(carriers, shares):
                 with contextlib.suppress(RevealError):
                     return (_opened(carrier.reveal(seen, asked.key, share)),)
         raise RevealError
+
+
+def _stages(likely: list[Carrier], others: list[Carrier]) -> list[tuple[list[Carrier], list[Share]]]:
+    """Carriers and shares in the order in which a receiver tries them: most stegos have one receiver, and then two."""
+    shares = all_shares()
+    one, two, more = shares[:1], shares[1:3], shares[3:]
+    return [(likely, one), (likely, two), (others, one), (likely, more), (others, two + more)]
 
 
 def _candidates(carriers: list[Carrier], request: Request) -> Iterator[tuple[Carrier, float]]:
