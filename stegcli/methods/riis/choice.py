@@ -26,7 +26,7 @@ LIKELY = (75, 80, 85, 90, 95, 70, 60, 50, 40)
 
 
 LOWEST, HIGHEST = 30, 98
-"""Qualities that a stego can be made for alone: below them hardly a coefficient is left, above them steps are below 3."""
+"""Qualities that a stego can be made for alone: lower ones leave hardly a coefficient, higher ones have small steps."""
 USUAL_LOWEST = (75, 40, 60)
 
 

@@ -32,7 +32,8 @@ STEGO = {"png": 48.0, "jpeg:90": 42.0, "jpeg:80": 42.0, "jpeg:40": 42.0, "noise:
          "noise:10": 38.0}  # fmt: skip
 """dB of the stego that secrets are measured at, by channel."""
 NOISES_AND_JPEGS = ("noise:10", "noise:1", "jpeg:40", "jpeg:90")
-TABLE_3 = {"HiNet": (9.98, 26.93, 11.52, 12.59), "ISN": (8.55, 25.19, 10.11, 11.25), "ISN+": (27.12, 28.98, 26.25, 27.48),
+TABLE_3 = {"HiNet": (9.98, 26.93, 11.52, 12.59), "ISN": (8.55, 25.19, 10.11, 11.25),
+           "ISN+": (27.12, 28.98, 26.25, 27.48),
            "RIIS*": (28.03, 30.01, 27.18, 28.44), "RIIS": (28.22, 30.32, 27.32, 28.71)}  # fmt: skip
 """The paper's Table 3 without Poisson noise: dB of the secret in NOISES_AND_JPEGS. On DIV2K, not on our pictures."""
 TABLE_4 = {"ISN": (42.53, 43.58), "HiNet": (44.16, 46.48), "RIIS": (43.97, 46.71)}

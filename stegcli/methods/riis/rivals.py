@@ -33,7 +33,8 @@ SECONDS = 60
 
 @dataclass(frozen=True)
 class Rival:
-    """hide: uint8 (h, w, 3) and bits -> stego. reveal: what arrived and how many bits -> the bits, None if there are none.
+    """hide: uint8 (h, w, 3) and bits -> stego. reveal: what arrived and how many bits -> the bits, None if there are
+    none.
 
     needs: the command or the package without which it cannot run. bits: how many it is given, None: all it can take.
     """

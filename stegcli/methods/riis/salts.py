@@ -93,8 +93,7 @@ def _stretches(key: Key, count: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=4)
 def _all_words(key: Key, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The words of all salts (SALTS, count + 1), and the stretches: a receiver who tries several carriers needs them for
-    each."""
+    """The words of all salts (SALTS, count + 1), and the stretches. A receiver needs them for each carrier it tries."""
     return np.stack([_words(key, salt, count) for salt in range(SALTS)]), _stretches(key, count)
 
 
