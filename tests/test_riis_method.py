@@ -118,6 +118,8 @@ def test_what_cannot_be_is_refused() -> None:
         api.hide(request(Secret(b"x"), survive="resize:0.5"), riis)
     with pytest.raises(UsageError, match="no stego for JPEG 20"):
         api.hide(request(Secret(b"x"), survive="jpeg:20"), riis)
+    with pytest.raises(UsageError, match="does not survive noise:30"):
+        api.hide(request(Secret(b"x"), survive="noise:30"), riis)
     with pytest.raises(UsageError):
         RevealOptions(distortion="resize:0.5")
     with pytest.raises(UsageError):

@@ -45,7 +45,9 @@ def for_sender(survive: Sequence[Channel]) -> list[Carrier]:
             raise UsageError(f"riis makes no stego for JPEG {quality} alone", f"{LOWEST} is the lowest quality")
         return [Known(quality, (quality,))]
     if kind == "noise:S" and harshest.strength > 0:
-        sigma = next((s for s in SIGMAS if s >= harshest.strength), SIGMAS[-1])
+        sigma = next((s for s in SIGMAS if s >= harshest.strength), None)
+        if sigma is None:
+            raise UsageError(f"riis does not survive {harshest}", f"noise:{SIGMAS[-1]:g} is the strongest")
         little, much = Noisy(harshest.strength), Spread(sigma)
         return [much, little] if harshest.strength >= STRONG else [little, much]
     return [Digits()]

@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.ndimage import uniform_filter
 
 from stegcli.coding import ldpc
 from stegcli.errors import CapacityError, RevealError
@@ -172,6 +171,8 @@ def _backward(coefficients: np.ndarray) -> np.ndarray:
 
 def _variance(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """Mean square of a coefficient's neighbours, in blocks around and frequencies around, itself left out."""
+    from scipy.ndimage import uniform_filter  # imported here: it loads slowly, and few stegos need it
+
     energy = (values**2).reshape(rows, columns, *values.shape[1:])
     around = uniform_filter(energy, size=(3, 3, 1, 3, 3), mode="nearest") * 81
     mean: np.ndarray = np.maximum((around - energy) / 80, 0).reshape(values.shape)
