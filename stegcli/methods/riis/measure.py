@@ -111,7 +111,7 @@ def _came_through(method: Method, request: Request) -> tuple[Draft, Picture]:
     (survive,) = request.survive
     for draft in method.drafts(request):
         with contextlib.suppress(RevealError):
-            return draft, _revealed(method, request, survive.through(draft.picture, np.random.default_rng(0)))
+            return draft, _revealed(method, request, draft, survive.through(draft.picture, np.random.default_rng(0)))
     raise RevealError
 
 
@@ -121,11 +121,11 @@ def _after_another(method: Method, request: Request, draft: Draft) -> Picture:
     if survive.kind != "jpeg":
         raise RevealError
     once = survive.through(draft.picture, np.random.default_rng(0))
-    return _revealed(method, request, survive.through(once, np.random.default_rng(0)))
+    return _revealed(method, request, draft, survive.through(once, np.random.default_rng(0)))
 
 
-def _revealed(method: Method, request: Request, arrived: Picture) -> Picture:
-    (revealed,) = method.reveal(arrived, Asked(request.key_of(0), options=RevealOptions()))
+def _revealed(method: Method, request: Request, draft: Draft, arrived: Picture) -> Picture:
+    (revealed,) = method.reveal(arrived, Asked(request.key_of(0), options=draft.told or RevealOptions()))
     if revealed.picture is None:
         raise RevealError
     return revealed.picture

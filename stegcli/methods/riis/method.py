@@ -19,6 +19,7 @@ from stegcli.method import Asked, Draft, Method, Request, Revealed, Secret, chec
 from stegcli.methods.riis import ABOUT, choice, libjpeg, luma, trial
 from stegcli.methods.riis.carrier import PSNR, Carrier, Seen
 from stegcli.methods.riis.envelope import Letter
+from stegcli.methods.riis.options import RevealOptions
 from stegcli.methods.riis.order import Share, all_shares
 from stegcli.pictures import channel, compress, image, jpeg
 from stegcli.pictures.channel import Channel
@@ -65,7 +66,7 @@ class Riis(Method):
         cover = request.cover
         assert cover is not None
         check_side(self, cover)
-        notes = _notes(request)
+        notes, told = _notes(request), _told(request)
         capacity = self.capacity(request)
         if capacity <= 0:
             raise CapacityError(0, max(len(s.data) for s in request.secrets), HINT)
@@ -82,7 +83,7 @@ class Riis(Method):
             stego = replace(cover, pixels=pixels, notes=(), jpeg=None, source=None)
             tried.append(tuple(data for data, _ in parts))
             exact = tuple(None if form == "compressed" else data[1:] for data, form in parts)
-            yield Draft(stego, exact, tuple(form for _, form in parts), max(0, capacity), notes, cover=cover)
+            yield Draft(stego, exact, tuple(form for _, form in parts), max(0, capacity), notes, cover=cover, told=told)
         if not tried:
             raise CapacityError(max(0, refused.capacity), refused.need, HINT)
 
@@ -157,6 +158,13 @@ def _travelling(secret: Secret, room: int, request: Request) -> tuple[bytes, str
     if len(secret.data) > room:
         raise CapacityError(max(0, room), len(secret.data), HINT)
     return FILE + secret.data, "bytes"
+
+
+def _told(request: Request) -> RevealOptions:
+    """How the sender reads its stego again. A receiver without word of the channel comes to the same carrier, later."""
+    survive = _survive(request)
+    first, last = str(survive[0]), survive[-1]
+    return RevealOptions(distortion=first if len(survive) == 1 else f"{first}..{last.strength:g}")
 
 
 def _notes(request: Request) -> tuple[str, ...]:
