@@ -102,12 +102,7 @@ def _correct(
         syndrome = ((matrix @ hard.astype(np.int32)) & 1).astype(np.uint8)
     if not syndrome.any():
         return hard[:k]
-    decoder = bp.decoder()(
-        matrix, error_channel=doubt.tolist(), max_iter=iterations, bp_method="product_sum",
-        input_vector_type="syndrome",
-    )  # fmt: skip
-    flips: np.ndarray = decoder.decode(syndrome)
-    corrected: np.ndarray = hard[:k] ^ flips[:k]
+    corrected: np.ndarray = hard[:k] ^ bp.flips(matrix, syndrome, doubt, iterations)[:k]
     return corrected
 
 
