@@ -8,8 +8,8 @@ payload is random and as large as the capacity says; where it does not come thro
 protection with its smaller room is taken, as `stego hide` does. Printed: payload and PSNR, mean and least; how many of
 the covers came through; and through what else, that was not asked for. `--mosaics` leaves scikit-image's pictures out,
 `--asked-only` what was not asked for. `--case pictures` hides each cover in the one before it instead, for each channel
-of the paper's tables; `--case network` does so by the network, `--case network:jpeg:90` for one channel, with the
-weights of `--weights`.
+of the paper's tables, and says what a second JPEG of the same quality leaves (`again`); `--case pictures:jpeg:90` for
+one channel. `--case network` and `--case network:jpeg:90` do so by the network, with the weights of `--weights`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> None:
     covers = list(all_covers(Path(arguments.covers), arguments.first, arguments.count, known))
     key = keys.generate("riis", "coded-1")
     for case in arguments.case or CASES:
-        if case == "pictures" or case.startswith("network"):
+        if case.startswith(("pictures", "network")):
             report_pictures(covers, case, arguments.weights)
             continue
         name, _, psnr = case.partition("@")
