@@ -9,7 +9,9 @@ import pytest
 from riis_helpers import photo
 
 from stegcli import methods
+from stegcli.measuring import pictures
 from stegcli.methods.riis import measure, rivals
+from stegcli.pictures.image import Picture
 
 PHOTOS = [photo(128), photo(128, "chelsea")]
 
@@ -56,3 +58,10 @@ def test_an_installed_tool_returns_its_bits(name: str) -> None:
     cover = photo(256)
     bits = np.random.default_rng(0).integers(0, 2, rival.bits, np.uint8)
     assert np.array_equal(rival.reveal(rival.hide(cover, bits), len(bits)), bits)
+
+
+def test_pictures_are_reduced_and_never_enlarged() -> None:
+    square = pictures._square_for("riis")
+    assert square(Picture(photo(192)[:, :160])).pixels.shape == (160, 160, 3)
+    assert square(Picture(np.zeros((600, 700, 3), np.uint8))).pixels.shape == (512, 512, 3)
+    assert pictures._square_for("glow2")(Picture(photo(64))).pixels.shape == (128, 128, 3)

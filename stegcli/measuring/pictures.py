@@ -31,7 +31,7 @@ from stegcli.pictures.channel import Channel
 from stegcli.pictures.image import Picture
 
 SIDE = 128
-"""Side of every secret in pixels, as in the paper of glow2."""
+"""Side of every secret in pixels, as in the paper of glow2, unless the method's `measure` has another LARGEST."""
 ATTACKS = ("png", "jpeg:90", "jpeg:80", "jpeg:40")
 COLUMNS = [
     "weights", "attack", "form", "capacity", "sent", "came back", "PSNR", "worst", "paper", "SSIM", "worst", "hide s",
@@ -70,17 +70,18 @@ def evaluate(
     for one, attack in itertools.product(loaded.values(), channels):
         if one.about.cover != "given":
             one.capacity(_request(one, attack, "auto", size))  # impossible requests fail before any work
-    pictures = load_pictures(secrets, limit, "secret", _square)
+    pictures = load_pictures(secrets, limit, "secret", _square_for(method))
     benches = {name: _Bench(one, name, pictures, channels, size, seed) for name, one in loaded.items()}
     progress = _Progress(sum(b.steps for b in benches.values()), tick)
     rows = [row for bench in benches.values() for row in bench.rows(progress)]
     measured = {name: bench.measured(progress) for name, bench in benches.items()}
-    return {"method": method, "secrets": len(pictures), "rows": rows, "measured": measured}
+    side = max(p.width for p in pictures)
+    return {"method": method, "secrets": len(pictures), "side": side, "rows": rows, "measured": measured}
 
 
 def tables(result: dict[str, Any]) -> list[tuple[str, list[str], list[list[str]]]]:
     """Title, columns and rows of each table of a result."""
-    title = f"{result['method']}: {result['secrets']} secrets of {SIDE}x{SIDE}, means of those that came back"
+    title = f"{result['method']}: {result['secrets']} secrets of {result['side']}x{result['side']}, means of those that came back"
     columns, rows = COLUMNS, [_row(r) for r in result["rows"]]
     if any(r["cover_psnr"] is not None for r in result["rows"]):
         columns = [*COLUMNS, COVER_COLUMN]
@@ -112,11 +113,18 @@ def _request(method: Method, attack: Channel, form: str, size: tuple[int, int] |
     return Request(survive=(attack,), options=method.about.hide(travel=form, **sized))
 
 
-def _square(picture: Picture) -> Picture:
-    """The largest square in the middle of a picture, resized to SIDE x SIDE."""
-    side = min(picture.height, picture.width)
-    top, left = (picture.height - side) // 2, (picture.width - side) // 2
-    return Picture(image.resized(picture.pixels[top : top + side, left : left + side], SIDE, SIDE))
+def _square_for(method: str) -> Callable[[Picture], Picture]:
+    """Makes a picture the largest square in its middle, of SIDE x SIDE; or reduced to the method's LARGEST, if it has
+    one: enlarged photos are smoother than others, and compress too well."""
+    largest: int | None = getattr(_special(method), "LARGEST", None)
+
+    def square(picture: Picture) -> Picture:
+        side = min(picture.height, picture.width)
+        top, left = (picture.height - side) // 2, (picture.width - side) // 2
+        wanted = SIDE if largest is None else min(largest, side)
+        return Picture(image.resized(picture.pixels[top : top + side, left : left + side], wanted, wanted))
+
+    return square
 
 
 class _Progress:

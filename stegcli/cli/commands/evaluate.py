@@ -33,7 +33,7 @@ EvaluateArgument = Annotated[str, argument(help="The method to measure.", comple
 CoversOption = Annotated[Path | None, option(help="Folder of covers, for a method that hides bytes in them.")]
 SecretsOption = Annotated[
     Path | None,
-    option(help="Folder of pictures to hide, for a method that carries pictures; resized to 128x128 first."),
+    option(help="Folder of pictures to hide, for a method that carries pictures; made square and small first."),
 ]
 SeveralWeightsOption = Annotated[
     list[str] | None,

@@ -38,7 +38,8 @@ TABLE_3 = {"HiNet": (9.98, 26.93, 11.52, 12.59), "ISN": (8.55, 25.19, 10.11, 11.
 """The paper's Table 3 without Poisson noise: dB of the secret in NOISES_AND_JPEGS. On DIV2K, not on our pictures."""
 TABLE_4 = {"ISN": (42.53, 43.58), "HiNet": (44.16, 46.48), "RIIS": (43.97, 46.71)}
 """The paper's Table 4, one secret: dB of stego and secret, without distortion. On ImageNet."""
-SIDE = 512
+LARGEST = 512
+"""Side to which covers and secrets are reduced at most."""
 Table = tuple[str, list[str], list[list[str]]]
 
 
@@ -54,7 +55,7 @@ def parts(
     method: Method, secrets: Sequence[Picture], attacks: Sequence[Channel], size: tuple[int, int] | None, seed: int
 ) -> dict[str, Callable[[], dict[str, Any]]]:
     """-> name -> what measures it. size: width and height of covers and secrets."""
-    squares = [image.resized(s.pixels, *(size or (SIDE, SIDE))) for s in secrets]
+    squares = [s.pixels if size is None else image.resized(s.pixels, *size) for s in secrets]
     names = STEGO if method.about.keyed else NETWORK
     found: dict[str, Callable[[], dict[str, Any]]] = {
         "channels": lambda: {name: through(method, squares, name, seed) for name in names}
