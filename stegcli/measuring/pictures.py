@@ -9,6 +9,7 @@ method's own `measure` module adds measurements:
 
 from __future__ import annotations
 
+import functools
 import itertools
 import time
 from collections.abc import Callable, Sequence
@@ -70,7 +71,8 @@ def evaluate(
     for one, attack in itertools.product(loaded.values(), channels):
         if one.about.cover != "given":
             one.capacity(_request(one, attack, "auto", size))  # impossible requests fail before any work
-    pictures = load_pictures(secrets, limit, "secret", _square_for(method))
+    square = functools.partial(_square, largest=getattr(_special(method), "LARGEST", None))
+    pictures = load_pictures(secrets, limit, "secret", square)
     benches = {name: _Bench(one, name, pictures, channels, size, seed) for name, one in loaded.items()}
     progress = _Progress(sum(b.steps for b in benches.values()), tick)
     rows = [row for bench in benches.values() for row in bench.rows(progress)]
@@ -81,7 +83,8 @@ def evaluate(
 
 def tables(result: dict[str, Any]) -> list[tuple[str, list[str], list[list[str]]]]:
     """Title, columns and rows of each table of a result."""
-    title = f"{result['method']}: {result['secrets']} secrets of {result['side']}x{result['side']}, means of those that came back"
+    side = result["side"]
+    title = f"{result['method']}: {result['secrets']} secrets of {side}x{side}, means of those that came back"
     columns, rows = COLUMNS, [_row(r) for r in result["rows"]]
     if any(r["cover_psnr"] is not None for r in result["rows"]):
         columns = [*COLUMNS, COVER_COLUMN]
@@ -113,18 +116,13 @@ def _request(method: Method, attack: Channel, form: str, size: tuple[int, int] |
     return Request(survive=(attack,), options=method.about.hide(travel=form, **sized))
 
 
-def _square_for(method: str) -> Callable[[Picture], Picture]:
-    """Makes a picture the largest square in its middle, of SIDE x SIDE; or reduced to the method's LARGEST, if it has
-    one: enlarged photos are smoother than others, and compress too well."""
-    largest: int | None = getattr(_special(method), "LARGEST", None)
-
-    def square(picture: Picture) -> Picture:
-        side = min(picture.height, picture.width)
-        top, left = (picture.height - side) // 2, (picture.width - side) // 2
-        wanted = SIDE if largest is None else min(largest, side)
-        return Picture(image.resized(picture.pixels[top : top + side, left : left + side], wanted, wanted))
-
-    return square
+def _square(picture: Picture, largest: int | None = None) -> Picture:
+    """The largest square in the middle of a picture, resized to SIDE x SIDE; with `largest` reduced to that and never
+    enlarged, since enlarged photos are smoother than others and compress too well."""
+    side = min(picture.height, picture.width)
+    top, left = (picture.height - side) // 2, (picture.width - side) // 2
+    wanted = SIDE if largest is None else min(largest, side)
+    return Picture(image.resized(picture.pixels[top : top + side, left : left + side], wanted, wanted))
 
 
 class _Progress:
