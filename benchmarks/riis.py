@@ -10,6 +10,7 @@ the covers came through; and through what else, that was not asked for. `--mosai
 `--asked-only` what was not asked for. `--case pictures` hides each cover in the one before it instead, for each channel
 of the paper's tables, and says what a second JPEG of the same quality leaves (`again`); `--case pictures:jpeg:90` for
 one channel. `--case network` and `--case network:jpeg:90` do so by the network, with the weights of `--weights`.
+`--case rivals` gives the covers to tools of others, where these are installed.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from PIL import Image as Pillow
 from stegcli import methods, weights
 from stegcli.errors import RevealError
 from stegcli.keys import key as keys
-from stegcli.methods.riis import choice, libjpeg, measure
+from stegcli.methods.riis import choice, libjpeg, measure, rivals
 from stegcli.methods.riis.carrier import Carrier, Seen
 from stegcli.methods.riis.envelope import Letter
 from stegcli.methods.riis.order import Share
@@ -48,6 +49,10 @@ def main() -> None:
     for case in arguments.case or CASES:
         if case.startswith(("pictures", "network")):
             report_pictures(covers, case, arguments.weights)
+            continue
+        if case == "rivals":
+            for name, row in rivals.compared(covers, seed=0).items():
+                print(f"{name}: {row or 'not installed'}", flush=True)
             continue
         name, _, psnr = case.partition("@")
         report(name, float(psnr), covers, key, besides=not arguments.asked_only)
