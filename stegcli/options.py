@@ -196,7 +196,8 @@ def key_path(options: Any) -> Path | None:
 
 def output_paths(options: Any) -> list[Path]:
     """An instance -> the paths that it names for files besides the secret."""
-    named = [getattr(options, d.name) for d in declared(type(options)) if d.option.names_output]
+    kind: type = type(options)
+    named = [getattr(options, d.name) for d in declared(kind) if d.option.names_output]
     return [Path(path) for path in named if path is not None]
 
 

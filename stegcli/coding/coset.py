@@ -134,7 +134,8 @@ def _open(residues: np.ndarray, header: Header, key: Key) -> bytes:
 def _embed(deal: Deal, x: np.ndarray, cost: np.ndarray, bits: np.ndarray) -> np.ndarray:
     """The slots' bits and costs -> the bits that carry the message. May change x."""
     code = trellis.Code(len(x), len(bits))
-    deal.put(trellis.embed(code, *deal.take(x, cost), bits), x)
+    slots, costs = deal.take(x, cost)
+    deal.put(trellis.embed(code, slots, costs, bits), x)
     return x
 
 

@@ -107,14 +107,15 @@ class Deal:
         code = trellis.Code(slots, 0)
         self.slots, self.blocks, self.length = slots, code.blocks, code.length
         whole = np.int32 if slots < 2**30 else np.int64
-        start = stream.integers(1, slots).astype(whole)
+        start = int(stream.integers(1, slots)[0])
         order = stream.permutation(self.length).astype(whole)
         turns = stream.integers(self.blocks, self.length).astype(whole)
         self._shifts = stream.integers(self.length, self.blocks).astype(whole)
         # Twice one behind the other, as in `HeaderPlaces`.
         self._order = np.tile(order, 2)
         self._turns = np.tile(turns, 2)
-        self._runs = np.tile(np.arange(self.blocks, dtype=whole) * self.length + start, 2)
+        runs = np.arange(self.blocks, dtype=np.int64) * self.length + start
+        self._runs = np.tile(runs.astype(whole), 2)
 
     def take(self, *values: np.ndarray) -> tuple[np.ndarray, ...]:
         """Values of the slots (slots,) -> values in the code's order, block by block (blocks * length,), for each."""

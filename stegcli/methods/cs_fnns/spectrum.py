@@ -160,7 +160,8 @@ def _phases(stream: Stream, count: int) -> Tensor:
 
 def _filtered(values: Tensor, phases: Tensor) -> Tensor:
     """(n,) through a filter that changes phases alone; the conjugate phases undo it."""
-    return torch.fft.irfft(torch.fft.rfft(values) * phases, n=len(values))
+    filtered: Tensor = torch.fft.irfft(torch.fft.rfft(values) * phases, n=len(values))
+    return filtered
 
 
 def _finest_first(shape: tuple[int, ...]) -> Tensor:
