@@ -27,7 +27,6 @@ import functools
 import hashlib
 import json
 import textwrap
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,6 +113,8 @@ def manifest_path() -> Path:
 @functools.lru_cache(maxsize=4)
 def _manifest(path: Path) -> dict[str, Any]:
     try:
+        import tomllib
+
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise WeightsError(f"cannot read {path.name}: {error}", "install stego again") from error

@@ -145,7 +145,7 @@ def test_registry_lists_methods_without_torch() -> None:
 
 def test_revealing_loads_only_what_it_needs(tmp_path: Path) -> None:
     """Every import delays every `stego reveal`."""
-    others = ("torch", "rich", "typer", "pydantic", "importlib.metadata", "stegcli.pictures.jpeg")
+    others = ("torch", "rich", "rich_click", "importlib.metadata", "stegcli.pictures.jpeg")
     code = f"""
 import atexit, os, sys
 from stegcli.cli import app

@@ -6,8 +6,8 @@ import inspect
 from pathlib import Path
 from typing import Annotated, Any
 
+import click
 import pytest
-import rich_click as click
 
 from stegcli.cli.parameters import argument, option, parameter
 
@@ -25,7 +25,7 @@ PARAMETERS = [parameter(p) for p in inspect.signature(declared, eval_str=True).p
 
 
 def parsed(*words: str) -> dict[str, Any]:
-    return click.RichCommand(name="any", params=PARAMETERS).make_context("any", list(words)).params
+    return click.Command(name="any", params=PARAMETERS).make_context("any", list(words)).params
 
 
 def test_defaults() -> None:
@@ -52,7 +52,7 @@ def test_a_parameter_without_a_default_is_required() -> None:
 
 
 def test_completion_offers_the_words_or_else_files() -> None:
-    context = click.Context(click.RichCommand(name="any", params=PARAMETERS))
+    context = click.Context(click.Command(name="any", params=PARAMETERS))
     offered = {p.name: [(i.type, i.value) for i in p.shell_complete(context, "1")] for p in PARAMETERS}
     assert offered["steps"] == [("plain", "10")]
     assert offered["files"] == offered["out_dir"] == [("file", "1")]

@@ -367,6 +367,12 @@ def test_permutation() -> None:
     assert Stream(SEED).permutation(12).tolist() == [7, 9, 6, 1, 10, 11, 5, 0, 3, 4, 2, 8]
 
 
+def test_permutation_of_equal_words_is_stable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sorts differ between processors where words are equal."""
+    monkeypatch.setattr(Stream, "words", lambda self, n: np.arange(n, dtype=np.uint64) % np.uint64(7))
+    assert Stream(SEED).permutation(700).tolist() == sorted(range(700), key=lambda i: i % 7)
+
+
 def test_bits() -> None:
     expected = [0, 0, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0, 0, 1, 0]
     assert Stream(SEED).bits(20).tolist() == expected

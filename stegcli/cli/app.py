@@ -11,12 +11,13 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
-import rich_click as click
+import click
 
 from stegcli import methods
 from stegcli.cli.complete import VARIABLE
 from stegcli.cli.console import as_fault, complain, leave, say, show, trace
 from stegcli.cli.group import INTERRUPTED, SETTINGS, Group
+from stegcli.cli.parameters import Option
 from stegcli.disk import descriptors
 from stegcli.errors import StegoError, UsageError
 from stegcli.version import __version__
@@ -49,7 +50,7 @@ def _at_once(flag: str, help: str, act: Callable[[], None]) -> click.Option:
             act()
             context.exit()
 
-    return click.RichOption([flag], help=help, is_flag=True, is_eager=True, expose_value=False, callback=callback)
+    return Option([flag], help=help, is_flag=True, is_eager=True, expose_value=False, callback=callback)
 
 
 def _version() -> None:

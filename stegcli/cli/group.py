@@ -1,10 +1,10 @@
-"""A command that holds other commands."""
+"""A command, and a command that holds other commands."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import rich_click as click
+import click
 
 from stegcli.errors import UsageError
 
@@ -12,7 +12,14 @@ INTERRUPTED = 130
 SETTINGS = {"max_content_width": 100, "show_default": True}
 
 
-class Group(click.RichGroup):
+class Command(click.Command):
+    def get_help(self, context: click.Context) -> str:
+        from stegcli.cli import helping
+
+        return helping.drawn(self, context)
+
+
+class Group(Command, click.Group):
     """Commands in the order in which they were added. Alone it prints its help to standard error, as wrong usage."""
 
     def list_commands(self, context: click.Context) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import rich_click as click
+import click
 
 from stegcli import __version__
 from stegcli.errors import CapacityError, FileError, RevealError, StegoError, UsageError, WeightsError

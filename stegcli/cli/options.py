@@ -7,10 +7,11 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
-import rich_click as click
+import click
 
 from stegcli import methods
 from stegcli.cli import complete
+from stegcli.cli.group import Command
 from stegcli.cli.parameters import argument, option, parameter
 from stegcli.errors import UsageError
 from stegcli.options import ROBUST, Declared, declared
@@ -76,18 +77,15 @@ OneMethodArgument = Annotated[str | None, argument(help="One method only.", comp
 
 # -- commands, and the options that methods declare
 
-FIRST_PANELS = ("Arguments", "Options")
-"""rich-click would show them last."""
 
-
-def command(examples: str = "", name: str | None = None) -> Callable[[Callable[..., int | None]], click.RichCommand]:
+def command(examples: str = "", name: str | None = None) -> Callable[[Callable[..., int | None]], Command]:
     """A function -> the command with its name, docstring and parameters. It may return an exit status.
 
     Two parameters receive options that methods declare, as flags that were given and their values: `asked` those of
     this command, which `parsed` checks against the chosen method, and `facets` those that choose weights.
     """
 
-    def decorate(function: Callable[..., int | None]) -> click.RichCommand:
+    def decorate(function: Callable[..., int | None]) -> Command:
         called = name or function.__name__
         wanted = inspect.signature(function, eval_str=True).parameters
         more = {"asked": _parameters_of_methods(called), "facets": _parameters_of_facets()}
@@ -100,9 +98,9 @@ def command(examples: str = "", name: str | None = None) -> Callable[[Callable[.
             return function(**values)
 
         own = [parameter(p) for p in wanted.values() if p.name not in received]
-        return click.RichCommand(
+        return Command(
             name=called, callback=run, params=[*own, *itertools.chain(*received.values())], help=function.__doc__,
-            epilog=examples.strip() or None, panels=[click.RichOptionPanel(p) for p in FIRST_PANELS],
+            epilog=examples.strip() or None,
         )  # fmt: skip
 
     return decorate

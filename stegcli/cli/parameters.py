@@ -18,7 +18,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any
 
-import rich_click as click
+import click
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -27,6 +27,22 @@ Completer = Callable[[str], list[str]]
 """The start of a word -> the words that a shell offers."""
 WORDS: dict[Any, str] = {str: "TEXT", int: "INTEGER", float: "NUMBER", Path: "PATH"}
 """Type -> the word that stands for the value in the help."""
+
+
+class Option(click.Option):
+    """panel: the title under which the help lists it; None for the usual one."""
+
+    def __init__(self, *args: Any, panel: str | None = None, **details: Any):
+        super().__init__(*args, **details)
+        self.panel = panel
+
+
+class Argument(click.Argument):
+    """As Option. click's own arguments have no help."""
+
+    def __init__(self, *args: Any, help: str, panel: str | None = None, **details: Any):
+        super().__init__(*args, **details)
+        self.help, self.panel = help, panel
 
 
 @dataclass(frozen=True)
@@ -51,12 +67,12 @@ class Shown:
         details |= {"type": self._type(kind), "callback": _listed if repeated else None} | self.details
         if self.flags is None:
             nargs = -1 if repeated else 1
-            return click.RichArgument([name], nargs=nargs, shell_complete=self._completions, **details)
+            return Argument([name], nargs=nargs, shell_complete=self._completions, **details)
         words = [name, *(self.flags or ("--" + name.replace("_", "-"),))]
         if kind is bool:
-            return click.RichOption(words, is_flag=True, **details)
+            return Option(words, is_flag=True, **details)
         details = {"metavar": WORDS[kind], "multiple": repeated, "show_envvar": True} | details
-        return click.RichOption(words, shell_complete=self._completions, **details)
+        return Option(words, shell_complete=self._completions, **details)
 
     def _type(self, kind: Any) -> Any:
         if kind is Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import rich_click as click
+import click
 from click.shell_completion import get_completion_class
 
 from stegcli.cli.complete import VARIABLE

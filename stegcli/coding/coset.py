@@ -35,7 +35,7 @@ SALTS = 64
 LEAST_SIZE = 256  # slots of the smallest header
 CHECK_BYTES = 4
 HEADER_BITS = 8 * (NONCE_BYTES + FIELDS.size + CHECK_BYTES)  # the least: what a trellis has room for besides is check
-PIECE = 8192  # slots by which the receiver draws on: most headers are small
+PIECE = 2048  # slots that the receiver draws first, and then as many again: most headers are small
 
 
 class Planes(Protocol):
@@ -179,37 +179,36 @@ def _headers(low: np.ndarray, key: Key) -> Iterator[Header]:
     words = np.empty(0, np.uint64)
     for size in sizes(len(low)):
         while len(words) < size:
-            words = np.append(words, _side_by_side([low[d.take(PIECE)] for d in draws]))
+            words = np.append(words, _side_by_side([low[d.take(max(PIECE, len(words)))] for d in draws]))
         code = header_code(size)
         found = trellis.extract_words(code, words[:size])
-        for salt, bits in enumerate(_apart(found)):
-            opened = _opened(bits, header_key)
+        for salt, header in enumerate(np.packbits(_apart(found), axis=1)):
+            opened = _opened(header.tobytes(), code.bits, header_key)
             if opened is not None:
                 yield Header(*opened, places.drawn(salt).take(size))
 
 
-def _opened(bits: np.ndarray, header_key: bytes) -> tuple[bytes, int, int] | None:
-    """A header's bits -> nonce, length and share, or None if the check fails."""
-    header = np.packbits(bits).tobytes()
+def _opened(header: bytes, bits: int, header_key: bytes) -> tuple[bytes, int, int] | None:
+    """A header of so many bits -> nonce, length and share, or None if the check fails."""
     nonce, masked = header[:NONCE_BYTES], header[NONCE_BYTES:]
     pad = _pad(header_key, nonce)[: len(masked)]
     if masked[FIELDS.size : FIELDS.size + CHECK_BYTES] != pad[FIELDS.size : FIELDS.size + CHECK_BYTES]:
         return None  # nearly every wrong try ends here
     plain = bytes(a ^ b for a, b in zip(masked, pad, strict=True))
-    check = np.unpackbits(np.frombuffer(plain, np.uint8))[8 * FIELDS.size : len(bits) - 8 * NONCE_BYTES]
+    check = np.unpackbits(np.frombuffer(plain, np.uint8))[8 * FIELDS.size : bits - 8 * NONCE_BYTES]
     return None if check.any() else (nonce, *FIELDS.unpack(plain[: FIELDS.size]))
 
 
 def _side_by_side(bits: list[np.ndarray]) -> np.ndarray:
     """64 arrays of bits (n,) -> words, uint64 (n,): bit s belongs to array s."""
-    packed = np.packbits(np.stack(bits), axis=0, bitorder="little")
-    return np.ascontiguousarray(packed.T).view("<u8").astype(np.uint64, copy=False).reshape(-1)
+    packed = np.packbits(np.stack(bits, axis=1), axis=1, bitorder="little")
+    return packed.view("<u8").astype(np.uint64, copy=False).reshape(-1)
 
 
 def _apart(words: np.ndarray) -> np.ndarray:
     """The inverse of `_side_by_side`: words (n,) -> bits, uint8 (64, n)."""
     each = words.astype("<u8", copy=False).view(np.uint8).reshape(-1, 8)
-    return np.unpackbits(each, axis=1, bitorder="little").T
+    return np.ascontiguousarray(np.unpackbits(each, axis=1, bitorder="little").T)
 
 
 # -- the two planes

@@ -52,7 +52,10 @@ class Stream:
 
     def permutation(self, n: int) -> np.ndarray:
         """A uniform permutation of range(n), int64: the stable sort order of n words."""
-        return np.argsort(self.words(n), kind="stable")
+        words = self.words(n)
+        order = np.argsort(words)  # twice as fast, and the same unless two words are equal
+        ordered = words[order]
+        return np.argsort(words, kind="stable") if (ordered[1:] == ordered[:-1]).any() else order
 
 
 def inverse_normal(p: np.ndarray) -> np.ndarray:
