@@ -58,7 +58,7 @@ def test_slots_of_equal_costs_all_take_part() -> None:
 
 def test_the_loops_are_loaded_beside_other_work() -> None:
     usual, before = sys.getswitchinterval(), threading.active_count()
-    trellis.prepare.__wrapped__()
+    trellis._load_loops.__wrapped__()
     for thread in threading.enumerate()[before:]:
         thread.join()
     assert viterbi._forward.signatures  # compiled, or read from disk

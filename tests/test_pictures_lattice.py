@@ -31,6 +31,10 @@ def fresh(request: pytest.FixtureRequest) -> np.ndarray:
     return halved(getattr(samples, request.param)())
 
 
+def test_the_file_holds_what_the_definition_says() -> None:
+    assert np.array_equal(lattice._table(), lattice.computed())
+
+
 def test_a_quarter_of_all_colours_lies_on_the_lattice() -> None:
     share = np.unpackbits(lattice._table()).mean()
     assert share == pytest.approx(0.254, abs=0.0005)

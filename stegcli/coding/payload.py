@@ -19,7 +19,7 @@ from typing import Literal
 
 import numpy as np
 
-from stegcli.coding import coset, direct
+from stegcli.coding import coset, direct, sealing, trellis
 from stegcli.coding.coset import Planes, upper_share
 from stegcli.errors import CapacityError
 from stegcli.keys.key import Key
@@ -64,6 +64,11 @@ def write_coset(data: bytes, key: Key, planes: Planes) -> Plan:
     _check_room(data, len(planes), "coset", 0)
     bits, sealed, coded_bits = coset.write(data, key, planes)
     return Plan(bits, np.ones(bits.shape, bool), coded_bits, sealed.message)
+
+
+def prepare_coset(slots: int, data: bytes) -> None:
+    """Begin to load what `write_coset` needs for this data, beside other work."""
+    trellis.prepare(slots, sealing.body_bits(len(data)))
 
 
 def read(odds: np.ndarray, key: Key, layout: Layout) -> bytes:

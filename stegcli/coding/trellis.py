@@ -17,10 +17,12 @@ import functools
 import hashlib
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from stegcli.coding import few_rows
 from stegcli.keys.stream import Stream
 
 BLOCK = 4096  # slots per trellis
@@ -101,24 +103,37 @@ def embed(code: Code, slots: np.ndarray, costs: np.ndarray, message: np.ndarray)
     """Slots' bits, uint8 (n,), cost of flipping each (n,), message bits -> the cheapest bits with that syndrome."""
     if code.bits == 0:
         return slots.copy()
-    from stegcli.coding import viterbi
-
     used = code.blocks * code.length
     padded = np.zeros(code.rows * code.blocks, np.uint8)
     padded[: code.bits] = message
     whole = Code(code.slots, code.rows * code.blocks)
     missing = (padded ^ extract(whole, slots)).reshape(code.blocks, code.rows)
-    flips = viterbi.cheapest(
-        costs[:used].reshape(code.blocks, code.length).T, missing.T, code.bands, code.ends, code.height
-    )
+    flips = _way(code)(costs[:used].reshape(code.blocks, code.length).T, missing.T, code.bands, code.ends, code.height)
     result = slots.copy()
     result[:used] ^= flips.T.reshape(-1)
     return result
 
 
+def _way(code: Code) -> Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]:
+    """The faster way to find the cheapest flips."""
+    if few_rows.fits(code.length, code.rows, code.blocks, code.height):
+        return few_rows.cheapest
+    from stegcli.coding import viterbi
+
+    return viterbi.cheapest
+
+
+def prepare(slots: int, bits: int) -> None:
+    """Begin to load what `embed` needs for so many bits, if they fit, beside other work."""
+    if bits > most_bits(slots):
+        return
+    code = Code(slots, bits)
+    if not few_rows.fits(code.length, code.rows, code.blocks, code.height):
+        _load_loops()
+
+
 @functools.cache
-def prepare() -> None:
-    """Begin to load what `embed` needs, beside other work."""
+def _load_loops() -> None:
 
     def load() -> None:
         usual = sys.getswitchinterval()

@@ -11,9 +11,11 @@ Difference: we use only the colours, since that needs no tables and finds single
 
 from __future__ import annotations
 
+import lzma
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -30,6 +32,7 @@ LEAST_COLOURS = 32
 probability 0.25^32."""
 LOOKED_AT = 65_536  # coloured pixels among which different colours are counted
 STRIP = 1 << 20  # pixels processed at a time
+FILE = Path(__file__).with_name("lattice.xz")
 CBS = 16  # values of Cb processed at a time: few long operations, so that other threads run beside them
 
 
@@ -127,7 +130,16 @@ def _index(pixels: np.ndarray) -> np.ndarray:
 
 @cache
 def _table() -> np.ndarray:
-    """The lattice as uint8 (2^21,): bit i & 7 of byte i >> 3 says whether colour i lies on it. Takes 0.3 s."""
+    """The lattice as uint8 (2^21,): bit i & 7 of byte i >> 3 says whether colour i lies on it."""
+    return np.frombuffer(lzma.decompress(FILE.read_bytes()), np.uint8)
+
+
+def computed() -> np.ndarray:
+    """What FILE holds, from the definition; this takes 0.3 s, which every hide would wait for.
+
+    To write FILE: python -c "import lzma; from stegcli.pictures.lattice import FILE, computed;
+    FILE.write_bytes(lzma.compress(computed()))"
+    """
     luminance = np.arange(256, dtype=np.int32)
     to_red, to_green, to_blue = _offsets()
     makes = np.zeros(1 << 24, bool)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 
 from stegcli.about import About
-from stegcli.coding import payload, trellis
+from stegcli.coding import payload
 from stegcli.coding.payload import Layout, Plan, upper_share
 from stegcli.errors import RevealError, UsageError, WeightsError
 from stegcli.keys.key import Key
@@ -78,8 +78,6 @@ class CosetCoder(BitMethod):
 
     def inference(self, hiding: bool) -> AbstractContextManager[None]:
         """Sender and receiver compute on arrays: neither loads torch."""
-        if hiding:
-            trellis.prepare()
         return nullcontext()
 
     def slots(self, height: int, width: int) -> int:
@@ -108,8 +106,10 @@ class CosetCoder(BitMethod):
         cover = request.cover
         assert cover is not None
         check_side(self, cover)
+        slots, data = self.slots_in(cover), request.secrets[0].data
+        payload.prepare_coset(slots, data)
         notes = jpeg_domain.check_pixels(cover, request.options)
-        codes_for(self, self.slots_in(cover), len(request.secrets[0].data))  # raises where the message does not fit
+        codes_for(self, slots, len(data))  # raises where the message does not fit
         still = wet.Still.of(cover.pixels)
         planes = self._planes(cover, still)
         best, fewest = None, 0

@@ -66,6 +66,7 @@ def hide(
     """
     check_quality(cover)
     _check_room(data, cover, limit)
+    payload.prepare_coset(jpeg_slots.count(cover.components), data)
     planes = _planes(cover, costs, errors)
     plan = payload.write_coset(data, key, planes)
     moved = planes.chosen(plan.bits, plan.key.stream("direction").bits(len(planes)).astype(bool))
