@@ -94,16 +94,20 @@ def write(data: bytes, key: Key, planes: Planes) -> tuple[np.ndarray, Sealed, in
     header = HeaderPlaces(key, n).drawn(secrets.randbelow(SALTS)).take(size)
     rest = _others(n, header)
     deal = Deal(n - size, sealed.message.stream("slots"))
-    x, cost = planes.plane(0, None)
-    lower = x.copy()
-    lower[header] = trellis.embed(code, x[header], cost[header], _header_bits(sealed, code.bits, key))
-    lower[rest] = _embed(deal, x[rest], cost[rest], sealed.body[:low])
-    del x, cost  # in large pictures
-    x, cost = planes.plane(1, lower)
+    # Costs of a large picture take hundreds of megabytes: each line lets go of those of the line before.
+    lower, cost = planes.plane(0, None)
+    lower[header] = trellis.embed(code, lower[header], cost[header], _header_bits(sealed, code.bits, key))
+    body, cost = lower[rest], cost[rest]
+    slots, cost = deal.take(body, cost)
+    lower[rest] = _embedded(deal, slots, cost, sealed.body[:low], body)
+    del slots, cost
+    upper, cost = planes.plane(1, lower)
     # The code leaves a slot as it finds it where both bits cost the same. Coins decide those, else samples would go up
     # from even numbers and down from odd ones, as in LSB replacement.
-    upper = np.where(cost == 0, sealed.message.stream("coins").bits(n), x)
-    upper[rest] = _embed(deal, upper[rest], cost[rest], sealed.body[low:])
+    np.copyto(upper, sealed.message.stream("coins").bits(n), where=cost == 0)
+    body, cost = upper[rest], cost[rest]
+    slots, cost = deal.take(body, cost)
+    upper[rest] = _embedded(deal, slots, cost, sealed.body[low:], body)
     return np.stack([lower, upper]), sealed, code.bits + bits
 
 
@@ -131,12 +135,10 @@ def _open(residues: np.ndarray, header: Header, key: Key) -> bytes:
     return sealing.open_body(np.concatenate([lower, upper]), message, header.length, header.share)
 
 
-def _embed(deal: Deal, x: np.ndarray, cost: np.ndarray, bits: np.ndarray) -> np.ndarray:
-    """The slots' bits and costs -> the bits that carry the message. May change x."""
-    code = trellis.Code(len(x), len(bits))
-    slots, costs = deal.take(x, cost)
-    deal.put(trellis.embed(code, slots, costs, bits), x)
-    return x
+def _embedded(deal: Deal, slots: np.ndarray, cost: np.ndarray, bits: np.ndarray, body: np.ndarray) -> np.ndarray:
+    """The slots' bits and costs as dealt, and the bits before -> the bits that carry the message."""
+    deal.put(trellis.embed(trellis.Code(len(body), len(bits)), slots, cost, bits), body)
+    return body
 
 
 def _others(slots: int, header: np.ndarray) -> np.ndarray:

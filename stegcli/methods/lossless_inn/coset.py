@@ -19,7 +19,7 @@ from stegcli.errors import RevealError, UsageError, WeightsError
 from stegcli.keys.key import Key
 from stegcli.method import Asked, Draft, Request, Revealed, check_side
 from stegcli.methods.lossless_inn import ABOUT
-from stegcli.methods.lossless_inn.directed import DirectedPlanes, distances
+from stegcli.methods.lossless_inn.directed import PIECE, DirectedPlanes, distances
 from stegcli.pictures.image import Picture
 from stegcli.slots import BitMethod, codes_for
 
@@ -162,13 +162,21 @@ class CosetCoder(BitMethod):
         return DirectedPlanes(samples, up, down)
 
     def carry(self, plan: Plan, cover: Picture, key: Key) -> Picture:
-        samples = _samples(cover)
-        down, up = distances(samples, plan.bits[0] | plan.bits[1] << 1)
-        coin = plan.key.stream("direction").bits(len(samples)).astype(bool)
-        rise = (up < down) | ((up == down) & coin)
-        changed = (samples + np.where(rise, up, -down)).astype(np.uint8)
+        samples, (lower, upper) = _bytes(cover), plan.bits
+        coins = plan.key.stream("direction").bits(len(samples))
+        changed = np.empty(len(samples), np.uint8)
+        for first in range(0, len(samples), PIECE):
+            some = slice(first, first + PIECE)
+            changed[some] = _moved(samples[some].astype(np.int16), lower[some] | upper[some] << 1, coins[some])
         planes = np.broadcast_to(changed.reshape(-1, cover.height, cover.width), (COLOURS, cover.height, cover.width))
         return replace(cover, pixels=np.ascontiguousarray(planes.transpose(1, 2, 0)), source=None)
+
+
+def _moved(samples: np.ndarray, wanted: np.ndarray, coins: np.ndarray) -> np.ndarray:
+    """Each sample moved to the nearest that is `wanted` modulo 4; a coin of 1 goes up where both ways are as far."""
+    down, up = distances(samples, wanted)
+    moved: np.ndarray = samples + np.where((up < down) | ((up == down) & (coins == 1)), up, -down)
+    return moved
 
 
 class SamplePlanes:
