@@ -96,6 +96,7 @@ def write(data: bytes, key: Key, planes: Planes) -> tuple[np.ndarray, Sealed, in
     deal = Deal(n - size, sealed.message.stream("slots"))
     # Costs of a large picture take hundreds of megabytes: each line lets go of those of the line before.
     lower, cost = planes.plane(0, None)
+    lower = lower.copy()  # the planes may keep theirs
     lower[header] = trellis.embed(code, lower[header], cost[header], _header_bits(sealed, code.bits, key))
     body, cost = lower[rest], cost[rest]
     slots, cost = deal.take(body, cost)
@@ -104,7 +105,7 @@ def write(data: bytes, key: Key, planes: Planes) -> tuple[np.ndarray, Sealed, in
     upper, cost = planes.plane(1, lower)
     # The code leaves a slot as it finds it where both bits cost the same. Coins decide those, else samples would go up
     # from even numbers and down from odd ones, as in LSB replacement.
-    np.copyto(upper, sealed.message.stream("coins").bits(n), where=cost == 0)
+    upper = np.where(cost == 0, sealed.message.stream("coins").bits(n), upper)
     body, cost = upper[rest], cost[rest]
     slots, cost = deal.take(body, cost)
     upper[rest] = _embedded(deal, slots, cost, sealed.body[low:], body)
