@@ -25,6 +25,10 @@ class UsageError(StegoError):
     exit_code = 2
 
 
+class UnsafeNumberError(UsageError):
+    """The cover of this message number might be drawn differently on another machine."""
+
+
 class FileError(StegoError):
     exit_code = 3
 

@@ -197,6 +197,10 @@ class Method(abc.ABC):
 
         return inference()
 
+    def number_bits(self, options: Any) -> int:
+        """Of a method with message numbers: the bits of a random number, or 0 if receivers try the least numbers."""
+        return 0
+
     @abc.abstractmethod
     def capacity(self, request: Request) -> int:
         """The most bytes that each secret may have, computed before any work. The request may lack secrets."""

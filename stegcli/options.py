@@ -60,7 +60,9 @@ class Option:
 AS = Option("Form of the secret: auto, or a form of the method, see its page in the docs.", "as", shared=True)
 SIZE = Option("Width and height of a generated stego.", "size", shared=True)
 PSNR = Option("Quality to aim at: PSNR of the stego to its cover, in dB.", "psnr", 15, 70, shared=True)
-NUMBER = Option("Number of the message under its key; each number draws a different cover.", "number", 0, shared=True)
+NUMBER = Option(
+    "Number of the message under its key; each number draws a different cover.", "number", 0, 2**48 - 1, shared=True
+)
 
 SizeOption = Annotated[Size | None, SIZE]
 PsnrOption = Annotated[float | None, PSNR]

@@ -18,7 +18,7 @@ from toys import register
 
 from stegcli import training, weights
 from stegcli.about import LOSSLESS, About
-from stegcli.errors import RevealError
+from stegcli.errors import RevealError, UnsafeNumberError
 from stegcli.keys import key as keys
 from stegcli.keys.key import Key
 from stegcli.method import Asked, Draft, Method, Request, Revealed
@@ -178,6 +178,19 @@ def test_the_number_is_the_one_that_the_method_took(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Toy, "skips", 2)
     assert ok(*TOY, "--json").json["number"] == 2
     assert notes() == ["2\n"]
+
+
+def test_an_unsafe_number_is_passed_over_unless_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    drafts = Toy.drafts
+
+    def wary(self: Toy, request: Request) -> Iterator[Draft]:
+        if request.options.number == 0:
+            raise UnsafeNumberError("the cover of number 0 is unsafe", "take another")
+        return drafts(self, request)
+
+    monkeypatch.setattr(Toy, "drafts", wary)
+    refused(2, "hide", "secret.txt", "--key", "toy.npy", "-o", "a.png", "--number", 0, says="number 0 is unsafe")
+    assert hidden("--json").json["number"] == 1
 
 
 def test_a_failure_uses_no_number() -> None:

@@ -9,12 +9,13 @@ from flow_helpers import settled, with_tensors
 from skimage import data as samples
 
 from stegcli import api
-from stegcli.errors import CapacityError, FileError, RevealError, UsageError, WeightsError
+from stegcli.errors import CapacityError, FileError, RevealError, UnsafeNumberError, UsageError, WeightsError
 from stegcli.keys import key as keys
 from stegcli.keys.key import Key
 from stegcli.method import Asked, Request, Secret
 from stegcli.methods.cs_fnns import measure, sought
 from stegcli.methods.cs_fnns import method as cs_fnns
+from stegcli.methods.cs_fnns.cover import Ground
 from stegcli.methods.cs_fnns.method import CsFnns, build
 from stegcli.methods.cs_fnns.options import HideOptions, RevealOptions
 from stegcli.nn import tensors
@@ -96,19 +97,33 @@ def test_a_full_payload_comes_back_exactly(method):
         hidden([Secret(data + b"x")], [KEY], method, size=SMALL, travel="bytes")
 
 
-def test_numbers_are_found_and_told(method, photo):
-    made = hidden([photo], [KEY], method, number=2, **QUICK)
-    assert revealed(made.picture, KEY, method).notes == ("message number 2 of this key",)
-    assert made.draft.number == 2
-    with pytest.raises(RevealError):
-        revealed(made.picture, KEY, method, number=3)
-
-
-def test_numbers_beyond_the_first_few_must_be_told(method, photo):
+def test_the_stego_tells_its_number(method, photo):
     made = hidden([photo], [KEY], method, number=70, **QUICK)
-    with pytest.raises(RevealError):
-        revealed(made.picture, KEY, method)
+    assert revealed(made.picture, KEY, method).notes == ()
+    assert made.draft.number == 70
     assert revealed(made.picture, KEY, method, number=70).picture is not None
+    with pytest.raises(RevealError):
+        revealed(made.picture, KEY, method, number=71)
+
+
+def test_copies_of_a_key_never_draw_one_cover(method, photo):
+    """Nothing but chance chooses the number, so no record of used numbers is needed."""
+    made = [hidden([photo], [replace(KEY)], method, **QUICK) for _ in range(2)]
+    assert made[0].draft.number != made[1].draft.number
+    assert (made[0].draft.cover.pixels == made[1].draft.cover.pixels).mean() < 0.2
+
+
+def test_an_unsafe_cover_is_passed_over_unless_its_number_was_asked_for(method, photo, monkeypatch):
+    safe = Ground.cover
+    unsafe = iter([True, True, False])
+    monkeypatch.setattr(
+        Ground, "cover", lambda self, grain: replace(safe(self, grain), margin=0.0 if next(unsafe, False) else 1.0)
+    )
+    assert hidden([photo], [KEY], method, **QUICK).picture is not None
+    assert next(unsafe, None) is None
+    monkeypatch.setattr(Ground, "cover", lambda self, grain: replace(safe(self, grain), margin=0.0))
+    with pytest.raises(UnsafeNumberError, match="number 5 "):
+        hidden([photo], [KEY], method, number=5, **QUICK)
 
 
 @pytest.mark.parametrize("stranger", [replace(KEY, secret=bytes(32)), keys.beside(KEY)])
@@ -126,10 +141,10 @@ def test_strangers_who_know_cover_and_descriptor_see_no_outline(method, photo, s
     alike, busy = [], []
     for seed in range(1, 25):
         stranger = replace(KEY, secret=bytes([seed]) * 32)
-        back = tensors.to_pixels(sought.decoded(found.told, found.perturbation, stranger, 0).clamp(0, 1))
+        back = tensors.to_pixels(sought.decoded(found.told, found.perturbation, stranger, found.number).clamp(0, 1))
         alike.append(measure._correlation(back, truth))
         busy.append(measure._correlation(measure._activity(back), measure._activity(truth)))
-    own = tensors.to_pixels(sought.decoded(found.told, found.perturbation, KEY, 0).clamp(0, 1))
+    own = tensors.to_pixels(sought.decoded(found.told, found.perturbation, KEY, found.number).clamp(0, 1))
     assert measure._correlation(own, truth) > 0.99
     assert abs(np.mean(alike)) < 0.05
     assert abs(np.mean(busy)) < 0.1

@@ -31,6 +31,15 @@ def note() -> Path:
     return found
 
 
+def test_random_numbers_are_recorded_and_not_taken_again() -> None:
+    taken = [used_numbers.reserve(["key.npy"], GROUP, bits=3) for _ in range(8)]
+    assert sorted(taken) == list(range(8)) == sorted(used_numbers.numbers(["key.npy"], GROUP))
+
+
+def test_random_numbers_need_no_file() -> None:
+    assert used_numbers.reserve(["-"], GROUP, bits=48) != used_numbers.reserve(["-"], GROUP, bits=48)
+
+
 def test_the_least_number_that_is_free() -> None:
     assert [take() for _ in range(3)] == [0, 1, 2]
     assert take(5) == 5

@@ -17,7 +17,7 @@ from stegcli.about import About
 from stegcli.cli import console, inputs, report
 from stegcli.cli.inputs import Passphrases
 from stegcli.cli.pool import side_by_side
-from stegcli.errors import FileError, RevealError, StegoError, UsageError
+from stegcli.errors import FileError, RevealError, StegoError, UnsafeNumberError, UsageError
 from stegcli.files import STDIO, Output
 from stegcli.keys import tokens, used_numbers
 from stegcli.keys.key import Key
@@ -116,7 +116,7 @@ def hide(job: HideJob, method: Method, force: bool, quiet: bool) -> dict[str, An
     if cover is not None:
         image.check(cover, format)
     request = Request(secrets, job.keys, cover, job.survive, job.options, format, job.quality)
-    with _numbers(job, about) as take:
+    with _numbers(job, method) as take:
         hidden = _hidden(request, method, take)
         fresh = _fresh_keys(job, hidden)
         files.write_all([*fresh, Output(Path(job.output), hidden.file)], force)
@@ -133,20 +133,21 @@ def hide(job: HideJob, method: Method, force: bool, quiet: bool) -> dict[str, An
 
 
 @contextlib.contextmanager
-def _numbers(job: HideJob, about: About) -> Iterator[Callable[[int | None], int | None]]:
+def _numbers(job: HideJob, method: Method) -> Iterator[Callable[[int | None], int | None]]:
     """Yields a function: a wanted message number, or None for any -> a number now reserved under these keys.
 
     The function raises UsageError if the wanted number was used before. If no stego is written, the numbers are
     released. A fresh key has used no numbers.
     """
     taken: list[int] = []
+    about = method.about
     group = job.keys[0].cover_secret() if about.numbered else b""
 
     def take(wanted: int | None) -> int | None:
         if not about.numbered or job.fresh or wanted in taken:
             return wanted
-        again = getattr(job.options, "force_number", False)
-        taken.append(used_numbers.reserve(job.key_paths, group, wanted, again))
+        again, bits = getattr(job.options, "force_number", False), method.number_bits(job.options)
+        taken.append(used_numbers.reserve(job.key_paths, group, wanted, again, bits))
         return taken[-1]
 
     try:
@@ -158,13 +159,18 @@ def _numbers(job: HideJob, about: About) -> Iterator[Callable[[int | None], int 
 
 
 def _hidden(request: Request, method: Method, take: Callable[[int | None], int | None]) -> api.Hidden:
-    """Hide, under a reserved message number if the method uses numbers. A method may skip numbers whose covers are not
-    safe; if the number it arrives at is taken, it gets another."""
-    wanted = getattr(request.options, "number", None)
+    """Hide, under a reserved message number if the method uses numbers. If the cover of a number that nobody asked for
+    is not safe, or if the number that the method arrives at is taken, it gets another."""
+    asked = wanted = getattr(request.options, "number", None)
     while True:
         number = take(wanted)
         ours = request if number is None else replace(request, options=replace(request.options, number=number))
-        hidden = api.hide(ours, method)
+        try:
+            hidden = api.hide(ours, method)
+        except UnsafeNumberError:
+            if asked is not None:
+                raise
+            continue
         try:
             take(number if hidden.draft.number is None else hidden.draft.number)
         except UsageError:

@@ -2,7 +2,8 @@
 
 The record is a file beside the key, `.stego-GROUP.used`, with one number per line, reserved before the work begins.
 Keys that draw the same covers have the same group, and so share one record in a folder, whatever their names. This is
-not a guarantee: a copy of the key in another folder has its own record.
+not a guarantee: a copy of the key in another folder has its own record. Random numbers hardly need one: of n covers
+drawn under copies of a key, two are the same with probability n^2 / 2^49.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import secrets
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,23 +27,26 @@ MOST_DIGITS = 18
 MOST_BYTES = 1 << 24
 
 
-def reserve(keys: Sequence[str], group: bytes, wanted: int | None = None, again: bool = False) -> int:
-    """Reserve a number: the wanted one, or the least that was not used with these keys.
+def reserve(
+    keys: Sequence[str], group: bytes, wanted: int | None = None, again: bool = False, bits: int = 0
+) -> int:  # fmt: skip
+    """Reserve a number: the wanted one, or one that was not used with these keys.
 
     keys: the key files of one stego. group: the bytes that their covers are drawn from, `Key.cover_secret()`.
-    again: whether to allow a used number. Raises UsageError if the wanted number was used, or if no number is wanted
-    and no key is a file, so that used numbers are unknown; FileError if the record cannot be read or written.
+    again: whether to allow a used number. bits: of a random number; 0 for the least. Raises UsageError if the wanted
+    number was used, or if the least is wanted and no key is a file, so that used numbers are unknown; FileError if the
+    record cannot be read or written.
     """
     notes = _notes(keys, group)
-    if not notes and wanted is None:
+    if not (notes or bits) and wanted is None:
         raise UsageError("the used numbers of a key that is not a file are unknown", "give --number N")
     with locked({n.parent for n in notes}):
         used = frozenset(n for note in notes for n in _read(note))
-        number = least_unused(used) if wanted is None else wanted
+        number = unused(used, bits) if wanted is None else wanted
         if number in used and not again:
             raise UsageError(
                 f"number {number} was used with this key before: two stegos of one cover show where they differ",
-                f"--number {least_unused(used)} is unused",
+                f"--number {unused(used, bits)} is unused",
             )
         for note in notes:
             with _opened(note, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as file:
@@ -66,9 +71,10 @@ def numbers(keys: Sequence[str], group: bytes) -> frozenset[int]:
     return frozenset(n for note in _notes(keys, group) for n in _read(note))
 
 
-def least_unused(used: frozenset[int]) -> int:
-    """The least unused number: a receiver who does not know the number tries the least first."""
-    return next(n for n in count() if n not in used)
+def unused(used: frozenset[int], bits: int) -> int:
+    """A random unused number, or without bits the least: then a receiver tries the least numbers."""
+    candidates = (secrets.randbits(bits) for _ in count()) if bits else count()
+    return next(n for n in candidates if n not in used)
 
 
 def _notes(keys: Sequence[str], group: bytes) -> list[Path]:

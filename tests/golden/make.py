@@ -68,9 +68,9 @@ def make_glow2(name: str) -> tuple[bytes, keys.Key]:
 
 def make_cs_fnns(name: str) -> tuple[bytes, keys.Key]:
     key = keys.generate("cs-fnns", name)
-    for form, number, channel in CS_FNNS:
+    for form, channel in CS_FNNS.items():
         secret = Secret(SECRET, cover()) if form == "picture" else Secret(SECRET)
-        options = CsFnnsOptions(number=number, size=(128, 128))
+        options = CsFnnsOptions(size=(128, 128))
         file = made(Request((secret,), survive=(parse(channel),), options=options), key)
         (HERE / f"{name}-{form}.png").write_bytes(file)
     return made(Request((Secret(SECRET),), options=CsFnnsOptions(size=(128, 128))), key), key
@@ -93,7 +93,7 @@ def make_riis(name: str) -> tuple[bytes, None]:
 
 
 IN_JPEG = LosslessOptions(payload_limit=0.4)
-CS_FNNS = (("picture", 1, "png"), ("jpeg", 2, "jpeg:85"))
+CS_FNNS = {"picture": "png", "jpeg": "jpeg:85"}
 STEG_CINN = {"recolour": StegCinnOptions(mode="recolour"), "gap": StegCinnOptions(top=3, bits=1, gap=0.1)}
 MAKERS = {
     "lossless-inn": make_lossless,

@@ -16,7 +16,7 @@ detects all stegos at 46 dB (`python benchmarks/cs_fnns_detector.py --grain 0`).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,6 +25,8 @@ import torch
 
 from stegcli.errors import WeightsError
 from stegcli.keys.key import Key
+from stegcli.methods.cs_fnns import numbers
+from stegcli.methods.cs_fnns.numbers import Normals
 from stegcli.methods.cs_fnns.search import deviation
 from stegcli.nn import drawing
 from stegcli.nn.wavelet import Pyramid
@@ -37,7 +39,6 @@ GRAIN_STEP = 1 / 16
 MARGIN = 1e-9
 TRIES = 100
 HASH_BYTES = 3
-Normals = Callable[[int], np.ndarray]
 
 
 class Generator(Protocol):
@@ -47,6 +48,12 @@ class Generator(Protocol):
 
     def draw(self, normals: Normals, height: int, width: int) -> np.ndarray:
         """Standard normals -> grey levels (h, w, 3), float64 in [0, 255]."""
+
+    def telling(self, normals: Normals, number: int, key: Key, height: int, width: int) -> Normals:
+        """The normals with which the texture tells its number to whoever has the key, if this generator can do that."""
+
+    def numbers(self, pixels: np.ndarray, key: Key) -> Sequence[int]:
+        """Stego, uint8 (h, w, 3) -> the numbers that a receiver should try."""
 
 
 class Textures:
@@ -65,6 +72,13 @@ class Textures:
             raise WeightsError("the generator draws only clipped pictures", "use other weights")
         levels: np.ndarray = x[0].permute(1, 2, 0).numpy() * 255
         return levels
+
+    def telling(self, normals: Normals, number: int, key: Key, height: int, width: int) -> Normals:
+        return numbers.told(normals, number, key, numbers.band_of(self.flow, height, width))
+
+    def numbers(self, pixels: np.ndarray, key: Key) -> Sequence[int]:
+        x = (pixels.transpose(2, 0, 1) - float(DARKEST)) / (LIGHTEST - DARKEST)
+        return (numbers.read(torch.from_numpy(x)[None], key, self.flow),)
 
 
 @dataclass(frozen=True)
@@ -101,7 +115,8 @@ class Ground:
 
 def ground(generator: Generator, key: Key, number: int, height: int, width: int) -> Ground:
     """The ground of message `number` under a key, the same for all keys of its group."""
-    texture = within(generator.draw(key.cover_stream("cover", number).normal, height, width))
+    normals = generator.telling(key.cover_stream("cover", number).normal, number, key, height, width)
+    texture = within(generator.draw(normals, height, width))
     grain = key.cover_stream("grain", number).normal(texture.size).reshape(texture.shape)
     return Ground(texture, grain)
 

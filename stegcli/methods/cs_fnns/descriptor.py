@@ -22,6 +22,7 @@ from stegcli.keys.key import Key
 from stegcli.keys.stream import Stream
 from stegcli.methods.cs_fnns import spectrum
 from stegcli.methods.cs_fnns.spectrum import FLAT, GROUPS, Spectrum
+from stegcli.nn import jpeg
 from stegcli.nn.jpeg import BLOCK
 
 Form = Literal["picture", "bytes", "paper"]
@@ -107,22 +108,28 @@ class Marks:
     def nudge(self, perturbation: Tensor, bits: Tensor, margin: float) -> Tensor:
         """What must be added for all sums to have the sign of `bits` (+-1) and at least the margin, (1, 3, h, w)."""
         lacking = (margin - bits * self.read(perturbation)).clamp(min=0) * bits
+        if not lacking.any():
+            return torch.zeros_like(perturbation)
         content = torch.zeros(math.prod(self._shape), dtype=perturbation.dtype)
         content[self._places] = (lacking[self._owner] * self._signs).to(perturbation.dtype)
         return _spread(content.view(self._shape))
 
 
 def _coarse(perturbation: Tensor) -> Tensor:
-    """(1, 3, h, w) -> the lowest luminance frequencies, (h/8, w/8, LOWEST, LOWEST)."""
-    return spectrum.to_coefficients(perturbation)[0, ..., :LOWEST, :LOWEST]
+    """(1, 3, h, w) -> the lowest luminance frequencies, (h/8, w/8, LOWEST, LOWEST): a part of `to_coefficients`."""
+    height, width = perturbation.shape[2:]
+    lines = jpeg.dct_matrix().to(perturbation)[:LOWEST]
+    plane = spectrum.luminance(perturbation) @ perturbation[0].flatten(1)
+    rows = (lines @ plane.view(height // BLOCK, BLOCK, width)).view(height // BLOCK, LOWEST, width // BLOCK, BLOCK)
+    return (rows @ lines.T).transpose(1, 2)
 
 
 def _spread(content: Tensor) -> Tensor:
     """The adjoint of `_coarse`."""
     rows, columns, _, _ = content.shape
-    coefficients = torch.zeros(3, rows, columns, BLOCK, BLOCK, dtype=content.dtype)
-    coefficients[0, ..., :LOWEST, :LOWEST] = content
-    return spectrum.to_picture(coefficients)
+    lines = jpeg.dct_matrix().to(content)[:LOWEST]
+    plane = lines.T @ (content.transpose(1, 2) @ lines).reshape(rows, LOWEST, columns * BLOCK)
+    return spectrum.luminance(content)[:, None, None] * plane.view(1, 1, rows * BLOCK, columns * BLOCK)
 
 
 def _bits(value: int, width: int) -> np.ndarray:

@@ -32,10 +32,13 @@ from torch.overrides import TorchFunctionMode
 from stegcli import hub
 from stegcli.errors import UsageError, WeightsError
 from stegcli.hub import said
+from stegcli.keys.key import Key
 
 STEP = 64
 """Multiples of it suit what pipelines divide by: 8 to 32 per latent, 1 or 2 latents per patch."""
 SEED_BITS = 63
+NUMBERS_TRIED = 8
+"""How many numbers of messages a receiver tries, the least first."""
 INDEX = "model_index.json"
 NEEDED = ("prompt", "height", "width", "output_type")
 LEFT_OUT: Mapping[str, Any] = {"safety_checker": None, "requires_safety_checker": False, "add_watermarker": False}
@@ -62,6 +65,13 @@ class DiffusionCovers:
         self._taken = inspect.signature(self._pipeline.__call__).parameters
         if steps is not None:
             self._set_steps(steps)
+
+    def telling(self, normals: Normals, number: int, key: Key, height: int, width: int) -> Normals:
+        """A pipeline cannot be inverted, so nothing tells the number."""
+        return normals
+
+    def numbers(self, pixels: np.ndarray, key: Key) -> Sequence[int]:
+        return range(NUMBERS_TRIED)
 
     def draw(self, normals: Normals, height: int, width: int) -> np.ndarray:
         """-> a picture in whole grey levels 0..255, float64 (h, w, 3); takes 63 normals and what the pipeline asks for.

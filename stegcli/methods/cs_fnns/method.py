@@ -13,9 +13,10 @@ MM 2024).
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import secrets as os_random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, cast
 
@@ -23,17 +24,17 @@ import numpy as np
 from torch import Tensor, nn
 
 from stegcli.about import About
-from stegcli.errors import RevealError, UsageError, WeightsError
+from stegcli.errors import RevealError, UnsafeNumberError, UsageError, WeightsError
 from stegcli.keys.key import Key
 from stegcli.keys.stream import Stream
 from stegcli.method import Asked, Draft, Method, Request, Revealed, Secret
-from stegcli.methods.cs_fnns import ABOUT, authentic, descriptor, evade, sought
+from stegcli.methods.cs_fnns import ABOUT, authentic, descriptor, evade, numbers, sought
 from stegcli.methods.cs_fnns import cover as covers
 from stegcli.methods.cs_fnns.cover import GRAIN, MARGIN, Generator, Ground, Textures
 from stegcli.methods.cs_fnns.descriptor import Marks
 from stegcli.methods.cs_fnns.detector import Detector
 from stegcli.methods.cs_fnns.diffusion import DiffusionCovers
-from stegcli.methods.cs_fnns.options import RevealOptions
+from stegcli.methods.cs_fnns.options import HideOptions, RevealOptions
 from stegcli.methods.cs_fnns.paper import search_paper
 from stegcli.methods.cs_fnns.robust import search_robust
 from stegcli.methods.cs_fnns.search import Found, Goal, Marked, search
@@ -52,8 +53,8 @@ ROBUST_PSNR = 30.0
 """The same if it must survive JPEG. The paper has 24.8."""
 STEPS, ROBUST_STEPS, PAPER_STEPS = 200, 120, 1500
 TRIES = 3
-NUMBERS_TRIED = 8
-"""How many numbers of messages `reveal` tries when it is told none."""
+COVERS_TRIED = 8
+"""How many numbers a sender takes if covers might be drawn differently elsewhere, which one in thousands might."""
 DIFFUSERS = "diffusers:"
 COVERS_KEPT = 4
 
@@ -103,9 +104,7 @@ class CsFnns(Method):
         """Always on the CPU and in float64: covers must be the same everywhere."""
         if self.g2 is None:
             raise WeightsError("these weights have no generator of covers", "use --weights textures, or --generator")
-        flow = generators.build(self._shapes["g2"])
-        flow.load_state_dict(self.g2.state_dict())
-        return Textures(flow.requires_grad_(False), self.temperature)
+        return Textures(copy.deepcopy(self.g2).cpu(), self.temperature)
 
     def ground(self, drawn: RevealOptions, key: Key, number: int, height: int, width: int) -> Ground:
         """What the key draws under a number, before grain.
@@ -186,12 +185,27 @@ class CsFnns(Method):
         options, key = request.options, request.keys[0]
         wanted = GRAIN if options.grain is None else options.grain
         grain = 0.0 if is_robust(request) else covers.strength(wanted, psnr)
-        asked = options.number
-        for number in range(NUMBERS_TRIED) if asked is None else (asked,):
+        for number in self._candidates(options):
             found = self.ground(options.drawn, key, number, height, width).cover(grain)
             if found.margin > MARGIN:
-                return number, found, () if not number else (f"message number {number} of this key",)
-        raise UsageError(f"the cover of number {asked} might be drawn differently elsewhere", "take another --number")
+                return number, found, self._told_of(number, options)
+        raise UnsafeNumberError(
+            f"the cover of number {options.number} might be drawn differently elsewhere", "take another --number"
+        )
+
+    def _candidates(self, options: HideOptions) -> Iterable[int]:
+        """The numbers to hide under, in turn."""
+        if options.number is not None:
+            return (options.number,)
+        bits = self.number_bits(options)
+        return (os_random.randbits(bits) for _ in range(COVERS_TRIED)) if bits else range(COVERS_TRIED)
+
+    def _told_of(self, number: int, options: RevealOptions) -> tuple[str, ...]:
+        """What users are told of a number: nothing if the cover tells it."""
+        return () if self.number_bits(options) or not number else (f"message number {number} of this key",)
+
+    def number_bits(self, options: RevealOptions) -> int:
+        return 0 if (options.generator or "").startswith(DIFFUSERS) else numbers.BITS
 
     def _search(
         self, goals: list[Goal], marked: list[Marked], levels: Tensor, psnr: float, request: Request
@@ -221,17 +235,16 @@ class CsFnns(Method):
         if found.told.cover != found.cover.hash:
             hint = "the key is right, but the cover drawn here is not the sender's: another generator or version"
             raise RevealError(hint)
-        notes = (f"message number {found.number} of this key",) if found.number else ()
-        return (sought.read(found, asked.key, notes),)
+        return (sought.read(found, asked.key, self._told_of(found.number, asked.options)),)
 
     def opened(self, stego: Picture, key: Key, drawn: RevealOptions) -> Opened:
         """A stego -> its perturbation and what the descriptor says. Raises RevealError."""
         height, width = stego.height, stego.width
-        step = self._generator(drawn).step
+        generator = self._generator(drawn)
+        step = generator.step
         if min(height, width) < self.about.min_side or max(height, width) > MOST_SIDE or height % step or width % step:
             raise RevealError
-        first = drawn.number or 0
-        for number in range(first, first + NUMBERS_TRIED):
+        for number in generator.numbers(stego.pixels, key) if drawn.number is None else (drawn.number,):
             ground = self.ground(drawn, key, number, height, width)
             nearly = None
             for found in _readings(stego, key, number, ground):

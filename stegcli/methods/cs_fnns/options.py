@@ -18,8 +18,9 @@ GRAIN = Option("Noise to add to the cover, in grey levels; 0 for none.", min=0, 
 class RevealOptions:
     """The options that the drawing of a cover depends on.
 
-    number: number of the message; None means 0 when hiding, and 0 and the next few when revealing. generator: what
-    draws the cover, None for the method's own. generator_steps: None for the pipeline's default.
+    number: number of the message; None means a random one when hiding, and the one that the cover tells when revealing;
+    with diffusers the least unused, and the first few. generator: what draws the cover, None for the method's own.
+    generator_steps: None for the pipeline's default.
     """
 
     number: NumberOption = None

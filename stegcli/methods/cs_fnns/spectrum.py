@@ -78,6 +78,11 @@ def measured(picture: Tensor) -> Spectrum:
     return Spectrum(tuple(levels))
 
 
+def luminance(like: Tensor) -> Tensor:
+    """What each colour adds to the luminance of `to_coefficients`, (3,)."""
+    return _colours(like)[0]
+
+
 def to_coefficients(picture: Tensor) -> Tensor:
     """(1, 3, h, w) -> DCT coefficients (3, h/8, w/8, 8, 8), orthonormal in blocks and colours."""
     planes = _colours(picture) @ picture[0].flatten(1)
