@@ -55,6 +55,17 @@ def test_inverse_undoes_forward(dtype, error):
     assert (found.inverse(there) - x)[likely].abs().max() < error
 
 
+def test_inverse_of_components_far_apart():
+    """Between narrow components F is flat, and Newton's steps alone would leave it."""
+    wide = Mixture(
+        torch.log(torch.tensor([[0.3], [0.7]], dtype=torch.float64)).expand(2, 999),
+        torch.tensor([[-40.0], [40.0]], dtype=torch.float64).expand(2, 999),
+        torch.log(torch.tensor([[1e-3], [2.0]], dtype=torch.float64)).expand(2, 999),
+    )
+    z = torch.linspace(-5, 5, 999, dtype=torch.float64)
+    assert (wide.forward(wide.inverse(z))[0] - z).abs().max() < 1e-8
+
+
 def test_both_tails_are_kept_in_single_precision():
     """As far as seven, which one draw in 10^12 passes; and beyond that numbers stay finite and in order."""
     single = Mixture(torch.zeros(1, 1), torch.zeros(1, 1), torch.zeros(1, 1))

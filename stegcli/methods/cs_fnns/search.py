@@ -161,7 +161,7 @@ class _Search:
         if excess <= 0:
             return whole
         reached = torch.where(whole == 0, torch.inf, self.at.abs() - whole.abs()).flatten()
-        order = reached.argsort()
+        order = reached.topk(min(len(reached), int(excess) + 1), largest=False).indices  # each brings 1 or more
         less = (2 * whole.abs() - 1).flatten()[order].cumsum(0)
         moved = order[: int(torch.searchsorted(less, excess)) + 1]
         trimmed = whole.flatten().clone()
