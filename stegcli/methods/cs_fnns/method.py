@@ -51,7 +51,7 @@ PSNRS = {1: 46.0, 2: 40.2, 3: 37.6, 4: 34.5}
 """dB that the stego keeps to its cover, by the number of receivers. The first is what grain hides well."""
 ROBUST_PSNR = 30.0
 """The same if it must survive JPEG. The paper has 24.8."""
-STEPS, ROBUST_STEPS, PAPER_STEPS = 200, 120, 1500
+STEPS, ROBUST_STEPS, PAPER_STEPS = 280, 120, 1500
 TRIES = 3
 COVERS_TRIED = 8
 """How many numbers a sender takes if covers might be drawn differently elsewhere, which one in thousands might."""

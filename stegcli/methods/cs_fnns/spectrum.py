@@ -10,9 +10,9 @@ so that neither the perturbation nor a wrong key's output shows an outline of th
 
 Coefficients of photos are far from normal, and how far tells one secret from another: whoever knows the cover sees it
 in the perturbation. So they are mixed: a filter with keyed phases makes each number a sum of thousands of coefficients,
-and numbers are normal whatever the secret. Where nothing need be survived, only coefficients of equal weight are mixed,
-since a search gives each number the precision that its weight asks for, and the variances are those of a usual photo
-(half a decibel less than unmixed, by the secret's own). Of stegos that survive JPEG all numbers are mixed (1 dB more).
+and numbers are normal whatever the secret. Where nothing need be survived, only coefficients of one group are mixed,
+since a search gives each number the precision that its weight asks for, and the variances are those of a usual photo:
+half a decibel less than unmixed by the secret's own. Of stegos that survive JPEG all are mixed: one decibel more.
 
 Reference: in place of the sigmoid of Cs-FNNS (Li et al., 2024), Fig. 2, whose decoder shows outlines.
 """
@@ -33,6 +33,8 @@ from stegcli.nn.jpeg import BLOCK
 PILOT = 16
 GROUPS = 6
 """Frequencies (u, v) of a block share a weight by u + v: 0, 1, 2, 3-4, 5-7, 8 and up."""
+DECAY = 1.5
+"""Of photos, within a group."""
 LEVELS = 32
 STEP = 0.5
 """Standard deviations are told in steps of 2^(1/2), downwards from 8, the largest that a DC can have."""
@@ -51,7 +53,7 @@ class Spectrum:
         """-> (3, 8, 8), for pixel values in [0, 1]."""
         told = torch.tensor(self.levels, dtype=torch.float64).view(2, GROUPS)
         deviations = BLOCK * 2.0 ** ((told - (LEVELS - 1)) * STEP)
-        return deviations[:, _groups()][[0, 1, 1]]
+        return deviations[:, _groups()][[0, 1, 1]] * _decay()
 
     def of_numbers(self) -> Tensor:
         """-> (3, 8, 8): the standard deviations of numbers whose errors harm the picture least, 1 all together."""
@@ -174,6 +176,16 @@ def _finest_first(shape: tuple[int, ...]) -> Tensor:
     u, v = torch.meshgrid(torch.arange(BLOCK), torch.arange(BLOCK), indexing="ij")
     fineness = 2 * (u + v).expand(shape) + (torch.arange(3) > 0).view(3, 1, 1, 1, 1)
     return fineness.flatten().argsort(descending=True, stable=True)
+
+
+def _decay() -> Tensor:
+    """How deviations fall off within each group, (8, 8): as (u + v)^-DECAY, with mean square 1."""
+    frequency = torch.arange(BLOCK, dtype=torch.float64)
+    decay = (frequency[:, None] + frequency).clamp(min=1) ** -DECAY
+    for group in range(GROUPS):
+        inside = _groups() == group
+        decay[inside] /= decay[inside].square().mean().sqrt()
+    return decay
 
 
 def _groups() -> Tensor:
