@@ -130,6 +130,28 @@ def test_a_jpeg_with_a_few_changed_pixels_is_refused_too(coset: Method, photogra
         api.hide(request_of(image.decode(png(pixels)), key), coset)
 
 
+@pytest.mark.parametrize("format", ["WEBP", "AVIF"])
+def test_other_lossy_files_are_refused_for_pixels_too(coset: Method, key: Key, format: str) -> None:
+    """Their decoders leave traces as those of JPEG do."""
+    buffer = io.BytesIO()
+    photo().save(buffer, format, quality=90)
+    cover = image.decode(buffer.getvalue())
+    with pytest.raises(FileError, match=f"cover is a lossy {format} file") as caught:
+        api.hide(request_of(cover, key), coset)
+    assert "smaller copy" in str(caught.value.hint)
+    hidden = api.hide(request_of(cover, key, options=UNSAFE), coset)
+    assert any(note.startswith(f"warning: the cover was a lossy {format} file") for note in hidden.draft.notes)
+    compressed = api.hide(request_of(cover, key, "JPEG"), coset)
+    assert any("compressed twice" in note for note in compressed.draft.notes)
+
+
+def test_a_lossless_webp_is_a_cover(coset: Method, key: Key) -> None:
+    buffer = io.BytesIO()
+    photo().save(buffer, "WEBP", lossless=True)
+    hidden = api.hide(request_of(image.decode(buffer.getvalue()), key), coset)
+    assert revealed(hidden.file, coset, key) == DATA
+
+
 @pytest.mark.parametrize("as_png", [True, False])
 def test_unsafe_covers_are_used_if_the_user_insists(coset: Method, photograph: bytes, key: Key, as_png: bool) -> None:
     cover = image.decode(photograph)

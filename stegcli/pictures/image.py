@@ -55,6 +55,7 @@ class Picture:
     exact: pixels and alpha hold everything in the file: nothing was rounded, converted or left out.
     format: Pillow's name of the file's format.
     style: the structure of its file, where that can be imitated.
+    lossy: the file was compressed with loss, whatever its format.
     """
 
     pixels: np.ndarray
@@ -69,6 +70,7 @@ class Picture:
     exact: bool = True
     format: str | None = None
     style: reading.Style | None = None
+    lossy: bool = False
 
     @property
     def height(self) -> int:
@@ -175,8 +177,13 @@ def _decoded(data: bytes, what: str, format: str, max_pixels: int) -> Picture:
     source_file = data if format == "JPEG" else None
     return Picture(
         found.pixels, found.alpha, profile, tuple(account.notes), jpeg, source_file, chunks, grey, found.palette,
-        account.exact, format, style,
+        account.exact, format, style, _is_lossy(data, format),
     )  # fmt: skip
+
+
+def _is_lossy(data: bytes, format: str) -> bool:
+    """Whether a file was compressed with loss. AVIF and HEIC count as such: they hardly ever are not."""
+    return webp.style(data) is None if format == "WEBP" else format in ("JPEG", "AVIF", "HEIC")
 
 
 def check(picture: Picture, format: str) -> None:

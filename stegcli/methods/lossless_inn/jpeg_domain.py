@@ -54,8 +54,9 @@ def prepared(request: Request) -> Prepared:
         return Prepared(cover, None, tuple(notes))
     made, errors = precover.compressed(picture, request.quality)
     notes = ["destroy the cover: whoever has it and the stego can tell that something is hidden"]
-    if lattice.examine(picture.pixels).history == "jpeg":
-        notes.append("the cover was a JPEG before: compressed twice, it hides less well than the original would")
+    if picture.lossy or lattice.examine(picture.pixels).history == "jpeg":
+        before = _kind(picture) if picture.lossy else "a JPEG before"
+        notes.append(f"the cover was {before}: compressed twice, it hides less well than the original would")
     return Prepared(made, errors, tuple(notes))
 
 
@@ -103,12 +104,16 @@ def reveal(source: bytes, key: Key) -> bytes:
 
 def check_pixels(cover: Picture, options: HideOptions) -> tuple[str, ...]:
     """Whether one may hide in a cover's pixels -> what is to be said of it. Raises FileError."""
-    was_jpeg = cover.source is not None or lattice.examine(cover.pixels).history in ("jpeg", "mixed")
+    was_jpeg = cover.lossy or lattice.examine(cover.pixels).history in ("jpeg", "mixed")
     colours = FEW_COLOURS + 1 if was_jpeg else lattice.count_coloured(cover.pixels)
     if not was_jpeg and not 0 < colours <= FEW_COLOURS:
         return ()
     if options.unsafe_cover:
-        why = f"the cover was a JPEG: {WHOLE}" if was_jpeg else f"the cover has {colours} colours, the stego has more"
+        why = (
+            f"the cover was {_kind(cover)}: {WHOLE}"
+            if was_jpeg
+            else f"the cover has {colours} colours, the stego has more"
+        )
         return (f"warning: {why}",)
     if was_jpeg:
         raise _refusal(cover)
@@ -118,9 +123,18 @@ def check_pixels(cover: Picture, options: HideOptions) -> tuple[str, ...]:
     )
 
 
+def _kind(cover: Picture) -> str:
+    return f"a lossy {cover.format} file" if cover.lossy and cover.source is None else "a JPEG"
+
+
 def _refusal(cover: Picture) -> FileError:
     if cover.source is not None:
         return FileError(f"cover is a JPEG: {WHOLE}", f"write -o OUT.jpg, which changes the JPEG's own data; {UNSAFE}")
+    if cover.lossy:
+        return FileError(
+            f"cover is {_kind(cover)}: {WHOLE}",
+            f"use a picture that was never compressed with loss at this size, or a smaller copy; {UNSAFE}",
+        )
     found = lattice.examine(cover.pixels)
     if found.history == "jpeg":
         return FileError(
