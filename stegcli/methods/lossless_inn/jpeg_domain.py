@@ -109,12 +109,8 @@ def check_pixels(cover: Picture, options: HideOptions) -> tuple[str, ...]:
     if not was_jpeg and not 0 < colours <= FEW_COLOURS:
         return ()
     if options.unsafe_cover:
-        why = (
-            f"the cover was {_kind(cover)}: {WHOLE}"
-            if was_jpeg
-            else f"the cover has {colours} colours, the stego has more"
-        )
-        return (f"warning: {why}",)
+        few = f"the cover has {colours} colours, the stego has more"
+        return (f"warning: the cover was {_kind(cover)}: {WHOLE}" if was_jpeg else f"warning: {few}",)
     if was_jpeg:
         raise _refusal(cover)
     raise FileError(

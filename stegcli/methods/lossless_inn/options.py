@@ -9,6 +9,10 @@ from typing import Annotated, Literal
 from stegcli.errors import UsageError
 from stegcli.options import Option
 
+UNSAFE = Option(
+    "Hide in the pixels of a picture that was a JPEG or another lossy file, although such a stego is certainly detected."
+)
+
 
 @dataclass(frozen=True)
 class HideOptions:
@@ -30,9 +34,7 @@ class HideOptions:
     keep_metadata: Annotated[bool, Option("JPEG covers: keep all metadata unchanged, including the GPS position.")] = (
         False
     )
-    unsafe_cover: Annotated[
-        bool, Option("Hide in the pixels of a picture that was a JPEG, although such a stego is certainly detected.")
-    ] = False
+    unsafe_cover: Annotated[bool, UNSAFE] = False
 
 
 @dataclass(frozen=True)
