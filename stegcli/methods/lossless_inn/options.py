@@ -10,7 +10,7 @@ from stegcli.errors import UsageError
 from stegcli.options import Option
 
 UNSAFE = Option(
-    "Hide in the pixels of a picture that was a JPEG or another lossy file, although such a stego is certainly detected."
+    "Hide in the pixels of a picture that was a JPEG or another lossy file, although this is certainly detected."
 )
 
 
