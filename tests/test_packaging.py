@@ -53,7 +53,8 @@ def test_the_wheel_holds_the_package_its_weights_and_nothing_else(wheel: Path) -
     facts = f"stegcli-{__version__}.dist-info"
     about = {f"{facts}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")}
     shared = {f"stegcli-{__version__}.data/data/share/man/man1/stego.1"}
-    assert held == sources | bundled | about | shared | {"stegcli/weights.toml"}
+    data = {"stegcli/weights.toml", "stegcli/pictures/lattice.xz"}
+    assert held == sources | bundled | about | shared | data
 
 
 def test_a_wheel_is_the_same_bytes_wherever_it_is_built(wheel: Path, tmp_path: Path) -> None:
