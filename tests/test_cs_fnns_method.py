@@ -106,6 +106,16 @@ def test_the_stego_tells_its_number(method, photo):
         revealed(made.picture, KEY, method, number=71)
 
 
+def test_a_cover_that_does_not_tell_its_number_is_used_all_the_same(method, photo, monkeypatch):
+    """To take another cover instead would leave a mark: smooth ones would be missing."""
+    monkeypatch.setattr(type(method._textures), "numbers", lambda self, pixels, key: (1,))
+    made = hidden([photo], [KEY], method, number=70, **QUICK)
+    assert made.draft.notes == ("the receiver must be told --number 70",)
+    with pytest.raises(RevealError):
+        revealed(made.picture, KEY, method)
+    assert revealed(made.picture, KEY, method, number=70).picture is not None
+
+
 def test_copies_of_a_key_never_draw_one_cover(method, photo):
     """Nothing but chance chooses the number, so no record of used numbers is needed."""
     made = [hidden([photo], [replace(KEY)], method, **QUICK) for _ in range(2)]

@@ -167,7 +167,7 @@ class CsFnns(Method):
             marked = [marked_for(t, k, number, height, width) for t, k in zip(told, keys, strict=True)]
             found = self._search([w.goal for w in wanted], marked, levels, psnr, request)
             if found is not None:
-                yield Draft(
+                draft = Draft(
                     Picture(authentic.authenticated(levels, found.perturbation, tags, _chance())),
                     exact=tuple(w.exact for w in wanted),
                     forms=forms,
@@ -177,6 +177,11 @@ class CsFnns(Method):
                     number=number,
                     told=replace(options.drawn, number=number),
                 )
+                if self.number_bits(options):
+                    yield replace(draft, told=replace(options.drawn, number=None))
+                    # A smooth cover may not tell its number through JPEG. To take another would leave a mark.
+                    draft = replace(draft, notes=(*notes, f"the receiver must be told --number {number}"))
+                yield draft
 
     def _cover(
         self, request: Request, height: int, width: int, psnr: float
