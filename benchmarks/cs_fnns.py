@@ -69,7 +69,7 @@ def measured(method: CsFnns, groups: list[list[Secret]], request: Request) -> tu
 def after(made: api.Hidden, group: list[Secret], held: list[Key], method: CsFnns, quality: int) -> Iterator[float]:
     file = image.encode(made.picture, "JPEG", quality)
     for secret, key in zip(group, held, strict=True):
-        (revealed,) = api.reveal(image.decode(file), method, Asked(key, options=RevealOptions()))
+        (revealed,) = api.reveal(image.decode(file), method, Asked(key, options=made.draft.told or RevealOptions()))
         back = revealed.picture
         assert back is not None
         assert secret.picture is not None
@@ -81,7 +81,7 @@ def compare(method: CsFnns, photos: list[Picture], side: int, paper_steps: int |
     inner, size = secrets_of(photos, side // 2), (side, side)
     settings = [
         (f"ours, {p:g} dB, {s} steps", Request(options=HideOptions(size=size, psnr=p, steps=s)))
-        for p, s in ((41.9, 40), (41.9, 100), (41.9, 200), (46.0, 200), (50.0, 200))
+        for p, s in ((41.9, 40), (41.9, 100), (41.9, 280), (46.0, 280), (50.0, 280))
     ]
     if paper_steps is not None:
         paper_options = HideOptions(size=size, decoder="paper", steps=paper_steps, travel="picture")
