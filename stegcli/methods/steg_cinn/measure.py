@@ -31,7 +31,7 @@ MODES = {
     "keep, top 2": HideOptions(mode="keep", top=2),
     "keep, top 3": HideOptions(mode="keep", top=3),
     "recolour": HideOptions(mode="recolour"),
-    PAPERS_FORM: HideOptions(mode="keep", top=3, bits=1, gap=0.1),
+    PAPERS_FORM: HideOptions(mode="keep", top=3, bits=1, gap=0.1, grain=0.7),
 }
 PAPER = [
     ["paper, w/o round-based training", "2.00", "100.00", "89.42", "50.3 / 49.6 / 56.3"],
