@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from stegcli.pictures import channel
 from stegcli.pictures.image import Picture
@@ -28,3 +31,16 @@ def test_a_crop_arrives_as_jpeg_of_the_part_that_is_left() -> None:
         assert picture.height < 100
         assert picture.width < 130
     assert len(list(channel.parse("jpeg:80").arrivals(stego))) == 1
+
+
+@pytest.mark.parametrize(("name", "format"), [("jpeg:80", "JPEG"), ("webp:80", "WEBP")])
+def test_lossy_files_arrive_as_what_they_are(name: str, format: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 80, 3), np.uint8)
+    one, rng = channel.parse(name), np.random.default_rng(0)
+    file = one.file(Picture(pixels), rng)
+    opened = Pillow.open(io.BytesIO(file))
+    assert opened.format == format
+    assert np.array_equal(one.through(Picture(pixels), rng).pixels, np.asarray(opened.convert("RGB")))
+    assert np.array_equal(one(pixels, rng), np.asarray(opened.convert("RGB")))
+    assert channel.parse(f"{name[:4]}:50").harshness > one.harshness > channel.LOSSLESS.harshness
+    assert channel.pattern([one]) == f"{name[:4]}:Q"

@@ -84,6 +84,20 @@ def test_two_secrets_travel_in_one_stego() -> None:
         api.hide(request(), method)
 
 
+def test_the_shipped_pair_holds_two_pictures_and_says_so(own: str) -> None:
+    Path("other.png").write_bytes(secret("rocket").data)
+    secrets = ("--secret", "secret.png", "--secret", "other.png")
+    common = ("--method", "riis", "--as", "network", "--cover", "cover.png", "-o", "out.png")
+    refused = run("hide", *secrets, *common)
+    assert refused.status == 2
+    assert "--weights pair" in refused.err
+    done("hide", *secrets, *common, "--weights", "pair")
+    done("reveal", "out.png", "--method", "riis", "--weights", "pair", "-o", "back-%d.png")
+    for index, name in enumerate(("chelsea", "rocket"), 1):
+        back = image.decode(Path(f"back-{index}.png").read_bytes())
+        assert metrics.psnr(photo(128, name), back.pixels) > 28
+
+
 def test_what_cannot_be_is_refused() -> None:
     method = built()
     with pytest.raises(UsageError, match="no key"):

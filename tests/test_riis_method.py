@@ -45,6 +45,17 @@ def test_a_file_comes_back_to_the_byte_and_the_channel_is_found(survive: str) ->
         assert api.reveal(Picture(recoded(hidden.picture.pixels, 75)), riis, asked(distortion=survive))[0].data
 
 
+@pytest.mark.parametrize("quality", [60, 90])
+def test_a_file_comes_back_from_lossy_webp(quality: int) -> None:
+    riis = build()
+    hidden = api.hide(request(Secret(payload(8)), survive=f"webp:{quality}", side=192, psnr=38.0), riis)
+    arrived = image.decode(channel.compressed(hidden.picture.pixels, "WEBP", quality))
+    assert not np.array_equal(arrived.pixels, hidden.picture.pixels)
+    assert api.reveal(arrived, riis, asked())[0].data == payload(8)
+    with pytest.raises(CapacityError):
+        api.hide(request(Secret(payload(20_000)), survive=f"webp:{quality}", side=192, psnr=38.0), riis)
+
+
 def test_a_picture_comes_back_as_good_as_the_room_allows() -> None:
     riis, secret = build(), Picture(photo(96, "chelsea"))
     hidden = api.hide(request(Secret(image.encode(secret), secret)), riis)

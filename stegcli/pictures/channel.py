@@ -1,4 +1,5 @@
-"""Channels: the changes to a picture between sender and receiver: `png`, `jpeg:Q`, `noise:S`, `resize:F`, `crop`.
+"""Channels: the changes to a picture between sender and receiver: `png`, `jpeg:Q`, `webp:Q`, `noise:S`, `resize:F`,
+`crop`.
 
 They use real codecs. A stego must survive one channel or several: `jpeg:75..95` means JPEG of all these qualities.
 """
@@ -16,8 +17,9 @@ from stegcli.errors import UsageError
 from stegcli.pictures import image
 from stegcli.pictures.image import Picture
 
-KINDS = {"png": None, "jpeg": (1.0, 100.0), "noise": (0.0, 255.0), "resize": (0.1, 4.0), "crop": None}
-LETTERS = {"jpeg": "Q", "noise": "S", "resize": "F"}
+KINDS = {"png": None, "jpeg": (1.0, 100.0), "webp": (1.0, 100.0), "noise": (0.0, 255.0), "resize": (0.1, 4.0),
+         "crop": None}  # fmt: skip
+LETTERS = {"jpeg": "Q", "webp": "Q", "noise": "S", "resize": "F"}
 CROP_QUALITY = 75
 CROPPED = 0.1
 """`crop` removes at most this share of height and width, half on each side, and then applies JPEG of CROP_QUALITY."""
@@ -27,8 +29,8 @@ STEP = 5
 
 @dataclass(frozen=True)
 class Channel:
-    """kind and strength. The strength is the quality of JPEG (Pillow's 4:2:0), the standard deviation of noise in grey
-    levels, or the factor by which the picture is resized before it is resized back (bicubic)."""
+    """kind and strength. The strength is the quality of JPEG (Pillow's 4:2:0) or of lossy WebP, the standard deviation
+    of noise in grey levels, or the factor by which the picture is resized before it is resized back (bicubic)."""
 
     kind: str
     strength: float = 0.0
@@ -45,9 +47,11 @@ class Channel:
         return image.decode(self.file(stego, rng), "stego")
 
     def file(self, stego: Picture, rng: np.random.Generator) -> bytes:
-        """Stego -> the bytes of the received file: a JPEG, or the changed picture as PNG."""
+        """Stego -> the bytes of the received file: a JPEG, a WebP, or the changed picture as PNG."""
         if self.kind == "jpeg":
             return image.encode(Picture(stego.pixels), "JPEG", round(self.strength))
+        if self.kind == "webp":
+            return compressed(stego.pixels, "WEBP", round(self.strength))
         if self.kind == "crop":
             return image.encode(Picture(_cut(stego.pixels, rng)), "JPEG", CROP_QUALITY)
         return image.encode(replace(stego, pixels=self(stego.pixels, rng)))
@@ -64,7 +68,7 @@ class Channel:
     @property
     def harshness(self) -> tuple[bool, float]:
         """A sort key for channels of one kind: it grows with the amount of change; png comes first."""
-        return self.kind != "png", -self.strength if self.kind == "jpeg" else self.strength
+        return self.kind != "png", -self.strength if self.kind in ("jpeg", "webp") else self.strength
 
 
 LOSSLESS = Channel("png")
@@ -74,7 +78,7 @@ def parse(text: str) -> Channel:
     """`jpeg:90` -> Channel("jpeg", 90). Raises UsageError."""
     kind, _, strength = text.partition(":")
     if kind not in KINDS:
-        raise UsageError(f"no channel {text!r}", "png, jpeg:Q, noise:S, resize:F or crop")
+        raise UsageError(f"no channel {text!r}", "png, jpeg:Q, webp:Q, noise:S, resize:F or crop")
     bounds = KINDS[kind]
     if bounds is None:
         if strength:
@@ -103,7 +107,7 @@ def parse_survive(text: str) -> tuple[Channel, ...]:
 
 
 def pattern(channels: Sequence[Channel]) -> str:
-    """Channels -> their name in `About.survives`: png, jpeg:Q, jpeg:A..B, noise:S."""
+    """Channels -> their name in `About.survives`: png, jpeg:Q, jpeg:A..B, webp:Q, noise:S."""
     kind = channels[0].kind
     if kind not in LETTERS:
         return kind
@@ -122,10 +126,19 @@ def _png(pixels: np.ndarray, strength: float, rng: np.random.Generator) -> np.nd
     return pixels.copy()
 
 
-def _jpeg(pixels: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+def compressed(pixels: np.ndarray, format: str, quality: int) -> bytes:
+    """uint8 (h, w, 3) -> a lossy file by Pillow: JPEG or WEBP."""
     buffer = io.BytesIO()
-    Pillow.fromarray(pixels).save(buffer, "JPEG", quality=round(strength))
-    return np.array(Pillow.open(buffer))
+    Pillow.fromarray(pixels).save(buffer, format, quality=quality)
+    return buffer.getvalue()
+
+
+def _jpeg(pixels: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+    return np.array(Pillow.open(io.BytesIO(compressed(pixels, "JPEG", round(strength)))))
+
+
+def _webp(pixels: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+    return np.array(Pillow.open(io.BytesIO(compressed(pixels, "WEBP", round(strength)))))
 
 
 def _noise(pixels: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
@@ -160,5 +173,5 @@ def _resize(pixels: np.ndarray, strength: float, rng: np.random.Generator) -> np
 
 
 _APPLY: dict[str, Callable[[np.ndarray, float, np.random.Generator], np.ndarray]] = {
-    "png": _png, "jpeg": _jpeg, "noise": _noise, "resize": _resize, "crop": _crop,
+    "png": _png, "jpeg": _jpeg, "webp": _webp, "noise": _noise, "resize": _resize, "crop": _crop,
 }  # fmt: skip

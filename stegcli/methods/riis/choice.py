@@ -28,6 +28,8 @@ LIKELY = (75, 80, 85, 90, 95, 70, 60, 50, 40)
 LOWEST, HIGHEST = 30, 98
 """Qualities that a stego can be made for alone: lower ones leave hardly a coefficient, higher ones have small steps."""
 USUAL_LOWEST = (75, 40, 60)
+WEBP = (2, 3)
+"""A WebP's quality over that of the JPEG whose lattices it leaves."""
 
 
 def for_sender(survive: Sequence[Channel]) -> list[Carrier]:
@@ -37,8 +39,10 @@ def for_sender(survive: Sequence[Channel]) -> list[Carrier]:
     if kind == "crop":
         return [Tiles(side) for side in SIDES]
     if kind == "jpeg:A..B":
-        lowest = max((q for q in QUALITIES if q <= harshest.strength), default=QUALITIES[0])
-        return [Wide(lowest)]
+        return [Wide(_lattice_for(harshest.strength))]
+    if kind == "webp:Q":
+        quality = round(harshest.strength)
+        return [Wide(_lattice_for(quality / share), webp=quality) for share in WEBP]
     if kind == "jpeg:Q":
         quality = round(harshest.strength)
         if quality < LOWEST:
@@ -51,6 +55,11 @@ def for_sender(survive: Sequence[Channel]) -> list[Carrier]:
         little, much = Noisy(harshest.strength), Spread(sigma)
         return [much, little] if harshest.strength >= STRONG else [little, much]
     return [Digits()]
+
+
+def _lattice_for(quality: float) -> int:
+    """The lowest quality of the lattices that a JPEG of that quality and all better ones leave."""
+    return max((q for q in QUALITIES if q <= quality), default=QUALITIES[0])
 
 
 def for_receiver(seen: Seen) -> tuple[list[Carrier], list[Carrier]]:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 BLOCK = 8
 REFINEMENTS = 3
 """Newton steps on the stego."""
+HINTS = {1: "add --weights network", 2: "add --weights pair, for hide and for reveal"}
+"""What to do about the number of secrets."""
 RATES = (1.0, 0.5)
 """Sizes of these steps, as drafts fail."""
 
@@ -63,7 +65,7 @@ class RiisNetwork(Method):
             raise FileError("the network needs a cover in colour", "leave --as network out")
         if len(request.secrets) != self.network.secrets:
             what = f"these weights of the network hide {self.network.secrets}, not {len(request.secrets)} secrets"
-            raise UsageError(what, "train others with stego train riis, or leave --as network out")
+            raise UsageError(what, HINTS.get(len(request.secrets), "leave --as network out"))
         channel = _channel(request)
         self.network.nearest(channel)
         notes = tuple(n for s in request.secrets for n in _fitting(s, cover))

@@ -219,7 +219,8 @@ def _capacities(carrier: Known, cover: np.ndarray, quality: int) -> np.ndarray:
     Reference: the rate of a mismatched decoder (Merhav, Kaplan, Lapidoth, Shamai, IEEE Transactions on Information
     Theory 1994).
     """
-    arrived = Seen(trial.compressed(trial.compressed(cover, carrier.quality), quality), libjpeg.table(quality))
+    once = trial.compressed(cover, "JPEG", carrier.quality)
+    arrived = Seen(trial.compressed(once, "JPEG", quality), libjpeg.table(quality))
     odds = Reader(carrier, arrived).odds
     first = libjpeg.quantised(luma.to_blocks(cover), carrier.steps)[:, cells.slots_of(carrier.steps)]
     right = np.tanh(odds / 2) * (2.0 * (first.reshape(-1) & 1) - 1)

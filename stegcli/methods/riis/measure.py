@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from stegcli.methods.riis.options import HideOptions, RevealOptions
 from stegcli.pictures import channel, image, metrics
 from stegcli.pictures.channel import Channel
 from stegcli.pictures.image import Picture
+
+if TYPE_CHECKING:
+    from stegcli.methods.riis.keyless import RiisNetwork
 
 PAPER = {"png": 46.71, "jpeg:90": 28.71, "jpeg:80": 28.25, "jpeg:40": 27.32, "noise:1": 30.32, "noise:10": 28.22}
 """The paper's PSNR of revealed secrets in dB: Tables 1, 3 and 4. It tells the stego's for clean files alone, 43.97."""
@@ -68,16 +71,19 @@ def parts(
 def through(method: Method, squares: Sequence[np.ndarray], name: str, seed: int) -> dict[str, float]:
     """Each picture hidden in the one before it and sent through a channel -> means and the worst.
 
+    A network that hides several pictures hides those that follow as well; figures are of all secrets.
+
     again: dB of the secret where the channel is a JPEG and another of the same quality follows; again_came_back: how
     many secrets were revealed there.
     """
     stegos, revealed, hide_seconds, again = [], [], [], []
-    for index, square in enumerate(squares):
+    for index in range(len(squares)):
         keyed = method.about.keyed
         keys = (Key("riis", "coded-1", np.random.default_rng([seed, index]).bytes(32)),) if keyed else ()
         options = HideOptions(psnr=STEGO[name]) if keyed else HideOptions("network")
-        secret, cover = Picture(square), Picture(squares[index - 1])
-        request = Request((Secret(image.encode(secret), secret),), keys, cover, channel.parse_survive(name), options)
+        truth, cover = _hidden_in(method, squares, index), Picture(squares[index - 1])
+        secrets = tuple(Secret(image.encode(Picture(s)), Picture(s)) for s in truth)
+        request = Request(secrets, keys, cover, channel.parse_survive(name), options)
         start = time.process_time()
         try:
             draft, back = _came_through(method, request)
@@ -85,9 +91,9 @@ def through(method: Method, squares: Sequence[np.ndarray], name: str, seed: int)
             continue
         hide_seconds.append(time.process_time() - start)
         stegos.append(metrics.psnr(cover.pixels, draft.picture.pixels))
-        revealed.append(_likeness(square, back))
+        revealed += _likeness(truth, back)
         with contextlib.suppress(RevealError):
-            again.append(_likeness(square, _after_another(method, request, draft)))
+            again.append(float(np.mean(_likeness(truth, _after_another(method, request, draft)))))
     if not stegos:
         return {"of": float(len(squares)), "came_back": 0.0}
     row = {
@@ -100,12 +106,21 @@ def through(method: Method, squares: Sequence[np.ndarray], name: str, seed: int)
     return row
 
 
-def _likeness(square: np.ndarray, back: Picture) -> float:
-    return metrics.psnr(square, image.resized(back.pixels, square.shape[1], square.shape[0]))
+def _hidden_in(method: Method, squares: Sequence[np.ndarray], index: int) -> list[np.ndarray]:
+    """The pictures of that index and after it, as many as a stego holds."""
+    count = 1 if method.about.keyed else cast("RiisNetwork", method).network.secrets
+    return [squares[(index + i) % len(squares)] for i in range(count)]
 
 
-def _came_through(method: Method, request: Request) -> tuple[Draft, Picture]:
-    """The first draft whose picture comes back through the channel, and that picture.
+def _likeness(truth: Sequence[np.ndarray], back: Sequence[Picture]) -> list[float]:
+    return [
+        metrics.psnr(square, image.resized(one.pixels, square.shape[1], square.shape[0]))
+        for square, one in zip(truth, back, strict=True)
+    ]
+
+
+def _came_through(method: Method, request: Request) -> tuple[Draft, list[Picture]]:
+    """The first draft whose pictures come back through the channel, and these pictures.
 
     Raises CapacityError, RevealError.
     """
@@ -116,7 +131,7 @@ def _came_through(method: Method, request: Request) -> tuple[Draft, Picture]:
     raise RevealError
 
 
-def _after_another(method: Method, request: Request, draft: Draft) -> Picture:
+def _after_another(method: Method, request: Request, draft: Draft) -> list[Picture]:
     """What is revealed behind a second JPEG of the same quality. Raises RevealError, also for other channels."""
     (survive,) = request.survive
     if survive.kind != "jpeg":
@@ -125,11 +140,11 @@ def _after_another(method: Method, request: Request, draft: Draft) -> Picture:
     return _revealed(method, request, draft, survive.through(once, np.random.default_rng(0)))
 
 
-def _revealed(method: Method, request: Request, draft: Draft, arrived: Picture) -> Picture:
-    (revealed,) = method.reveal(arrived, Asked(request.key_of(0), options=draft.told or RevealOptions()))
-    if revealed.picture is None:
+def _revealed(method: Method, request: Request, draft: Draft, arrived: Picture) -> list[Picture]:
+    revealed = method.reveal(arrived, Asked(request.key_of(0), options=draft.told or RevealOptions()))
+    if any(r.picture is None for r in revealed):
         raise RevealError
-    return revealed.picture
+    return [r.picture for r in revealed if r.picture is not None]
 
 
 def tables(figures: dict[str, Any]) -> list[Table]:

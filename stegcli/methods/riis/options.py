@@ -25,7 +25,7 @@ class HideOptions:
             raise UsageError("--psnr means nothing to --as network", "its weights set the quality")
 
 
-DISTORTION = Option("What the picture went through: png, jpeg:Q, jpeg:A..B, noise:S or crop. Found out without it.")
+DISTORTION = Option("What the picture went through: png, jpeg:Q, jpeg:A..B, webp:Q, noise:S or crop. Found out without it.")
 
 
 HOST = Option("With --as network: also write the cover, as the network restores it, to this file.", names_output=True)
@@ -50,4 +50,4 @@ class RevealOptions:
                 raise UsageError(f"--distortion takes no {self.distortion!r}", f"one of {', '.join(SURVIVES)}")
 
 
-SURVIVES = ("png", "jpeg:Q", "jpeg:A..B", "noise:S", "crop")
+SURVIVES = ("png", "jpeg:Q", "jpeg:A..B", "webp:Q", "noise:S", "crop")

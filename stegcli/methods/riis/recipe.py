@@ -9,6 +9,7 @@ Fourier domain, which is the same number again (Parseval), and its CEM loss is l
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -122,12 +123,18 @@ def network_of(method: Method) -> Network:
 
 LINEAR = Stage("linear", linear_loss, 800, lr=0.02, batch=4, crop=128, clip=math.inf, trains="network.linear")
 """C has no use for a clipped gradient: its loss is a logarithm."""
+PAIR = replace(LINEAR, steps=1_000, lr=0.003)
+"""At the rate of one secret the C of two is thrown far off at first, and does not come back."""
 COUPLINGS = Stage("couplings", hide_loss, 3_000, lr=1e-3, batch=8, crop=128, trains="network.flow")
 APART = Stage("apart", hide_loss, 1_500, lr=5e-4, batch=8, crop=128, trains="network.apart")
 
 
-def _recipe(*stages: Stage) -> Recipe:
-    config: dict[str, object] = {"form": "network", "network": {"channels": CHANNELS}}
+ALONE: dict[str, Any] = {"depth": 0, "canp": False, "cem": False, "modulated": False, "decoupled": False}
+"""The linear optima without any network."""
+
+
+def _recipe(*stages: Stage, **network: Any) -> Recipe:
+    config: dict[str, object] = {"form": "network", "network": {"channels": CHANNELS} | network}
     return Recipe(config, stages, validate, sample, ema=0.995, pictures=8, side=128)
 
 
@@ -135,6 +142,7 @@ RECIPES = {
     "network": _recipe(LINEAR, COUPLINGS, APART),
     "network/linear": _recipe(LINEAR),
     "network/flow": _recipe(COUPLINGS, APART),
+    "network/pair": _recipe(PAIR, secrets=2, **ALONE),
 }
 SMALL: dict[str, Any] = {"depth": 1, "width": 4, "growth": 4, "layers": 1}
 TINY: list[dict[str, Any]] = [

@@ -1,4 +1,4 @@
-"""What a sender tries on its cover before it promises room: a part of it, through a real JPEG."""
+"""What a sender tries on its cover before it promises room: a part of it, through a real JPEG or WebP."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import io
 
 import numpy as np
 from PIL import Image as Pillow
+
+from stegcli.pictures import channel
 
 NEAR = 4  # grey levels from 0 and 255 within which a change may be cut off
 FEW_FREE = 0.5
@@ -28,8 +30,6 @@ def free_share(cover: np.ndarray) -> float:
     return float(((cover >= NEAR) & (cover <= 255 - NEAR)).mean())
 
 
-def compressed(pixels: np.ndarray, quality: int) -> np.ndarray:
-    """uint8 (h, w, 3) -> what a JPEG of that quality makes of it."""
-    buffer = io.BytesIO()
-    Pillow.fromarray(pixels).save(buffer, "JPEG", quality=quality)
-    return np.asarray(Pillow.open(buffer))
+def compressed(pixels: np.ndarray, format: str, quality: int) -> np.ndarray:
+    """uint8 (h, w, 3) -> what a file of that quality makes of it: JPEG or WEBP."""
+    return np.asarray(Pillow.open(io.BytesIO(channel.compressed(pixels, format, quality))))

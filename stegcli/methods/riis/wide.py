@@ -1,7 +1,8 @@
 """JPEG of any quality from a lowest one on: lattices in the low frequencies of the luminance.
 
 The steps follow the table of the lowest quality: what that rounds coarsely gets a coarse lattice. Whatever rounds finer
-reads it all the better.
+reads it all the better. Lossy WebP is survived by the same lattices. It predicts blocks, and has other transforms: what
+it does to a coefficient is noise, which the sender measures in its own picture.
 """
 
 from __future__ import annotations
@@ -33,10 +34,14 @@ NOISES = (0.5, 2.0, 4.0, 6.0, 9.0, 13.0)
 
 @dataclass(frozen=True)
 class Wide(Carrier):
-    """lowest: quality, one of QUALITIES. spare: rates below the one that a trial calls for."""
+    """lowest: quality, one of QUALITIES. spare: rates below the one that a trial calls for.
+
+    webp: quality of the WebP that the sender tries in place of a JPEG of the lowest quality. Receivers need not know.
+    """
 
     lowest: int
     spare: int = 0
+    webp: int | None = None
 
     @property
     def _count(self) -> int:
@@ -100,7 +105,7 @@ class Wide(Carrier):
         return min(found + self.spare, len(direct.RATES) - 1)
 
     def _told(self, cover: np.ndarray) -> float:
-        """What the cover's slots tell of a coded bit behind a JPEG of the lowest quality, in bits."""
+        """What the cover's slots tell of a coded bit behind a JPEG of the lowest quality, or the WebP, in bits."""
         part = trial.sample(cover)
         blocks, chance = luma.to_blocks(part), np.random.default_rng(0)
         if not len(blocks):
@@ -109,10 +114,13 @@ class Wide(Carrier):
         values = luma.dct(luma.exact(blocks)).reshape(len(blocks), luma.SHADES)[:, self._use]
         bits, dither = chance.integers(0, 2, size), chance.random(size)
         stego = self._moved(part, blocks, lattice.embed(values, bits, dither, self._steps, ALPHA))
-        seen = Seen(trial.compressed(stego, self.lowest))
+        format, quality = ("JPEG", self.lowest) if self.webp is None else ("WEBP", self.webp)
+        seen = Seen(trial.compressed(stego, format, quality))
         arrived = seen.coefficients[:, self._use]
-        rounding = self._steps / STEP
-        odds = lattice.log_odds(arrived, dither, np.broadcast_to(self._steps, size), ALPHA, rounding, NOISE)
+        rounding, noise = self._steps / STEP, NOISE
+        if self.webp is not None:
+            rounding, noise = 0 * rounding, float((arrived - Seen(stego).coefficients[:, self._use]).std())
+        odds = lattice.log_odds(arrived, dither, np.broadcast_to(self._steps, size), ALPHA, rounding, noise)
         odds *= _trust(seen)[:, None]
         return float(1 - np.logaddexp(0, -odds * (2 * bits - 1)).mean() / np.log(2))
 
