@@ -19,6 +19,7 @@ from stegcli.recipe import Noise
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 MEMORY_BYTES = 2 * 2**30
+BLOCK_BYTES = 64 * 2**20
 log = logging.getLogger(__name__)
 
 
@@ -56,6 +57,7 @@ class Pictures:
         self._bad: defaultdict[int, set[int]] = defaultdict(set)  # crop -> indices of `paths`
         self._kept: dict[int, np.ndarray] = {}
         self._room = MEMORY_BYTES
+        self._block = np.empty(0, np.uint8)
 
     def batch(self, noise: Noise, crop: int) -> Tensor:
         """One random crop, randomly flipped, for each generator -> float32 (batch, 3, crop, crop) in [0, 1]."""
@@ -102,9 +104,18 @@ class Pictures:
     def _decode(self, index: int) -> np.ndarray:
         pixels = image.load(self.paths[index]).pixels
         if pixels.nbytes <= self._room:
-            self._kept[index] = pixels
+            self._kept[index] = self._stored(pixels)
             self._room -= pixels.nbytes
         return pixels
+
+    def _stored(self, pixels: np.ndarray) -> np.ndarray:
+        """A copy in a block of many pictures: lone arrays between those of a training step leave holes that no later
+        step can use, and memory grows by several times their size."""
+        if len(self._block) < pixels.nbytes:
+            self._block = np.empty(max(BLOCK_BYTES, pixels.nbytes), np.uint8)
+        taken, self._block = self._block[: pixels.nbytes], self._block[pixels.nbytes :]
+        taken[:] = pixels.reshape(-1)
+        return taken.reshape(pixels.shape)
 
     def _pass_over(self, index: int, crop: int, reason: str) -> None:
         self._bad[crop].add(index)

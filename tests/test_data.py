@@ -132,6 +132,16 @@ def test_memory_decides_speed_and_nothing_else(folder: Path, monkeypatch: pytest
         assert len(tight._kept) == room
 
 
+def test_kept_pictures_lie_in_blocks_of_many(folder: Path) -> None:
+    pictures = Pictures(folder)
+    for seed in range(6):
+        pictures.batch(Noise.of(seed, 0, range(4)), 16)
+    assert len(pictures._kept) == 4
+    assert len({id(pixels.base) for pixels in pictures._kept.values()}) == 1
+    for index, pixels in pictures._kept.items():
+        assert np.array_equal(pixels, np.asarray(Pillow.open(pictures.paths[index])))
+
+
 def test_centres_are_the_middles_of_the_first_pictures(folder: Path) -> None:
     pictures = Pictures(folder)
     centres = pictures.centres(2, 64)
