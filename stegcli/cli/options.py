@@ -68,7 +68,8 @@ SeedOption = Annotated[int, option(help="Seed of all random numbers.")]
 SurviveOption = Annotated[
     str | None,
     option(
-        help="What the stego must survive: png, jpeg:Q, jpeg:A..B, webp:Q, noise:S, crop. It is verified before it is written.",
+        help="What the stego must survive: png, jpeg:Q, jpeg:A..B, webp:Q, noise:S, crop. "
+        "It is verified before it is written.",
         show_default="png", panel=METHOD, complete=complete.channels,
     ),
 ]  # fmt: skip

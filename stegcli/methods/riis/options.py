@@ -25,7 +25,9 @@ class HideOptions:
             raise UsageError("--psnr means nothing to --as network", "its weights set the quality")
 
 
-DISTORTION = Option("What the picture went through: png, jpeg:Q, jpeg:A..B, webp:Q, noise:S or crop. Found out without it.")
+DISTORTION = Option(
+    "What the picture went through: png, jpeg:Q, jpeg:A..B, webp:Q, noise:S or crop. Found out without it."
+)
 
 
 HOST = Option("With --as network: also write the cover, as the network restores it, to this file.", names_output=True)
