@@ -27,6 +27,8 @@ Examples:
 stego evaluate lossless-inn --covers photos/ --limit 8
 
 stego evaluate glow2 --secrets photos/ --attack jpeg:80 --limit 16
+
+stego evaluate lossless-inn --covers photos/ --detect --payload 0.4 --cache kept/
 """
 
 EvaluateArgument = Annotated[str, argument(help="The method to measure.", complete=complete.method_names)]
@@ -53,6 +55,30 @@ LimitOption = Annotated[int | None, option(min=1, help="Use at most this many co
 SizeOption = Annotated[
     str | None, option(help="WxH: crop the covers to this size first; with --secrets the size of the stegos.")
 ]
+DETECTION = "Detection"
+DetectOption = Annotated[
+    bool,
+    option(
+        help="Measure how well detectors tell stegos from covers, or from innocent draws, beside other schemes. "
+        "--attack then names the channels that stegos are made for.",
+        panel=DETECTION,
+    ),
+]
+LeakedOption = Annotated[
+    list[int] | None,
+    option(min=2, help="Also tell what a detector finds that has learnt from so many stegos; repeat.", panel=DETECTION),
+]
+CacheOption = Annotated[
+    Path | None,
+    option(help="Folder that keeps pairs and networks, so that a run goes on where it stopped.", panel=DETECTION),
+]
+CnnOption = Annotated[
+    int | None,
+    option(
+        "--cnn", min=0, help="Epochs that the CNN is taught for each scheme and payload; 0 for no CNN.",
+        show_default="4", panel=DETECTION,
+    ),
+]  # fmt: skip
 
 
 @command(EXAMPLES)
@@ -67,6 +93,10 @@ def evaluate(
     attack: AttackOption = None,
     limit: LimitOption = None,
     size: SizeOption = None,
+    detect: DetectOption = False,
+    leaked: LeakedOption = None,
+    cache: CacheOption = None,
+    cnn: CnnOption = None,
     seed: SeedOption = 0,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -74,6 +104,20 @@ def evaluate(
 ) -> None:
     """Measure a method and compare it with plain LSB replacement and the theoretical limit, or with its paper."""
     about = methods.about(method)
+    if detect:
+        own = parsed("evaluate", method, asked)
+        sides = options.parse_size(size) if size is not None else None
+        from stegcli.cli import detecting
+
+        detecting.detect(
+            about, covers, secrets, json, quiet, weights=_weights_to_measure(method, facets, named), payloads=payload,
+            channels=attack, limit=limit, size=sides, seed=seed, device=device, options=own, leaked=leaked or (),
+            cache=cache, epochs=cnn,
+        )  # fmt: skip
+        return
+    for flag, value in (("leaked", leaked), ("cache", cache), ("cnn", cnn)):
+        if value is not None:
+            raise UsageError(f"--{flag} goes with --detect")
     folder = _what_to_measure(about, covers, secrets, payload)
     own = parsed("evaluate", method, asked)
     chosen = _weights_to_measure(method, facets, named)
