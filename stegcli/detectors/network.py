@@ -44,7 +44,7 @@ class Residuals(nn.Module):
         planes = torch.stack([red, green, blue, red - green, blue - green], dim=1)
         filters: Tensor = self.filters  # type: ignore[assignment]
         residuals = F.conv2d(planes.flatten(0, 1)[:, None], filters, padding=2).clamp(-T, T)
-        x = residuals.view(len(planes), -1, *planes.shape[3:])
+        x = residuals.view(len(planes), -1, *planes.shape[2:])
         for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
             x = F.relu(norm(conv(x)))
             if i > 0:
@@ -115,6 +115,6 @@ def accuracy(network: nn.Module, a: Tensor, b: Tensor) -> float:
 @torch.no_grad()
 def log_odds(network: nn.Module, pictures: Tensor) -> np.ndarray:
     """uint8 pictures (n, 3, h, w) -> (n,)."""
-    parts = torch.split(pictures, BATCH)  # type: ignore[no-untyped-call]
+    parts = torch.split(pictures, BATCH)
     found: np.ndarray = torch.cat([network(p.float() / 255) for p in parts]).numpy()
     return found
