@@ -4,7 +4,6 @@ lone       samples one off eight equal neighbours
 clipped    those of them beside pure black or white
 frames     rows and columns of one value
 gaps       levels that a histogram lacks between two that it has
-pairs      channels whose two levels of each pair are suspiciously alike (chi-square test)
 coloured   pixels of grey pictures whose channels differ
 lattice    pixels off the colours that JPEG decoders make, in a picture that is nearly all on them
 borders    pictures whose steps across the borders of 8x8 blocks are larger than those inside
@@ -18,12 +17,10 @@ import zlib
 import numpy as np
 from PIL import Image as Pillow
 
-from stegcli.detectors import estimators
 from stegcli.pictures import lattice, png
 
-ALIKE = 0.9  # of the chi-square test's probability
 LARGER = 1.05  # steps at borders, by those inside
-PIXELS = ("lone", "clipped", "frames", "gaps", "pairs", "coloured", "lattice", "borders")
+PIXELS = ("lone", "clipped", "frames", "gaps", "coloured", "lattice", "borders")
 FILE = "file"
 """Pairs whose files differ in more than their pixels."""
 
@@ -33,13 +30,11 @@ def of_pixels(pixels: np.ndarray, one_channel: bool = False) -> dict[str, int]:
     planes = pixels[..., :1] if one_channel else pixels
     lone, ground = _lone(planes)
     rows, columns = ((planes == first).all(axis=axis).sum() for first, axis in ((planes[:, :1], 1), (planes[:1], 0)))
-    channels = [planes[..., c] for c in range(planes.shape[2])]
     return {
         "lone": int(lone.sum()),
         "clipped": int((lone & ((ground == 0) | (ground == 255))).sum()),
         "frames": int(rows + columns),
-        "gaps": sum(_gaps(c) for c in channels),
-        "pairs": sum(bool(estimators.chi_square(c) > ALIKE) for c in channels),
+        "gaps": sum(_gaps(planes[..., c]) for c in range(planes.shape[2])),
         "coloured": int((pixels != pixels[..., :1]).any(axis=2).sum()) if _grey(pixels) else 0,
         "lattice": _off_lattice(pixels),
         "borders": int(_borders(pixels) > LARGER),

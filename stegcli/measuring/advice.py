@@ -41,7 +41,7 @@ def last(findings: Findings) -> list[str]:
     if not known:
         return []
     each = "; ".join(
-        f"{name} {row['psnr']:.1f} dB, found in {_percent(row['accuracy'])}" for name, row in known.items()
+        f"{name} {row['psnr']:.1f} dB, {_percent(row['accuracy'])} told rightly" for name, row in known.items()
     )
     return [f"PSNR does not tell what a detector sees. At the largest payloads: {each}."]
 
@@ -80,10 +80,10 @@ def _yardstick(rows: Sequence[Row]) -> list[str]:
         return []
     rate = max(_rates(found))
     best = max((r for r in found if r["rate"] == rate), key=lambda r: r["accuracy"])
-    told = f"{YARDSTICK} at {rate:g} {best['unit']} is found in {_percent(best['accuracy'])}"
+    told = f"{YARDSTICK} at {rate:g} {best['unit']}: {_percent(best['accuracy'])} are told rightly."
     if best["accuracy"] >= SURE:
-        return [f"{told}: the detectors work on these pictures."]
-    return [f"{told} only: the detectors are weak here, and a result near chance proves little. Give more covers."]
+        return [f"{told} The detectors work on these pictures."]
+    return [f"{told} The detectors are weak here, so that a result near chance proves little. Give more covers."]
 
 
 def _real(rows: Sequence[Row], label: str) -> list[str]:

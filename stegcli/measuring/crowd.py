@@ -35,14 +35,27 @@ class Crowd:
 
 def load(folder: Path, source: Source, limit: int | None, size: tuple[int, int] | None) -> Crowd:
     """The first `limit` usable pictures. size: width and height to which they are cropped. Raises FileError."""
-    found, paths = Crowd(), list_pictures(folder)
+    found, before, paths = Crowd(), set[tuple[int, int]](), list_pictures(folder)
     for first in range(0, len(paths), AT_ONCE):
         some = paths[first : first + AT_ONCE]
         for path, loaded in zip(some, threads.each(lambda p: _loaded(p, source, size), some), strict=True):
-            if limit is not None and len(found.covers) == limit:
-                return found
-            _take(found, path.name, loaded)
+            if limit is None or len(found.covers) < limit:
+                before |= _taken(found, path.name, loaded)
+        if limit is not None and len(found.covers) == limit:
+            break
+    if len(before) == 1:
+        found.covers = _alike(found.covers)
     return found
+
+
+def _alike(covers: list[Cover]) -> list[Cover]:
+    """Covers of one size, some of which were reduced -> all cut to the least size."""
+    sizes = [(c.picture.width, c.picture.height) for c in covers]
+    least = min(w for w, _ in sizes), min(h for _, h in sizes)
+    return [
+        cover if size == least else Cover(cover.name, cropped(cover.picture, least))
+        for cover, size in zip(covers, sizes, strict=True)
+    ]
 
 
 def check(found: Crowd, needs_one_size: bool) -> None:
@@ -61,31 +74,43 @@ def check_count(count: int) -> None:
         raise FileError(f"only {count} usable covers, and detectors need {LEAST}", f"give {LEAST}, or rather hundreds")
 
 
-def _loaded(path: Path, source: Source, size: tuple[int, int] | None) -> tuple[Cover, bool] | FileError:
-    """-> the cover made ready, and whether it had to be changed; or why it cannot be used."""
+@dataclass(frozen=True)
+class _Loaded:
+    """before: width and height before the cover was made ready. changed: whether that changed it."""
+
+    cover: Cover
+    before: tuple[int, int]
+    changed: bool
+
+
+def _loaded(path: Path, source: Source, size: tuple[int, int] | None) -> _Loaded | FileError:
+    """-> the cover made ready, or why it cannot be used."""
     try:
         picture = image.load(path, "cover")
         file = None if picture.lossy or size is not None else path.read_bytes()
-        cover = Cover(path.name, picture if size is None else cropped(picture, size), file)
-        ready = source.ready(cover)
-        return ready, ready.picture is not cover.picture
+        if size is not None:
+            picture = cropped(picture, size)
+        ready = source.ready(Cover(path.name, picture, file))
     except FileError as error:
         return error
+    return _Loaded(ready, (picture.width, picture.height), ready.picture is not picture)
 
 
-def _take(found: Crowd, name: str, loaded: tuple[Cover, bool] | FileError) -> None:
+def _taken(found: Crowd, name: str, loaded: _Loaded | FileError) -> set[tuple[int, int]]:
+    """-> the size of the picture, as a set of one; nothing for one that is passed over."""
     if isinstance(loaded, FileError):
         found.passed_over.append(f"{name}: {str(loaded).replace(name, 'it')}")
-        return
-    cover, changed = loaded
+        return set()
+    cover = loaded.cover
     found.covers.append(cover)
     pixels = cover.picture.pixels
-    if changed and cover.picture.source is None:
+    if loaded.changed and cover.picture.source is None:
         found.was_jpeg.append(name)
     if (pixels[:, 1:] == pixels[:, :-1]).all(axis=2).mean() > FLAT:
         found.flat.append(name)
     if cover.picture.width * cover.picture.height < SMALL:
         found.small.append(name)
+    return {loaded.before}
 
 
 def cropped(picture: Picture, size: tuple[int, int]) -> Picture:

@@ -18,7 +18,7 @@ OF_PIXELS = {
     "rich model": rich.features,
 }  # fmt: skip
 DCTR = "DCTR"
-VERSION = "views-1"
+VERSION = "views-2"
 """Part of the names that views are kept under: a change of any feature needs another."""
 
 
