@@ -75,7 +75,6 @@ def test_covers_to_leave_out_are_named_with_the_reason() -> None:
     assert lines[2].startswith("1 of 12 covers were compressed with loss")
     assert lines[3].startswith("Leave out 1.png, 2.png: large flat parts")
     assert lines[4].startswith("Leave out 0.png, 1.png, 2.png, 3.png, 4.png, 5.png, 6.png, 7.png and 2 more: few")
-    )
     assert len(advice.sentences(found(("ours", 0.4, 0.5)), "ours", "png", some(12))) == 2
 
 
