@@ -6,6 +6,7 @@ matching at 1 bit per pixel (nsF5 at 0.4 bits per coefficient for JPEGs), and th
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,35 +41,44 @@ class Learner:
     def scores(self, scheme: str, against: str, learn: Sides, test: Sides) -> Scores:
         """Teach the scheme's network on, and judge other pictures: scores above 0 for what it takes for a stego."""
         network, past = self.networks.get((scheme, against)) or self._begun(against, learn)
-        network, past, found = self._taught(network, past, learn, test, self.epochs)
+        network, past, found = self._taught(network, past, learn, test)
         self.networks[scheme, against] = network, past
         return found
 
     def _begun(self, against: str, learn: Sides) -> tuple[Any, str]:
         """A network after the easy scheme, on the innocent pictures that are learnt from."""
         if ("", against) not in self.networks:
-            easy, files = [], []
-            for position, file in enumerate(learn[0]):
-                try:
-                    easy.append(_easy(file, np.random.default_rng([self.seed, position])))
-                    files.append(file)
-                except CapacityError:
-                    continue
-            network, past, _ = self._taught(_built(learn[0][0], self.seed), "", (files, easy), ([], []), FIRST_EPOCHS)
-            self.networks["", against] = network, past
-        network, past = self.networks["", against]
-        return copy.deepcopy(network), past
+            network, name = _built(learn[0][0], self.seed), digest("cnn-first-1", self.seed, digest(*learn[0]))
+            kept = self.store.arrays(name)
+            if kept is not None:
+                _put(network, kept)
+                self.tick(FIRST_EPOCHS)
+            else:
+                rng = np.random.default_rng(self.seed)
+                _teach(network, self._easy(learn[0]), FIRST_EPOCHS, rng, lambda: self.tick(1))
+                self.store.keep(name, _state(network))
+            self.networks["", against] = network, name
+        network, name = self.networks["", against]
+        return copy.deepcopy(network), name
 
-    def _taught(self, network: Any, past: str, learn: Sides, test: Sides, epochs: int) -> tuple[Any, str, Scores]:
+    def _easy(self, innocent: Sequence[bytes]) -> Sides:
+        """Pairs of the easy scheme, in those of the pictures that it fits."""
+        pairs = []
+        for position, file in enumerate(innocent):
+            with contextlib.suppress(CapacityError):
+                pairs.append((file, _easy(file, np.random.default_rng([self.seed, position]))))
+        return [one for one, _ in pairs], [other for _, other in pairs]
+
+    def _taught(self, network: Any, past: str, learn: Sides, test: Sides) -> tuple[Any, str, Scores]:
         """-> the network, a name for what it has learnt, and its scores."""
-        name = digest("cnn-1", past, epochs, self.seed, *(digest(*side) for side in (*learn, *test)))
+        name = digest("cnn-1", past, self.epochs, self.seed, *(digest(*side) for side in (*learn, *test)))
         kept = self.store.arrays(name)
         if kept is not None:
             _put(network, kept)
-            self.tick(epochs)
+            self.tick(self.epochs)
             return network, name, (kept["innocent"], kept["stego"])
         rng = np.random.default_rng(self.seed)
-        _teach(network, learn, epochs, rng, lambda: self.tick(1))
+        _teach(network, learn, self.epochs, rng, lambda: self.tick(1))
         innocent, stego = (_judged(network, side) for side in test)
         self.store.keep(name, _state(network) | {"innocent": innocent, "stego": stego})
         return network, name, (innocent, stego)

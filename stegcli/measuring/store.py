@@ -26,8 +26,9 @@ def digest(*facts: Any) -> str:
     """Facts, ready for JSON, or bytes -> a name for what depends on them."""
     told = hashlib.sha256()
     for fact in facts:
-        told.update(fact if isinstance(fact, bytes) else json.dumps(fact, sort_keys=True).encode())
-        told.update(b"\0")
+        raw = isinstance(fact, bytes)
+        data = fact if raw else json.dumps(fact, sort_keys=True).encode()
+        told.update(b"%d %d " % (raw, len(data)) + data)
     return told.hexdigest()[:24]
 
 
@@ -61,9 +62,9 @@ class Store:
         if self.folder is None:
             return None
         try:
-            with np.load(self._path(name), allow_pickle=False) as archive:
+            with np.load(io.BytesIO(self._path(name).read_bytes()), allow_pickle=False) as archive:
                 return dict(archive)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
             return None
 
     def keep(self, name: str, arrays: Mapping[str, Any]) -> None:
