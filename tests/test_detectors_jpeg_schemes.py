@@ -7,7 +7,8 @@ import pytest
 from detector_helpers import parts
 from picture_helpers import saved
 
-from stegcli.detectors import dctr, jpeg_schemes
+from stegcli.coding import jpeg_costs
+from stegcli.detectors import dctr, jpeg_schemes, markov
 from stegcli.errors import CapacityError
 from stegcli.pictures import jpeg
 
@@ -57,3 +58,26 @@ def test_dctr_features_are_shares_for_each_cosine(cover: jpeg.Jpeg) -> None:
     blocks = jpeg_schemes.nsf5(cover, int(0.4 * cover.nonzero_ac), np.random.default_rng(0))
     changed = jpeg.Component(blocks[0], cover.components[0].steps, 1, 1)
     assert np.abs(dctr.features(changed, 75).reshape(-1, 5) - found).max() > 0.01
+
+
+def test_the_reference_of_calibration_is_the_picture_cut_and_compressed_anew(cover: jpeg.Jpeg) -> None:
+    luminance = cover.components[0]
+    again = markov.reference(luminance)
+    rows, columns = luminance.blocks.shape[:2]
+    assert again.shape == (rows - 1, columns - 1, 8, 8)
+    whole, cut = (jpeg_costs.decoded(jpeg.Component(b, luminance.steps, 1, 1)) for b in (luminance.blocks, again))
+    assert np.abs(whole[4:-4, 4:-4] - cut).mean() < luminance.steps[0, 0] / 2
+
+
+def test_markov_features_are_shares_and_see_nsf5(cover: jpeg.Jpeg) -> None:
+    luminance = cover.components[0]
+    clean = markov.features(luminance)
+    assert clean.shape == (2 * 596,)
+    assert clean.min() >= 0
+    assert np.allclose(clean[6 * 81 : 596].reshape(10, 11).sum(axis=1), 1)
+    blocks = jpeg_schemes.nsf5(cover, int(0.4 * cover.nonzero_ac), np.random.default_rng(0))
+    full = markov.features(jpeg.Component(blocks[0], luminance.steps, 1, 1))
+    zeros = slice(596 - 11 + 5, 596 - 11 + 6)
+    assert full[zeros] > clean[zeros]  # nsF5 makes zeros
+    moved = np.abs(full - clean).reshape(2, 596)[:, -11:].sum(axis=1)
+    assert moved[1] < moved[0]  # the reference forgets most of it

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stegcli.coding import jpeg_costs
-from stegcli.detectors import dctr, estimators, rich, signs, spam
+from stegcli.detectors import dctr, estimators, markov, rich, signs, spam
 from stegcli.measuring.store import Store, digest
 from stegcli.pictures import formats, image, jpeg
 from stegcli.pictures.image import Quantisation
@@ -17,8 +17,8 @@ OF_PIXELS = {
     "SPAM": spam.mean, "SPAM by channel": spam.by_channel, "SPAM of colour differences": spam.of_differences,
     "rich model": rich.features,
 }  # fmt: skip
-DCTR = "DCTR"
-VERSION = "views-2"
+DCTR, MARKOV = "DCTR", "calibrated Markov"
+VERSION = "views-3"
 """Part of the names that views are kept under: a change of any feature needs another."""
 
 
@@ -60,13 +60,19 @@ def _of_pixels(file: bytes) -> View:
 
 
 def _of_coefficients(file: bytes) -> View:
-    """DCTR of the luminance, and the mean of both colours' beside it."""
+    """Features of the luminance, and the mean of both colours' beside them."""
     luminance, *colours = jpeg.read(file).components
     quality = Quantisation(luminance.steps, luminance.steps, False).quality
-    found = [dctr.features(luminance, quality)]
-    if colours:
-        found.append(np.mean([dctr.features(c, quality) for c in colours], axis=0))
-    return View({DCTR: np.concatenate(found).astype(np.float32)}, np.empty((0, 3)), np.empty(0, np.int64))
+    found = {
+        DCTR: _beside([dctr.features(c, quality) for c in (luminance, *colours)]),
+        MARKOV: _beside([markov.features(c) for c in (luminance, *colours)]),
+    }
+    return View(found, np.empty((0, 3)), np.empty(0, np.int64))
+
+
+def _beside(each: list[np.ndarray]) -> np.ndarray:
+    luminance, *colours = each
+    return np.concatenate([luminance, np.mean(colours, axis=0)] if colours else [luminance]).astype(np.float32)
 
 
 def plane(file: bytes) -> np.ndarray:
