@@ -104,26 +104,18 @@ def evaluate(
 ) -> None:
     """Measure a method and compare it with plain LSB replacement and the theoretical limit, or with its paper."""
     about = methods.about(method)
-    if detect:
-        own = parsed("evaluate", method, asked)
-        sides = options.parse_size(size) if size is not None else None
-        from stegcli.cli import detecting
-
-        detecting.detect(
-            about, covers, secrets, json, quiet, weights=_weights_to_measure(method, facets, named), payloads=payload,
-            channels=attack, limit=limit, size=sides, seed=seed, device=device, options=own, leaked=leaked or (),
-            cache=cache, epochs=cnn,
-        )  # fmt: skip
-        return
-    for flag, value in (("leaked", leaked), ("cache", cache), ("cnn", cnn)):
-        if value is not None:
-            raise UsageError(f"--{flag} goes with --detect")
-    folder = _what_to_measure(about, covers, secrets, payload)
     own = parsed("evaluate", method, asked)
     chosen = _weights_to_measure(method, facets, named)
     sides = options.parse_size(size) if size is not None else None
-    common: Any = {"weights": chosen, "attacks": attack, "limit": limit, "size": sides, "seed": seed,
-                   "device": device, "options": own}  # fmt: skip
+    common: Any = {"weights": chosen, "limit": limit, "size": sides, "seed": seed, "device": device, "options": own}
+    if detect:
+        from stegcli.cli import detecting
+
+        kept: Any = {"leaked": leaked or (), "cache": cache, "epochs": cnn, "payloads": payload, "channels": attack}
+        return detecting.detect(about, covers, secrets, json, quiet, **common, **kept)
+    _check_detection(leaked=leaked, cache=cache, cnn=cnn)
+    folder = _what_to_measure(about, covers, secrets, payload)
+    common["attacks"] = attack
     from stegcli.measuring import bits, pictures
 
     with bar("measuring", quiet) as tick:
@@ -143,6 +135,14 @@ def evaluate(
     else:
         for title, columns, rows in pictures.tables(result):
             table(title, columns, rows)
+    return None
+
+
+def _check_detection(**given: Any) -> None:
+    """Raises UsageError for an option of detection without it."""
+    for flag, value in given.items():
+        if value is not None:
+            raise UsageError(f"--{flag} goes with --detect")
 
 
 def _what_to_measure(about: About, covers: Path | None, secrets: Path | None, payload: list[float] | None) -> Path:
