@@ -162,7 +162,7 @@ class QuickJpeg(Coefficients):
 @pytest.fixture(scope="module")
 def found_in_jpegs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     options = methods.about(METHOD).evaluate(jpeg=75)
-    covers = folder_of(tmp_path_factory.mktemp("jpegs"), 30, 96)
+    covers = folder_of(tmp_path_factory.mktemp("jpegs"), 36, 96)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(detection, "_source", lambda method, wanted: QuickJpeg(method, wanted))
         patch.setattr(groups.jpeg_schemes, "missing", lambda name: "not installed" if name == "steghide" else "")
