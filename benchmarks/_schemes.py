@@ -16,6 +16,7 @@ import numpy as np
 
 from stegcli.coding import coset, sealing, trellis
 from stegcli.coding.payload import Plan
+from stegcli.detectors import schemes
 from stegcli.keys.key import Key
 from stegcli.methods.lossless_inn.coset import CosetCoder, SamplePlanes
 from stegcli.methods.lossless_inn.directed import DirectedPlanes
@@ -31,18 +32,7 @@ OVERHEAD = coset.HEADER_BITS + 8 * sealing.TAG_BYTES
 
 
 def lsb_matching(covers: np.ndarray, bits: int) -> np.ndarray:
-    """Random places; where the lowest bit is wrong, one up or down at random."""
-    return np.stack([_lsb_matching(c, bits, np.random.default_rng(i)) for i, c in enumerate(covers)])
-
-
-def _lsb_matching(cover: np.ndarray, bits: int, rng: np.random.Generator) -> np.ndarray:
-    samples = cover.reshape(-1).astype(np.int16)
-    message = rng.integers(0, 2, bits)
-    places = rng.permutation(len(samples))[:bits]
-    chosen = samples[places]
-    step = np.where(chosen == 0, 1, np.where(chosen == 255, -1, rng.integers(0, 2, bits) * 2 - 1))
-    samples[places] = np.where((chosen & 1) != message, chosen + step, chosen)
-    return samples.astype(np.uint8).reshape(cover.shape)
+    return np.stack([schemes.lsb_matching(c, bits, np.random.default_rng(i)) for i, c in enumerate(covers)])
 
 
 def flat(covers: np.ndarray, bits: int) -> np.ndarray:

@@ -24,11 +24,13 @@ from typing import cast
 
 import numpy as np
 import torch
-from _detectors import Network, accuracy, best_accuracy, histogram, lda_accuracy, spam, train
+from _detectors import Network, best_accuracy, histogram, lda_accuracy, train
 from torch import Tensor, nn
 
 from stegcli import api, weights
 from stegcli.data import list_pictures
+from stegcli.detectors import spam
+from stegcli.detectors.network import accuracy
 from stegcli.keys import key as keys
 from stegcli.method import Request, Secret
 from stegcli.methods.cs_fnns import cover
@@ -168,7 +170,7 @@ def main() -> None:
         report("  at its best threshold", best_accuracy(judge, test.stegos, test.covers), test)
     if learn is not None:
         report("histogram, LDA", told_by_lda(histogram, learn, test), test)
-        report("SPAM, LDA", told_by_lda(spam, learn, test), test)
+        report("SPAM, LDA", told_by_lda(spam.mean, learn, test), test)
         networks = {"CNN": Network(), "own detector, anew": OnLevels(Detector())} if options.epochs else {}
         for name, network in networks.items():
             report(name, told_by(network, learn, test, options.epochs), test)

@@ -8,9 +8,9 @@ stegos and are tested on 500 other covers and their stegos; 50 % is chance:
 
     SPAM   features of second order and LDA with shrinkage: averaged over the colours, of each colour side by side,
            and of the differences red - green and blue - green
-    CNN    `_detectors.Residuals`. It first learns LSB matching at 1 bit per pixel; from there, for each scheme, its
-           stegos of the highest payload, from there those of the next. Started at a low payload it may learn nothing,
-           and a scheme would seem safe that is not. With `--epochs 0` there is no CNN
+    CNN    `stegcli.detectors.network`. It first learns LSB matching at 1 bit per pixel; from there, for each scheme,
+           its stegos of the highest payload, from there those of the next. Started at a low payload it may learn
+           nothing, and a scheme would seem safe that is not. With `--epochs 0` there is no CNN
 
 HILL and flat costs are simulated at the bound, without the loss that a real code has, and so are `--bound`: costs of
 weights with a density. `--coset` really codes, its header and tag counted on top. `--cache`: stegos, features and the
@@ -26,20 +26,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _detectors import Residuals, accuracy, lda_accuracy, learn_pairs, spam, spam_by_channel, spam_of_differences
+from _detectors import lda_accuracy
 from _schemes import Embed, bound_of, coset_of, flat, hill, lsb_matching
 from PIL import Image
 from torch import Tensor
 
 from stegcli import weights
 from stegcli.data import list_pictures
+from stegcli.detectors import spam
+from stegcli.detectors.network import Residuals, accuracy, learn_pairs
 from stegcli.methods.lossless_inn.coset import CosetCoder
 from stegcli.pictures import metrics
 
 SIDE = 128
 CROP = 64
 FIRST_EPOCHS = 2  # on LSB matching
-FEATURES = {"SPAM": spam, "by channel": spam_by_channel, "of differences": spam_of_differences}
+FEATURES = {"SPAM": spam.mean, "by channel": spam.by_channel, "of differences": spam.of_differences}
 RATE = 2e-3
 
 

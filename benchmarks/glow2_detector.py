@@ -17,11 +17,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _detectors import Network, accuracy, train
+from _detectors import Network, train
 from torch import Tensor
 
 from stegcli import weights
 from stegcli.data import Pictures
+from stegcli.detectors.network import accuracy
 from stegcli.keys import key as keys
 from stegcli.method import Request, Secret
 from stegcli.methods.glow2 import noise

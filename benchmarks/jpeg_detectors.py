@@ -20,14 +20,15 @@ from pathlib import Path
 
 import numpy as np
 
-from stegcli.methods.lossless_inn import jpeg_costs, jpeg_hiding
-from stegcli.methods.lossless_inn.jpeg_features import dctr, told_apart
+from stegcli.coding import jpeg_costs
+from stegcli.detectors import dctr
+from stegcli.detectors.bound import moves
+from stegcli.detectors.linear import told_apart
+from stegcli.methods.lossless_inn import jpeg_hiding
 from stegcli.methods.lossless_inn.jpeg_rivals import Grey, Scheme, coded, juniward_by_conseal, nsf5, steghide
 from stegcli.methods.lossless_inn.measure import grey
 from stegcli.pictures import image, jpeg
 from stegcli.pictures.jpeg import Component
-
-STEP = 7  # of the coefficients that the probabilities are set by: it meets all modes alike
 
 
 def bound(model: jpeg_hiding.Costs, informed: bool = False) -> Scheme:
@@ -36,27 +37,10 @@ def bound(model: jpeg_hiding.Costs, informed: bool = False) -> Scheme:
     def scheme(cover: Grey, rate: float, rng: np.random.Generator) -> np.ndarray:
         costs = jpeg_hiding.MODEL[model](cover.file.components[0])
         up, down = jpeg_costs.side_informed(costs, cover.errors) if informed else (costs, costs)
-        scale = np.median(costs)
-        some_up, some_down = (c.reshape(-1)[::STEP] / scale for c in (up, down))
-        low, high = -12.0, 12.0
-        for _ in range(24):
-            middle = (low + high) / 2
-            p, q = _moves(some_up, some_down, middle)
-            stays = 1 - p - q
-            bits = -sum(float((v * np.log2(np.maximum(v, 1e-30))).sum()) for v in (p, q, stays)) * costs.size / p.size
-            low, high = (middle, high) if bits > rate * cover.file.nonzero_ac else (low, middle)
-        p, q = _moves(up / scale, down / scale, high)
-        drawn = rng.random(costs.shape)
-        moved = cover.blocks + (drawn < p) - ((drawn >= p) & (drawn < p + q))
+        moved = cover.blocks + moves(up, down, rate * cover.file.nonzero_ac, rng)
         return moved.clip(-jpeg.LARGEST, jpeg.LARGEST).astype(np.int16)
 
     return scheme
-
-
-def _moves(up: np.ndarray, down: np.ndarray, log_rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """Costs -> the probabilities of one up and of one down."""
-    p, q = (np.exp(-np.minimum(np.exp(log_rate) * c, 80.0)) for c in (up, down))
-    return p / (1 + p + q), q / (1 + p + q)
 
 
 SCHEMES: dict[str, Scheme] = {"nsF5": nsf5, "steghide": steghide, "conseal": juniward_by_conseal} | {
@@ -89,11 +73,11 @@ def main() -> None:
         if made.file.nonzero_ac < 1500:
             continue
         (component,) = made.file.components
-        covers.append(dctr(component, asked.quality))
+        covers.append(dctr.features(component, asked.quality))
         for scheme, rate in stegos:
             blocks = SCHEMES[scheme](made, rate, np.random.default_rng([number, round(1000 * rate)]))
             stego = Component(blocks, component.steps, 1, 1)
-            stegos[scheme, rate].append(dctr(stego, asked.quality))
+            stegos[scheme, rate].append(dctr.features(stego, asked.quality))
         if number % 50 == 49:
             print(f"{number + 1} covers, {time.monotonic() - started:.0f} s", file=sys.stderr)
     print(f"{len(covers)} grey covers, quality {asked.quality}, DCTR and a linear classifier")

@@ -26,11 +26,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _detectors import Residuals, accuracy, learn_pairs
 from scipy import stats
 
 from stegcli import weights
 from stegcli.data import load_pictures
+from stegcli.detectors import linear
+from stegcli.detectors.network import Residuals, accuracy, learn_pairs
 from stegcli.errors import StegoError
 from stegcli.keys.key import Key
 from stegcli.keys.stream import Stream
@@ -140,7 +141,7 @@ def report(found: list[Trial], cnn: bool) -> Iterator[str]:
     for a, b in PAIRS:
         for i, planes in enumerate(spam.PLANES):
             sides = (np.stack([t.features[i][kind] for t in made]) for kind in (a, b))
-            told = 100 * spam.told_by_features(*sides, fold)
+            told = 100 * linear.told_in_folds(*sides, fold)
             yield f"{KINDS[a]} against {KINDS[b]}, SPAM of {planes}: {told:.1f} +- {error:.1f} % of {2 * len(made)}"
     for a, b in PAIRS if cnn else ():
         told, judged = by_network(made, fold, a, b)

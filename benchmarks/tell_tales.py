@@ -22,23 +22,23 @@ from __future__ import annotations
 
 import argparse
 import io
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from _estimators import chi_square, rs, spa, ws
 from _schemes import lsb_matching
 from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
 
 from stegcli import api, weights
 from stegcli.data import list_pictures
+from stegcli.detectors import signs
+from stegcli.detectors.estimators import chi_square, rs, spa, ws
 from stegcli.errors import FileError
 from stegcli.keys import key as keys
 from stegcli.method import Method, Request, Secret
 from stegcli.methods.lossless_inn.options import HideOptions
-from stegcli.pictures import image, png
+from stegcli.pictures import image
 
 SIDE = 160
 FRAME = 6
@@ -85,62 +85,16 @@ def careless(file: bytes, bits: int) -> bytes:
     return buffer.getvalue()
 
 
-# -- signs
-
-
-def make_of(file: bytes) -> tuple[object, ...]:
-    """A PNG file -> what its encoder shows: header, chunks in order with their content but the pixels', zlib's header,
-    sizes of all IDAT chunks but the last, filters."""
-    parts = [(name, content) for name, content, _ in png.chunks(file)]
-    sizes = [len(content) for name, content in parts if name == b"IDAT"]
-    stream = b"".join(content for name, content in parts if name == b"IDAT")
-    others = [part for i, part in enumerate(parts) if part[0] != b"IDAT" or parts[i - 1][0] != b"IDAT"]
-    told = tuple((name, b"" if name == b"IDAT" else bytes(content)) for name, content in others)
-    opened = Pillow.open(io.BytesIO(file))
-    rows = np.frombuffer(zlib.decompress(stream), np.uint8).reshape(opened.height, -1)[:, 0]
-    filters = "adaptive" if len(set(rows)) > 1 else int(rows[0])
-    return told, stream[:2], frozenset(sizes[:-1]), filters
-
-
-def signs(file: bytes) -> dict[str, int]:
-    """A picture's file -> how often each of SIGNS is found."""
-    opened = Pillow.open(io.BytesIO(file))
-    pixels = np.asarray(opened.convert("RGB"))
-    planes = pixels[..., :1] if opened.mode == "L" else pixels
-    lone, ground = _lone(planes)
-    rows, columns = ((planes == first).all(axis=axis).sum() for first, axis in ((planes[:, :1], 1), (planes[:1], 0)))
-    return {
-        "lone": int(lone.sum()),
-        "clipped": int((lone & ((ground == 0) | (ground == 255))).sum()),
-        "frames": int(rows + columns),
-        "gaps": sum(_gaps(planes[..., c]) for c in range(planes.shape[2])),
-        "coloured": int((pixels != pixels[..., :1]).any(axis=2).sum()) if _grey(pixels) else 0,
-    }
-
-
-def _grey(pixels: np.ndarray) -> bool:
-    """Whether a picture is grey, or was before something small was done to it."""
-    return int(np.abs(pixels.astype(int) - pixels[..., :1]).max()) <= 2
-
-
-def _lone(planes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """-> whether each inner sample is one off its eight neighbours, which are equal; and their value."""
-    x, (height, width) = planes.astype(np.int16), (planes.shape[0] - 2, planes.shape[1] - 2)
-    around = np.stack([x[i : i + height, j : j + width] for i in range(3) for j in range(3) if (i, j) != (1, 1)])
-    even = around.max(axis=0) == around.min(axis=0)
-    return even & (np.abs(x[1:-1, 1:-1] - around[0]) == 1), around[0]
-
-
-def _gaps(channel: np.ndarray) -> int:
-    counts = np.bincount(channel.reshape(-1), minlength=256) > 0
-    first, last = np.flatnonzero(counts)[[0, -1]]
-    return int((~counts[first : last + 1]).sum())
-
-
 def estimates(file: bytes) -> np.ndarray:
     """A picture's file -> (4, 3): each of ESTIMATORS of red, green and blue."""
     pixels = np.asarray(Pillow.open(io.BytesIO(file)).convert("RGB"))
     return np.array([[estimate(pixels[..., c]) for c in range(3)] for estimate in ESTIMATORS.values()])
+
+
+def signs_of(file: bytes) -> dict[str, int]:
+    """A picture's file -> how often each sign is found."""
+    opened = Pillow.open(io.BytesIO(file))
+    return signs.of_pixels(np.asarray(opened.convert("RGB")), opened.mode == "L")
 
 
 # -- the table
@@ -148,8 +102,8 @@ def estimates(file: bytes) -> np.ndarray:
 
 def compared(pairs: list[tuple[bytes, bytes]]) -> str:
     """Files of covers and their stegos -> a row."""
-    before, after = ([signs(file) for file in side] for side in zip(*pairs, strict=True))
-    made = sum(make_of(cover) != make_of(stego) for cover, stego in pairs)
+    before, after = ([signs_of(file) for file in side] for side in zip(*pairs, strict=True))
+    made = sum(signs.make_of(cover) != signs.make_of(stego) for cover, stego in pairs)
     counts = ", ".join(f"{s} {sum(b[s] for b in before)} > {sum(a[s] for a in after)}" for s in SIGNS)
     moved = np.concatenate([estimates(stego) - estimates(cover) for cover, stego in pairs], axis=1)
     told = ", ".join(f"{name} {_told(row[~np.isnan(row)])}" for name, row in zip(ESTIMATORS, moved, strict=True))

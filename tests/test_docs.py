@@ -42,7 +42,7 @@ SHORTENED = (
     ("docs/methods/cs-fnns.md", r"^stego hide ", "stego hide --size 128x128 --steps 40 "),
 )
 # Lines of which only the words are checked, as far as the command line itself does.
-ONLY_PARSED = ("stego evaluate glow2", "stego train glow2")
+ONLY_PARSED = ("stego evaluate glow2", "stego evaluate lossless-inn --covers photos/ --detect", "stego train glow2")
 
 
 class Block(NamedTuple):

@@ -12,8 +12,9 @@ from cli_helpers import ok, refused, settle
 from PIL import Image as Pillow
 from skimage import data as samples
 
+from stegcli.detectors import dctr, jpeg_network
 from stegcli.errors import CapacityError, UsageError
-from stegcli.methods.lossless_inn import jpeg_features, jpeg_network, jpeg_rivals, measure
+from stegcli.methods.lossless_inn import jpeg_rivals, measure
 from stegcli.methods.lossless_inn.jpeg_rivals import Grey, Rival
 from stegcli.methods.lossless_inn.options import EvaluateOptions
 from stegcli.pictures.image import Picture
@@ -150,7 +151,7 @@ def test_the_network_learns_lsb_replacement(covers: list[Grey]) -> None:
 
 
 def test_dctr_counts_each_place_once(covers: list[Grey]) -> None:
-    features = jpeg_features.dctr(covers[0].file.components[0], QUALITY)
+    features = dctr.features(covers[0].file.components[0], QUALITY)
     assert features.shape == (8000,)
     assert features.reshape(-1, 5).sum(axis=1) == pytest.approx(1)
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from stegcli import api, methods, weights
 from stegcli.data import load_pictures
+from stegcli.detectors.schemes import lsb_replacement
 from stegcli.errors import CapacityError, FileError, RevealError, StegoError, UsageError
 from stegcli.keys.key import Key
 from stegcli.method import Asked, Method, Request, Secret
@@ -154,14 +155,6 @@ def _trial(
         1 - hidden.draft.measured["wrong_bits"], exact, hid - started, revealed - hid,
         {str(c): _survives(c, hidden.picture, data, key, method, rng) for c in channels},
     )  # fmt: skip
-
-
-def lsb_replacement(cover: np.ndarray, bits: int, rng: np.random.Generator) -> np.ndarray:
-    """The baseline: the lowest bits at random places are replaced by message bits."""
-    stego = cover.reshape(-1).copy()
-    places = rng.permutation(len(stego))[:bits]
-    stego[places] = (stego[places] & 254) | rng.integers(0, 2, len(places), np.uint8)
-    return stego.reshape(cover.shape)
 
 
 def _revealed(file: bytes, key: Key, method: Method) -> bytes | None:

@@ -27,6 +27,8 @@ Examples:
 stego evaluate lossless-inn --covers photos/ --limit 8
 
 stego evaluate glow2 --secrets photos/ --attack jpeg:80 --limit 16
+
+stego evaluate lossless-inn --covers photos/ --detect --payload 0.4 --cache kept/
 """
 
 EvaluateArgument = Annotated[str, argument(help="The method to measure.", complete=complete.method_names)]
@@ -53,6 +55,30 @@ LimitOption = Annotated[int | None, option(min=1, help="Use at most this many co
 SizeOption = Annotated[
     str | None, option(help="WxH: crop the covers to this size first; with --secrets the size of the stegos.")
 ]
+DETECTION = "Detection"
+DetectOption = Annotated[
+    bool,
+    option(
+        help="Measure how well detectors tell stegos from covers, or from innocent draws, beside other schemes. "
+        "--attack then names the channels that stegos are made for.",
+        panel=DETECTION,
+    ),
+]
+LeakedOption = Annotated[
+    list[int] | None,
+    option(min=2, help="Also tell what a detector finds that has learnt from so many stegos; repeat.", panel=DETECTION),
+]
+CacheOption = Annotated[
+    Path | None,
+    option(help="Folder that keeps pairs and networks, so that a run goes on where it stopped.", panel=DETECTION),
+]
+CnnOption = Annotated[
+    int | None,
+    option(
+        "--cnn", min=0, help="Epochs that the CNN is taught for each scheme and payload; 0 for no CNN.",
+        show_default="4", panel=DETECTION,
+    ),
+]  # fmt: skip
 
 
 @command(EXAMPLES)
@@ -67,6 +93,10 @@ def evaluate(
     attack: AttackOption = None,
     limit: LimitOption = None,
     size: SizeOption = None,
+    detect: DetectOption = False,
+    leaked: LeakedOption = None,
+    cache: CacheOption = None,
+    cnn: CnnOption = None,
     seed: SeedOption = 0,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -74,12 +104,18 @@ def evaluate(
 ) -> None:
     """Measure a method and compare it with plain LSB replacement and the theoretical limit, or with its paper."""
     about = methods.about(method)
-    folder = _what_to_measure(about, covers, secrets, payload)
     own = parsed("evaluate", method, asked)
     chosen = _weights_to_measure(method, facets, named)
     sides = options.parse_size(size) if size is not None else None
-    common: Any = {"weights": chosen, "attacks": attack, "limit": limit, "size": sides, "seed": seed,
-                   "device": device, "options": own}  # fmt: skip
+    common: Any = {"weights": chosen, "limit": limit, "size": sides, "seed": seed, "device": device, "options": own}
+    if detect:
+        from stegcli.cli import detecting
+
+        kept: Any = {"leaked": leaked or (), "cache": cache, "epochs": cnn, "payloads": payload, "channels": attack}
+        return detecting.detect(about, covers, secrets, json, quiet, **common, **kept)
+    _check_detection(leaked=leaked, cache=cache, cnn=cnn)
+    folder = _what_to_measure(about, covers, secrets, payload)
+    common["attacks"] = attack
     from stegcli.measuring import bits, pictures
 
     with bar("measuring", quiet) as tick:
@@ -99,6 +135,14 @@ def evaluate(
     else:
         for title, columns, rows in pictures.tables(result):
             table(title, columns, rows)
+    return None
+
+
+def _check_detection(**given: Any) -> None:
+    """Raises UsageError for an option of detection without it."""
+    for flag, value in given.items():
+        if value is not None:
+            raise UsageError(f"--{flag} goes with --detect")
 
 
 def _what_to_measure(about: About, covers: Path | None, secrets: Path | None, payload: list[float] | None) -> Path:

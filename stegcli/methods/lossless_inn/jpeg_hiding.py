@@ -7,12 +7,12 @@ from typing import Literal
 
 import numpy as np
 
-from stegcli.coding import payload
+from stegcli.coding import jpeg_costs, payload
 from stegcli.coding.coset import HEADER_BITS
 from stegcli.coding.sealing import TAG_BYTES
 from stegcli.errors import CapacityError, FileError
 from stegcli.keys.key import Key
-from stegcli.methods.lossless_inn import jpeg_costs, jpeg_slots
+from stegcli.methods.lossless_inn import jpeg_slots
 from stegcli.methods.lossless_inn.jpeg_slots import CoefficientPlanes
 from stegcli.pictures.image import Quantisation
 from stegcli.pictures.jpeg import Jpeg

@@ -2,9 +2,6 @@
 
 lossless-inn's own by its coder, with its header and tag; nsF5 as a perfect code would do it; J-UNIWARD as conseal
 simulates it; steghide and outguess as they are, if they are installed.
-
-Reference: Statistically undetectable JPEG steganography: dead ends, challenges, and opportunities (Fridrich, Pevny,
-Kodovsky, 2007): nsF5.
 """
 
 from __future__ import annotations
@@ -12,22 +9,17 @@ from __future__ import annotations
 import importlib.util
 import io
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image as Pillow
 
-from stegcli.errors import CapacityError
+from stegcli.coding import jpeg_costs
+from stegcli.detectors import jpeg_schemes
 from stegcli.keys.key import Key
-from stegcli.methods.lossless_inn import jpeg_costs, jpeg_hiding
-from stegcli.pictures import jpeg
+from stegcli.methods.lossless_inn import jpeg_hiding
 from stegcli.pictures.jpeg import Jpeg
-
-SECONDS = 60  # that another program may take
 
 
 @dataclass(frozen=True)
@@ -94,18 +86,7 @@ def coded(costs: jpeg_hiding.Costs, informed: bool = False) -> Scheme:
 
 
 def nsf5(cover: Grey, rate: float, rng: np.random.Generator) -> np.ndarray:
-    """Magnitudes of non-zero AC coefficients lowered by one, as few as any code needs."""
-    blocks = cover.blocks.copy()
-    flat = blocks.reshape(-1)
-    places = np.flatnonzero(flat)
-    places = places[places % 64 != 0]
-    low, high = 0.0, 0.5
-    for _ in range(40):
-        p = (low + high) / 2
-        low, high = (p, high) if -p * np.log2(p) - (1 - p) * np.log2(1 - p) < rate else (low, p)
-    chosen = places[rng.random(len(places)) < high]
-    flat[chosen] -= np.sign(flat[chosen])
-    return blocks
+    return jpeg_schemes.nsf5(cover.file, rate * cover.file.nonzero_ac, rng)[0]
 
 
 def juniward_by_conseal(cover: Grey, rate: float, rng: np.random.Generator) -> np.ndarray:
@@ -123,12 +104,11 @@ def juniward_by_conseal(cover: Grey, rate: float, rng: np.random.Generator) -> n
 
 
 def steghide(cover: Grey, rate: float, rng: np.random.Generator) -> np.ndarray:
-    words = "embed -cf cover.jpg -ef data -sf stego.jpg -p pass -Z -K -N -e none -f -q"
-    return _by_program(["steghide", *words.split()], cover.file.file, _data(cover, rate, rng))
+    return jpeg_schemes.steghide(cover.file, int(rate * cover.file.nonzero_ac), rng)[0]
 
 
 def outguess(cover: Grey, rate: float, rng: np.random.Generator) -> np.ndarray:
-    return _by_outguess(cover, _data(cover, rate, rng))
+    return _by_outguess(cover, rng.bytes(max(1, int(rate * cover.file.nonzero_ac) // 8)))
 
 
 def outguess_without_message(cover: Grey) -> np.ndarray:
@@ -143,24 +123,4 @@ def _by_outguess(cover: Grey, data: bytes) -> np.ndarray:
         opened.convert("RGB").save(buffer, "JPEG", quality=cover.quality)
     words = f"-k pass -p {cover.quality} -d data cover.jpg stego.jpg"
     rows, columns = cover.blocks.shape[:2]
-    return _by_program(["outguess", *words.split()], buffer.getvalue(), data)[:rows, :columns]
-
-
-def _data(cover: Grey, rate: float, rng: np.random.Generator) -> bytes:
-    return rng.bytes(max(1, int(rate * cover.file.nonzero_ac) // 8))
-
-
-def _by_program(command: list[str], cover: bytes, data: bytes) -> np.ndarray:
-    """A command that makes stego.jpg of cover.jpg and data -> the blocks of its first component.
-
-    Raises CapacityError if it makes none.
-    """
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "cover.jpg").write_bytes(cover)
-        (folder / "data").write_bytes(data)
-        ended = subprocess.run(command, cwd=folder, capture_output=True, timeout=SECONDS, check=False)
-        stego = folder / "stego.jpg"
-        if ended.returncode or not stego.exists() or not stego.stat().st_size:
-            raise CapacityError(0, len(data))
-        return jpeg.read(stego.read_bytes()).components[0].blocks
+    return jpeg_schemes.by_program(["outguess", *words.split()], buffer.getvalue(), data)[0][:rows, :columns]

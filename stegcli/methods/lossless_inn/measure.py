@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
+from stegcli.coding import jpeg_costs
+from stegcli.detectors import dctr, linear
 from stegcli.errors import CapacityError, UsageError
 from stegcli.method import Method
-from stegcli.methods.lossless_inn import jpeg_costs, jpeg_features, precover
+from stegcli.methods.lossless_inn import precover
 from stegcli.methods.lossless_inn.jpeg_rivals import Grey, Rival, nsf5, rivals
 from stegcli.methods.lossless_inn.options import EvaluateOptions
 from stegcli.pictures import jpeg
@@ -111,12 +113,12 @@ class Bench:
             before = [rival.recompressed(c) for c in covers]
             clean = np.stack([self._features(c, b) for c, b in zip(covers, before, strict=True)])
         seen = np.stack([self._features(c, s) for c, s in zip(covers, stegos, strict=True)])
-        mean, spread = jpeg_features.told_apart(clean, seen)
+        mean, spread = linear.told_apart(clean, seen)
         return _row(name, rate, "", len(which), mean, spread, self._by_network(detector, covers, before, stegos))
 
     @staticmethod
     def _features(cover: Grey, blocks: np.ndarray) -> np.ndarray:
-        return jpeg_features.dctr(Component(blocks, cover.file.components[0].steps, 1, 1), cover.quality)
+        return dctr.features(Component(blocks, cover.file.components[0].steps, 1, 1), cover.quality)
 
     # -- the CNN
 
@@ -125,7 +127,7 @@ class Bench:
         if self.epochs and self._first is None:
             import torch
 
-            from stegcli.methods.lossless_inn.jpeg_network import Detector
+            from stegcli.detectors.jpeg_network import Detector
 
             torch.manual_seed(self.seed)
             self._first = Detector()
@@ -139,7 +141,7 @@ class Bench:
         """Teach the CNN on one half of the covers -> its accuracy on the other; None without epochs."""
         if not self.epochs:
             return None
-        from stegcli.methods.lossless_inn import jpeg_network
+        from stegcli.detectors import jpeg_network
 
         sizes = {b.shape for b in before}
         if len(sizes) > 1:

@@ -14,8 +14,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from stegcli.coding.jpeg_costs import cosines
 from stegcli.errors import FileError
-from stegcli.methods.lossless_inn.jpeg_costs import cosines
 from stegcli.pictures import image, jpeg
 from stegcli.pictures.image import Picture
 from stegcli.pictures.jpeg import Component, Jpeg

@@ -14,7 +14,6 @@ the picture as StegExpose takes it.
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import chi2
 
 _PREDICTOR = np.array([[-1, 2, -1], [2, 0, 2], [-1, 2, -1]]) / 4
 _MEAN = np.ones((3, 3)) / 9
@@ -78,6 +77,8 @@ def chi_square(channel: np.ndarray) -> float:
 
     Near 1 if all lowest bits were replaced.
     """
+    from scipy.stats import chi2
+
     samples = channel.reshape(-1)
     found = []
     for first in range(0, len(samples) - PIECE + 1, PIECE):
@@ -97,4 +98,6 @@ def _neighbours(channel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _filtered(plane: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Correlation with a 3x3 kernel, without the border."""
     height, width = plane.shape[0] - 2, plane.shape[1] - 2
-    return sum(kernel[i, j] * plane[i : i + height, j : j + width] for i in range(3) for j in range(3))
+    parts = [kernel[i, j] * plane[i : i + height, j : j + width] for i in range(3) for j in range(3)]
+    found: np.ndarray = np.sum(parts, axis=0)
+    return found

@@ -101,12 +101,12 @@ def cosines() -> np.ndarray:
 
 def _disturbed(plane: np.ndarray, costs: np.ndarray) -> None:
     """A strip of the padded plane -> into `costs` (rows, columns, 8, 8): Eq. 4 for one unit of each cosine."""
-    low, high = (_along(plane, taps, 0) for taps in (LOW_PASS, HIGH_PASS))
+    low, high = (along(plane, taps, 0) for taps in (LOW_PASS, HIGH_PASS))
     costs[...] = 0
     for down, across, filtered in (
-        (LOW_PASS, HIGH_PASS, _along(low, HIGH_PASS, 1)),
-        (HIGH_PASS, LOW_PASS, _along(high, LOW_PASS, 1)),
-        (HIGH_PASS, HIGH_PASS, _along(high, HIGH_PASS, 1)),
+        (LOW_PASS, HIGH_PASS, along(low, HIGH_PASS, 1)),
+        (HIGH_PASS, LOW_PASS, along(high, LOW_PASS, 1)),
+        (HIGH_PASS, HIGH_PASS, along(high, HIGH_PASS, 1)),
     ):
         _add_disturbance(1 / (np.abs(filtered) + np.float32(SIGMA)), _impact(down), _impact(across), costs)
 
@@ -125,7 +125,7 @@ def _add_disturbance(weights: np.ndarray, down: np.ndarray, across: np.ndarray, 
         costs[row] += both.reshape(8, columns, 8).swapaxes(0, 1)
 
 
-def _along(plane: np.ndarray, taps: np.ndarray, axis: int) -> np.ndarray:
+def along(plane: np.ndarray, taps: np.ndarray, axis: int) -> np.ndarray:
     """Correlation with the taps along an axis, which becomes TAPS - 1 shorter."""
     length = plane.shape[axis] - TAPS + 1
     views = (plane[t : t + length] if axis == 0 else plane[:, t : t + length] for t in range(TAPS))

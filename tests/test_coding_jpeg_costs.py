@@ -9,7 +9,7 @@ import pytest
 from jpeg_helpers import photo, saved
 from PIL import Image as Pillow
 
-from stegcli.methods.lossless_inn import jpeg_costs
+from stegcli.coding import jpeg_costs
 from stegcli.pictures import jpeg
 from stegcli.pictures.jpeg import Component
 
