@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
+import numba
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -42,16 +43,31 @@ def _spam_of_planes(planes: np.ndarray) -> list[np.ndarray]:
 
 
 def _spam_of_plane(x: np.ndarray) -> np.ndarray:
-    return np.concatenate([np.mean([_transitions(x, *d) for d in group], axis=0) for group in DIRECTIONS])
+    plane = np.ascontiguousarray(x)
+    return np.concatenate([np.mean([_transitions(plane, *d) for d in group], axis=0) for group in DIRECTIONS])
 
 
 def _transitions(x: np.ndarray, dy: int, dx: int) -> np.ndarray:
-    along = [np.roll(x, (-dy * k, -dx * k), (0, 1))[3:-3, 3:-3] for k in range(4)]
-    steps = [a - b for a, b in itertools.pairwise(along)]
-    small = np.all([np.abs(s) <= T for s in steps], axis=0)
-    codes = sum((s[small] + T) * (2 * T + 1) ** (2 - i) for i, s in enumerate(steps))
-    counts = np.bincount(codes, minlength=343).reshape(49, 7).astype(float)
+    counts = _counted(x, dy, dx).reshape(49, 7).astype(float)
     return (counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)).reshape(-1)
+
+
+@numba.njit(cache=True)
+def _counted(x: np.ndarray, dy: int, dx: int) -> np.ndarray:
+    """How often three differences in a row, all within +-T, are what they are, (343,). Faster than on arrays."""
+    counts = np.zeros(343, np.int64)
+    for i in range(3, x.shape[0] - 3):
+        for j in range(3, x.shape[1] - 3):
+            code = 0
+            for k in range(3):
+                step = x[i + k * dy, j + k * dx] - x[i + (k + 1) * dy, j + (k + 1) * dx]
+                if abs(step) > T:
+                    code = -1
+                    break
+                code = code * 7 + step + T
+            if code >= 0:
+                counts[code] += 1
+    return counts
 
 
 def histogram(pixels: np.ndarray) -> np.ndarray:
