@@ -10,6 +10,10 @@
 A message says what is wrong, in lower case and without a full stop. A hint says how to mend it.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 
 class StegoError(Exception):
     """Base class of all errors with a message for the user."""
@@ -19,6 +23,10 @@ class StegoError(Exception):
     def __init__(self, message: str, hint: str | None = None):
         super().__init__(message)
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it is, also where a subclass takes other arguments than the message: errors travel between processes."""
+        return _again, (type(self), self.args, vars(self))
 
 
 class UsageError(StegoError):
@@ -58,3 +66,10 @@ class CapacityError(StegoError):
 
 class WeightsError(StegoError):
     exit_code = 6
+
+
+def _again(kind: type[StegoError], args: tuple[Any, ...], state: dict[str, Any]) -> StegoError:
+    error = kind.__new__(kind)
+    error.args = args
+    vars(error).update(state)
+    return error

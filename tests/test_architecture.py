@@ -30,7 +30,7 @@ LAYERS = (
     ("methods",),
     ("data", "weights"),
     ("api", "training", "rooms", "publish"),
-    ("measuring", "python", "inspection"),
+    ("measuring", "python", "inspection", "remote"),
     ("",),
     ("cli",),
     ("__main__",),

@@ -9,7 +9,7 @@ from typing import Any
 
 from stegcli import api, files, methods, options, weights
 from stegcli.about import About
-from stegcli.cli import inputs, jobs
+from stegcli.cli import cluster, inputs, jobs
 from stegcli.cli.console import emit, show
 from stegcli.cli.inputs import Named
 from stegcli.cli.jobs import HideJob
@@ -100,7 +100,10 @@ def _checked_cover(cover: str | None, about: About) -> str | None:
     return cover
 
 
-def hide(plan: Plan, output: str | None, force: bool, workers: int, json: bool, quiet: bool, device: str) -> int:
+def hide(
+    plan: Plan, output: str | None, force: bool, workers: int, json: bool, quiet: bool, device: str,
+    address: str | None = None,
+) -> int:  # fmt: skip
     """Run the plan. Returns the exit status."""
     names, about = plan.names, plan.about
     with inputs.made_folder(output if names.batch else None), inputs.made_folder(plan.key_dir, private=True):
@@ -110,11 +113,12 @@ def hide(plan: Plan, output: str | None, force: bool, workers: int, json: bool, 
         make_keys = inputs.key_maker(plan.held, about, plan.named)
         method = models.of_key(plan.held[0]) if plan.held else models.of_method(about.name)
         quiet = quiet or (json and names.to_stdout)
-        todo = [
-            (j.secrets[0], partial(jobs.hide, j, method, force, quiet or names.batch))
-            for j in _jobs(plan, make_keys, not quiet)
-        ]
-        return jobs.run("hiding", todo, names.batch, workers, json, quiet, names.to_stdout)
+        with cluster.engine(address, models, workers) as (engine, workers):
+            todo = [
+                (j.secrets[0], partial(jobs.hide, j, method, force, quiet or names.batch, engine))
+                for j in _jobs(plan, make_keys, not quiet)
+            ]
+            return jobs.run("hiding", todo, names.batch, workers, json, quiet, names.to_stdout)
 
 
 def _key_count(plan: Plan, secrets: int) -> int:

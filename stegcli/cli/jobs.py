@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from stegcli import api, files, methods, threads, weights
 from stegcli.about import About
@@ -25,6 +25,8 @@ from stegcli.method import Asked, Method, Request, Revealed, Secret
 from stegcli.options import output_paths
 from stegcli.pictures import formats, image
 from stegcli.pictures.channel import Channel
+from stegcli.pictures.image import Picture
+from stegcli.remote import Source
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,14 @@ class RevealJob:
     passphrases: Passphrases = field(default_factory=Passphrases)
 
 
+class Engine(Protocol):
+    """Where pictures are hidden in and revealed from: `api` does it here, `cluster.Cluster` elsewhere."""
+
+    def hide(self, request: Request, method: Method) -> api.Hidden: ...
+
+    def reveal(self, stego: Picture, method: Method, asked: Asked) -> tuple[Revealed, ...]: ...
+
+
 class Models:
     """Method and weights -> the loaded method. Each is loaded once for all files and threads."""
 
@@ -75,7 +85,7 @@ class Models:
         self._named = named
         self._device = weights.pick_device(device)
         self._lock = threading.Lock()
-        self._loaded: dict[tuple[str, str], Method] = {}
+        self._loaded: dict[Source, Method] = {}
 
     def of_key(self, key: Key) -> Method:
         return self._load(key.method, weights.resolve(key.method, key.weights, self._named), key.weights)
@@ -89,17 +99,23 @@ class Models:
         """Load a method without keys."""
         return self._load(name, self.named)
 
+    def source(self, method: Method) -> Source:
+        """A method that was loaded here -> what another process must load."""
+        return next(source for source, held in self._loaded.items() if held is method)
+
     def _load(self, method: str, name: str, named: str | None = None) -> Method:
         with self._lock:
-            if (method, name) not in self._loaded:
-                self._loaded[method, name] = weights.load(method, name, self._device, named)
-            return self._loaded[method, name]
+            held = next((m for s, m in self._loaded.items() if (s.method, s.weights) == (method, name)), None)
+            if held is None:
+                held = weights.load(method, name, self._device, named)
+                self._loaded[Source(method, name, named, self._device)] = held
+            return held
 
 
 # -- hiding
 
 
-def hide(job: HideJob, method: Method, force: bool, quiet: bool) -> dict[str, Any]:
+def hide(job: HideJob, method: Method, force: bool, quiet: bool, engine: Engine = api) -> dict[str, Any]:
     """Run one job -> the figures of `--json`."""
     started = time.monotonic()
     about = method.about
@@ -117,7 +133,7 @@ def hide(job: HideJob, method: Method, force: bool, quiet: bool) -> dict[str, An
         image.check(cover, format)
     request = Request(secrets, job.keys, cover, job.survive, job.options, format, job.quality)
     with _numbers(job, method) as take:
-        hidden = _hidden(request, method, take)
+        hidden = _hidden(request, method, take, engine)
         fresh = _fresh_keys(job, hidden)
         files.write_all([*fresh, Output(Path(job.output), hidden.file)], force)
     if about.numbered and job.fresh:
@@ -158,7 +174,7 @@ def _numbers(job: HideJob, method: Method) -> Iterator[Callable[[int | None], in
         raise
 
 
-def _hidden(request: Request, method: Method, take: Callable[[int | None], int | None]) -> api.Hidden:
+def _hidden(request: Request, method: Method, take: Callable[[int | None], int | None], engine: Engine) -> api.Hidden:
     """Hide, under a reserved message number if the method uses numbers. If the cover of a number that nobody asked for
     is not safe, or if the number that the method arrives at is taken, it gets another."""
     asked = wanted = getattr(request.options, "number", None)
@@ -166,7 +182,7 @@ def _hidden(request: Request, method: Method, take: Callable[[int | None], int |
         number = take(wanted)
         ours = request if number is None else replace(request, options=replace(request.options, number=number))
         try:
-            hidden = api.hide(ours, method)
+            hidden = engine.hide(ours, method)
         except UnsafeNumberError:
             if asked is not None:
                 raise
@@ -222,7 +238,7 @@ def _check_outputs(output: str, fresh: Sequence[str], force: bool) -> None:
 # -- revealing
 
 
-def reveal(job: RevealJob, models: Models, force: bool, quiet: bool) -> dict[str, Any]:
+def reveal(job: RevealJob, models: Models, force: bool, quiet: bool, engine: Engine = api) -> dict[str, Any]:
     """Run one job -> the figures of `--json`."""
     started = time.monotonic()
     if "%d" not in job.output:
@@ -232,7 +248,7 @@ def reveal(job: RevealJob, models: Models, force: bool, quiet: bool) -> dict[str
     stego = image.load(job.stego, "stego")
     if not quiet:
         console.say(f"revealing {job.stego} ({stego.width}x{stego.height})")
-    revealed = api.reveal(stego, method, asked)
+    revealed = engine.reveal(stego, method, asked)
     written = _write_revealed(revealed, job, force)
     notes = [*stego.notes, *(n for r in revealed for n in r.notes)]
     seconds = round(time.monotonic() - started, 3)

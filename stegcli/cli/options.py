@@ -60,6 +60,13 @@ ForceOption = Annotated[bool, option("--force", "-f", help="Replace outputs that
 JobsOption = Annotated[
     int, option("--jobs", min=1, help="How many files of a batch to process at a time.", panel=OUTPUT)
 ]
+ClusterOption = Annotated[
+    str | None,
+    option(
+        "--cluster", metavar="dask://HOST:PORT", panel=OUTPUT,
+        help="Work on the workers of this dask scheduler, in place of --jobs; see docs/scale.md.",
+    ),
+]  # fmt: skip
 OutOption = Annotated[
     str | None,
     option("-o", "--output", help="Output file, or folder for a batch; - is standard output.", panel=FILES),

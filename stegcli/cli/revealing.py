@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stegcli import files, methods
 from stegcli.about import About
-from stegcli.cli import inputs, jobs
+from stegcli.cli import cluster, inputs, jobs
 from stegcli.cli.jobs import RevealJob
 from stegcli.cli.options import parsed
 from stegcli.errors import UsageError
@@ -16,7 +16,7 @@ from stegcli.files import STDIO
 
 def reveal(
     stegos: list[str] | None, key: str | None, output: str | None, method: str | None, asked: dict[str, str | bool],
-    named: str | None, workers: int, json: bool, quiet: bool, force: bool, device: str,
+    named: str | None, workers: int, json: bool, quiet: bool, force: bool, device: str, address: str | None = None,
 ) -> int:  # fmt: skip
     """Reveal every stego. Returns the exit status."""
     stegos = stegos or [STDIO]
@@ -40,11 +40,13 @@ def reveal(
         named = named or about.weights
     models = jobs.Models(named, device)
     todo, passphrases = [], inputs.Passphrases()
-    for index, (name, out) in enumerate(zip(stegos, outputs, strict=True)):
-        path = None if keyless else given[0] if given else str(inputs.beside(name))
-        job = RevealJob(name, out, path, method, not batch, tuple(asked.items()), index if given else 0, passphrases)
-        todo.append((name, partial(jobs.reveal, job, models, force, quiet or batch)))
-    with inputs.made_folder(output if batch else None):
+    with inputs.made_folder(output if batch else None), cluster.engine(address, models, workers) as (engine, workers):
+        for index, (name, out) in enumerate(zip(stegos, outputs, strict=True)):
+            path = None if keyless else given[0] if given else str(inputs.beside(name))
+            job = RevealJob(
+                name, out, path, method, not batch, tuple(asked.items()), index if given else 0, passphrases
+            )
+            todo.append((name, partial(jobs.reveal, job, models, force, quiet or batch, engine)))
         return jobs.run("revealing", todo, batch, workers, json, quiet, to_stdout)
 
 

@@ -97,12 +97,22 @@ class Picture:
 @contextlib.contextmanager
 def pixels_limited(most: int) -> Iterator[None]:
     """Within the context, pictures of more pixels are refused, in all threads, where no other limit is given."""
-    global _most_pixels
-    before, _most_pixels = _most_pixels, most
+    before = _most_pixels
+    limit_pixels(most)
     try:
         yield
     finally:
-        _most_pixels = before
+        limit_pixels(before)
+
+
+def limit_pixels(most: int) -> None:
+    """From now on refuse pictures of more pixels, in all threads, where no other limit is given."""
+    global _most_pixels
+    _most_pixels = most
+
+
+def pixel_limit() -> int:
+    return _most_pixels
 
 
 def most_bytes(max_pixels: int | None = None) -> int:

@@ -11,6 +11,7 @@ from stegcli.cli.options import (
     KEYS,
     MAX_PIXELS,
     OUTPUT,
+    ClusterOption,
     DeviceOption,
     ForceOption,
     JobsOption,
@@ -93,6 +94,7 @@ def hide(
     quality: QualityOption = None,
     dry_run: DryRunOption = False,
     workers: JobsOption = 1,
+    cluster: ClusterOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
     force: ForceOption = False,
@@ -114,4 +116,4 @@ def hide(
         if dry_run:
             hiding.tell_capacity(plan, json, device)
             return 0
-        return hiding.hide(plan, output, force, workers, json, quiet, device)
+        return hiding.hide(plan, output, force, workers, json, quiet, device, cluster)

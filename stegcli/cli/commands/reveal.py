@@ -7,6 +7,7 @@ from typing import Annotated
 from stegcli.cli.options import (
     KEYS,
     MAX_PIXELS,
+    ClusterOption,
     DeviceOption,
     ForceOption,
     JobsOption,
@@ -46,6 +47,7 @@ def reveal(
     method: MethodOption = None,
     named: WeightsOption = None,
     workers: JobsOption = 1,
+    cluster: ClusterOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
     force: ForceOption = False,
@@ -59,4 +61,4 @@ def reveal(
     from stegcli.pictures import image
 
     with image.pixels_limited(max_pixels):
-        return revealing.reveal(stego, key, output, method, asked, named, workers, json, quiet, force, device)
+        return revealing.reveal(stego, key, output, method, asked, named, workers, json, quiet, force, device, cluster)
