@@ -235,7 +235,6 @@ def test_command_draws_tables(secrets, tiny, tmp_path, monkeypatch):
         (("glow2", "--secrets", ".", "--payload", "1"), "glow2 needs --secrets DIR"),
         (("lossless-inn",), "lossless-inn needs --covers DIR"),
         (("lossless-inn", "--secrets", "."), "lossless-inn needs --covers DIR, and takes no --secrets"),
-        (("glow2", "--secrets", ".", "--attack", "noise:10"), "does not survive noise:10"),
         (("glow2", "--secrets", ".", "--attack", "jpeg:900"), "out of range"),
         (("glow2", "--secrets", ".", "--size", "65x65"), "no size 65x65"),
     ],

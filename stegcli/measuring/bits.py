@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from stegcli.data import load_pictures
 from stegcli.detectors.schemes import lsb_replacement
 from stegcli.errors import CapacityError, FileError, RevealError, StegoError, UsageError
 from stegcli.keys.key import Key
+from stegcli.measuring import running
+from stegcli.measuring.running import Run
 from stegcli.method import Asked, Method, Request, Secret
 from stegcli.pictures import channel, image, metrics
 from stegcli.pictures.channel import Channel
@@ -56,13 +59,13 @@ class Trial:
 def evaluate(
     method: str, covers: Path, *, weights: list[str] | None = None, payloads: list[float] | None = None,
     attacks: list[str] | None = None, limit: int | None = None, size: tuple[int, int] | None = None,
-    seed: int = 0, device: str = "auto", options: Any = None,
+    seed: int = 0, device: str = "auto", options: Any = None, run: Run = running.here,
     tick: Callable[[float, float], None] = lambda done, left: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Hide random payloads (bits per pixel; inf is the capacity) in every cover with every set of weights.
 
     size: (width, height) to which covers are cropped at the centre. options: an instance of `about.evaluate`, None for
-    the defaults. Returns means over covers, ready for JSON.
+    the defaults. run: runs the trials of a row. Returns means over covers, ready for JSON.
     """
     channels = [channel.parse(a) for a in attacks or []]
     pictures = load_pictures(covers, limit, "cover", lambda p: _cut(p, size))
@@ -75,13 +78,15 @@ def evaluate(
     plan = [] if alone else [(w, p) for w in names for p in payloads or DEFAULT_PAYLOADS]
     rows, measured, started = [], {}, time.monotonic()
     for i, (name, bpp) in enumerate(plan):
-        loaded = _bit_method(method, name, device)
-        key = Key(method, name, bytes(32))
+        _bit_method(method, name, device)
         trials = []
-        for j, cover in enumerate(pictures):
-            rng = np.random.default_rng([seed, i, j])
-            trials.append(_trial(loaded, cover, key, bpp, channels, rng))
-            done = (i * len(pictures) + j + 1) / (len(plan) * len(pictures))
+        jobs = [
+            partial(_trial_of, (method, name, device), cover, bpp, channels, (seed, i, j))
+            for j, cover in enumerate(pictures)
+        ]
+        for trial in run(jobs):
+            trials.append(trial)
+            done = (i * len(pictures) + len(trials)) / (len(plan) * len(pictures))
             tick(done, (time.monotonic() - started) * (1 - done) / done)
         rows.append({"weights": name, "payload_bpp": None if np.isinf(bpp) else bpp} | _means(trials))
     if special is not None:
@@ -118,7 +123,7 @@ def _bit_method(method: str, name: str, device: str) -> Method:
     about = methods.about(method)
     if "bytes" not in about.carries or about.cover != "given":
         raise UsageError(f"{method} carries pictures")
-    return weights.load(method, name, device)
+    return running.loaded(method, name, device)
 
 
 def _cut(picture: Picture, size: tuple[int, int] | None) -> Picture:
@@ -132,15 +137,30 @@ def _cut(picture: Picture, size: tuple[int, int] | None) -> Picture:
     return replace(picture, pixels=np.ascontiguousarray(picture.pixels[cut]), alpha=None)
 
 
+def format_for(method: Method, cover: Picture) -> str:
+    """The format of the stego: a JPEG cover stays a JPEG where the method keeps it one."""
+    return "JPEG" if method.about.keeps_jpeg and cover.source is not None else "PNG"
+
+
+def _trial_of(
+    where: tuple[str, str, str], cover: Picture, bpp: float, channels: list[Channel], seed: tuple[int, ...]
+) -> Trial | StegoError:
+    """The same in any process. where: method, weights and device."""
+    method, name, _ = where
+    key = Key(method, name, bytes(32))
+    return _trial(running.loaded(*where), cover, key, bpp, channels, np.random.default_rng(seed))
+
+
 def _trial(
     method: Method, cover: Picture, key: Key, bpp: float, channels: list[Channel], rng: np.random.Generator
 ) -> Trial | StegoError:
     pixels = cover.width * cover.height
-    room = method.capacity(Request(cover=cover, options=method.about.hide()))
+    empty = Request(cover=cover, options=method.about.hide(), format=format_for(method, cover))
+    room = method.capacity(empty)
     data = rng.bytes(room if np.isinf(bpp) else min(room, int(bpp * pixels / 8)))
     started = time.monotonic()
     try:
-        hidden = api.hide(Request((Secret(data),), (key,), cover, options=method.about.hide()), method)
+        hidden = api.hide(replace(empty, secrets=(Secret(data),), keys=(key,)), method)
     except CapacityError as error:
         return error
     hid = time.monotonic()

@@ -24,6 +24,8 @@ from stegcli import api, methods, weights
 from stegcli.data import load_pictures
 from stegcli.errors import CapacityError, RevealError, UsageError
 from stegcli.keys.key import Key
+from stegcli.measuring import running
+from stegcli.measuring.running import Run
 from stegcli.method import Asked, Method, Request, Secret
 from stegcli.nn.inference import inference
 from stegcli.options import flags
@@ -59,12 +61,12 @@ class Trial:
 def evaluate(
     method: str, secrets: Path, *, weights: list[str] | None = None, attacks: list[str] | None = None,
     limit: int | None = None, size: tuple[int, int] | None = None, seed: int = 0, device: str = "auto",
-    options: Any = None, tick: Tick = lambda done, left: None,
+    options: Any = None, run: Run = running.here, tick: Tick = lambda done, left: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Hide every secret in every form, for every attack, with all weights; and run the method's own measurements.
 
     attacks: in addition to png. size: (width, height) of the stegos. options: an instance of `about.evaluate`; no
-    picture method has options yet. Returns means over secrets, ready for JSON.
+    picture method has options yet. run: runs the trials of a row. Returns means over secrets, ready for JSON.
     """
     channels = list(dict.fromkeys(channel.parse(a) for a in (["png", *attacks] if attacks else ATTACKS)))
     loaded = {name: _picture_method(method, name, device) for name in weights or _all_weights(method)}
@@ -73,7 +75,7 @@ def evaluate(
             one.capacity(_request(one, attack, "auto", size))  # impossible requests fail before any work
     square = functools.partial(_square, largest=getattr(_special(method), "LARGEST", None))
     pictures = load_pictures(secrets, limit, "secret", square)
-    benches = {name: _Bench(one, name, pictures, channels, size, seed) for name, one in loaded.items()}
+    benches = {n: _Bench(one, n, pictures, channels, size, seed, device, run) for n, one in loaded.items()}
     progress = _Progress(sum(b.steps for b in benches.values()), tick)
     rows = [row for bench in benches.values() for row in bench.rows(progress)]
     measured = {name: bench.measured(progress) for name, bench in benches.items()}
@@ -107,7 +109,7 @@ def _all_weights(method: str) -> list[str]:
 def _picture_method(method: str, name: str, device: str) -> Method:
     if "picture" not in methods.about(method).carries:
         raise UsageError(f"{method} carries bits")
-    return weights.load(method, name, device)
+    return running.loaded(method, name, device)
 
 
 def _request(method: Method, attack: Channel, form: str, size: tuple[int, int] | None) -> Request:
@@ -142,8 +144,9 @@ class _Bench:
 
     def __init__(
         self, method: Method, name: str, secrets: list[Picture], attacks: list[Channel],
-        size: tuple[int, int] | None, seed: int,
+        size: tuple[int, int] | None, seed: int, device: str, run: Run,
     ):  # fmt: skip
+        self.where, self.run = (method.name, name, device), run
         self.method, self.name, self.secrets, self.attacks = method, name, secrets, attacks
         self.size, self.seed = size, seed
         special = _special(method.name)
@@ -171,11 +174,14 @@ class _Bench:
     def _figures(self, attack: Channel, form: str, progress: _Progress) -> dict[str, Any]:
         request = _request(self.method, attack, form, self.size)
         trials: list[Trial | None] = []
+        jobs = []
         for index, secret in enumerate(self.secrets):
             rng = np.random.default_rng([self.seed, index])
             keys = (Key(self.method.name, self.name, rng.bytes(32)),) if self.method.about.keyed else ()
             request = replace(request, cover=self._cover(index), keys=keys)
-            trials.append(_trial(self.method, secret, request, rng))
+            jobs.append(functools.partial(_trial_of, self.where, secret, request, rng))
+        for trial in self.run(jobs):
+            trials.append(trial)
             progress.step()
         named = {"weights": self.name, "attack": str(attack), "form": form}
         room = max(0, self.method.capacity(request))
@@ -187,6 +193,11 @@ class _Bench:
             return None
         before = self.secrets[index - 1]
         return before if self.size is None else Picture(image.resized(before.pixels, *self.size))
+
+
+def _trial_of(where: tuple[str, str, str], secret: Picture, request: Request, rng: np.random.Generator) -> Trial | None:
+    """The same in any process. where: method, weights and device."""
+    return _trial(running.loaded(*where), secret, request, rng)
 
 
 def _trial(method: Method, secret: Picture, request: Request, rng: np.random.Generator) -> Trial | None:

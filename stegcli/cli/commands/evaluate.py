@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from stegcli import methods, options
 from stegcli.about import About
 from stegcli.cli import complete
-from stegcli.cli.console import bar, emit, show, table
+from stegcli.cli.console import bar, emit
 from stegcli.cli.options import (
+    ClusterOption,
     DeviceOption,
+    ForceOption,
     JsonOption,
     QuietOption,
     SeedOption,
@@ -27,6 +29,8 @@ Examples:
 stego evaluate lossless-inn --covers photos/ --limit 8
 
 stego evaluate glow2 --secrets photos/ --attack jpeg:80 --limit 16
+
+stego evaluate riis --secrets photos/ --attack jpeg:95..30 --attack webp:80 --limit 4
 
 stego evaluate lossless-inn --covers photos/ --detect --payload 0.4 --cache kept/
 """
@@ -47,8 +51,23 @@ PayloadOption = Annotated[
 AttackOption = Annotated[
     list[str] | None,
     option(
-        help="Distortion of the stego: jpeg:Q, noise:S; repeat. With --secrets jpeg:90, 80 and 40 by default.",
+        help="Distortion of the stego: jpeg:Q, webp:Q, noise:S, blur:S, resize:F, crop:N, fit:N (longest side) or "
+        "social:FILE.toml (a chain). A range, such as jpeg:95..30 or noise:1..20/2, shows where the method breaks. "
+        "Repeat. With --secrets jpeg:90, 80 and 40 by default.",
         complete=complete.channels,
+    ),
+]
+MadeForOption = Annotated[
+    str | None,
+    option(
+        "--survive", complete=complete.channels,
+        help="With ranges: the channel that every stego is made for. By default each step, where the method can.",
+    ),
+]  # fmt: skip
+ReportOption = Annotated[
+    Path | None,
+    option(
+        help="Folder: also write the page METHOD.html there, with tables, charts and pictures. It needs matplotlib."
     ),
 ]
 LimitOption = Annotated[int | None, option(min=1, help="Use at most this many covers or secrets.")]
@@ -91,6 +110,7 @@ def evaluate(
     named: SeveralWeightsOption = None,
     payload: PayloadOption = None,
     attack: AttackOption = None,
+    survive: MadeForOption = None,
     limit: LimitOption = None,
     size: SizeOption = None,
     detect: DetectOption = False,
@@ -98,8 +118,11 @@ def evaluate(
     cache: CacheOption = None,
     cnn: CnnOption = None,
     seed: SeedOption = 0,
+    cluster: ClusterOption = None,
+    report: ReportOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
+    force: ForceOption = False,
     device: DeviceOption = "auto",
 ) -> None:
     """Measure a method and compare it with plain LSB replacement and the theoretical limit, or with its paper."""
@@ -107,34 +130,30 @@ def evaluate(
     own = parsed("evaluate", method, asked)
     chosen = _weights_to_measure(method, facets, named)
     sides = options.parse_size(size) if size is not None else None
-    common: Any = {"weights": chosen, "limit": limit, "size": sides, "seed": seed, "device": device, "options": own}
     if detect:
         from stegcli.cli import detecting
 
+        common: Any = {"weights": chosen, "limit": limit, "size": sides, "seed": seed, "device": device, "options": own}
         kept: Any = {"leaked": leaked or (), "cache": cache, "epochs": cnn, "payloads": payload, "channels": attack}
         return detecting.detect(about, covers, secrets, json, quiet, **common, **kept)
     _check_detection(leaked=leaked, cache=cache, cnn=cnn)
     folder = _what_to_measure(about, covers, secrets, payload)
-    common["attacks"] = attack
-    from stegcli.measuring import bits, pictures
+    from stegcli.cli import evaluating, reporting
+    from stegcli.cli.inputs import made_folder
 
-    with bar("measuring", quiet) as tick:
-        if folder is covers:
-            result = bits.evaluate(method, folder, payloads=payload, tick=tick, **common)
-        else:
-            result = pictures.evaluate(method, folder, tick=tick, **common)
+    wanted = evaluating.Asked(
+        about, folder, chosen, payload, attack or [], survive, limit, sides, seed, device, own, cluster
+    )
+    with made_folder(None if report is None else str(report)):
+        page = None if report is None else reporting.check(report, method, force)
+        with bar("measuring", quiet) as tick:
+            result = evaluating.measured(wanted, tick)
+        if page is not None:
+            reporting.write(wanted, result, page, force, quiet)
     if json:
         emit(result)
-    elif folder is covers:
-        if result["rows"]:
-            table(f"{method} on {result['covers']} covers, means", bits.COLUMNS, bits.rows(result))
-        for title, columns, rows in bits.tables(result):
-            table(title, columns, rows)
-        for line in bits.verdicts(result):
-            show(line)
     else:
-        for title, columns, rows in pictures.tables(result):
-            table(title, columns, rows)
+        evaluating.tell(result)
     return None
 
 
