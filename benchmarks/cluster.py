@@ -2,7 +2,8 @@
 
     python benchmarks/cluster.py --photos DIR [--count 100] [--side 192] [--bytes 1000] [--runs 3]
 
-Covers are the first photos of DIR, reduced to squares, as PNG; secrets are random. The scheduler and two workers of one
+Covers are the first photos of DIR, reduced to squares, with noise of a level or two, which ends their JPEG past, as
+PNG; secrets are random. The scheduler and two workers of one
 thread each run on this machine and are warm: a short batch goes before. Each command is timed from start to end, by
 turns, and the median is told, with the processors' seconds of the command and of the workers. Every stego of one is
 revealed by the other. Needs dask.distributed: the extra `cluster`.
@@ -81,7 +82,9 @@ def make_inputs(photos: Path, folder: Path, count: int, side: int, size: int) ->
     rng = np.random.default_rng(0)
     for index in range(count):
         with Pillow.open(paths[index % len(paths)]) as photo:
-            photo.convert("RGB").resize((side, side), Pillow.Resampling.LANCZOS).save(folder / f"covers/{index:04}.png")
+            small = np.asarray(photo.convert("RGB").resize((side, side), Pillow.Resampling.LANCZOS))
+        noisy = (small + rng.normal(0, 1.5, small.shape)).round().clip(0, 255).astype(np.uint8)
+        Pillow.fromarray(noisy).save(folder / f"covers/{index:04}.png")
         (folder / f"secrets/{index:04}.bin").write_bytes(rng.bytes(size))
 
 

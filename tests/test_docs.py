@@ -316,6 +316,36 @@ def test_tables_of_figures_have_their_command(page: Path) -> None:
             assert found, f"{by_name(page)}: {heading}"
 
 
+MEASURED = re.compile(r"\d+\.\d+ (?:dB|s|%|MiB|GiB|seconds)(?!\w)")
+ANY_COMMAND = re.compile(
+    r"`[^`]*\b(?:stego (?:evaluate|train|capacity|hide|reveal)|"
+    r"python (?:-m pytest|(?:benchmarks|training|examples)/))[^`]*`"
+)
+BY_HAND = "by hand"
+"""A figure without a command says that it was measured once, by hand."""
+
+
+def without_command(text: str) -> list[str]:
+    """The figures of a section that says neither which command printed them, nor links to the section that does."""
+    plain = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    told = ANY_COMMAND.search(plain) or re.search(r"^    python ", plain, re.MULTILINE)
+    return [] if told or BY_HAND in plain or "#measured" in plain else MEASURED.findall(plain)
+
+
+@each_page
+def test_figures_have_their_command(page: Path) -> None:
+    """Those of paragraphs too."""
+    if by_name(page) not in (*MADE, *SAID_FOR_THE_PAGE):
+        assert {heading: found for heading, text in sections(page) if (found := without_command(text))} == {}
+
+
+def test_a_figure_without_a_command_is_found() -> None:
+    assert without_command("It takes 3.5 s and 20.1 MiB.") == ["3.5 s", "20.1 MiB"]
+    assert without_command("It takes 3.5 s (`stego hide FILE -o out.png`).") == []
+    assert without_command("It takes 3.5 s, see [there](other.md#measured-speed).") == []
+    assert without_command("```sh\nstego hide a   # 3.5 s\n```\nVersion 3.11 has 2.5 sides.") == []
+
+
 def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h, _ in sections(page)}
 
