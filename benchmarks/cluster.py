@@ -4,7 +4,8 @@
 
 Covers are the first photos of DIR, reduced to squares, with noise of a level or two, which ends their JPEG past, as
 PNG; secrets are random. The scheduler and two workers of one
-thread each run on this machine and are warm: a short batch goes before. Each command is timed from start to end, by
+thread each run on this machine and are warm: a short batch goes before. What dask measures of
+itself is switched off, as docs/scale.md advises. Each command is timed from start to end, by
 turns, and the median is told, with the processors' seconds of the command and of the workers. Every stego of one is
 revealed by the other. Needs dask.distributed: the extra `cluster`.
 """
@@ -31,6 +32,12 @@ from PIL import Image as Pillow
 WORKERS = 2
 PORT = 18786
 STARTING = 60.0
+QUIET = {
+    "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s",
+    "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "5s",
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+}
+"""What dask measures of itself costs each of its processes some percent of a core."""
 
 
 def main() -> None:
@@ -62,7 +69,12 @@ def compare(
     jobs, cluster = medians.values()
     print(f"the cluster takes {cluster / jobs:.2f} times the time of --jobs {WORKERS}")
     for name, other in zip(ways, reversed(ways.values()), strict=True):
-        print(f"stegos of {name} that the other reveals exactly: {revealed(folder, name, other)} of {arguments.count}")
+        before, began = used(processes), time.monotonic()
+        exact = revealed(folder, name, other)
+        took = f"in {time.monotonic() - began:.1f} s, {used(processes) - before:.1f} s of the processors"
+        print(f"stegos of {name} that the other reveals exactly: {exact} of {arguments.count}, {took}")
+    sizes = [p.stat().st_size for p in stegos(folder, next(iter(ways))).iterdir()]
+    print(f"a stego takes {statistics.mean(sizes) / 1000:.0f} kB")
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -116,7 +128,7 @@ def stego(folder: Path, *arguments: str) -> None:
 
 def environment() -> dict[str, str]:
     """Workers and commands find this checkout."""
-    return os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    return os.environ | QUIET | {"PYTHONPATH": str(Path(__file__).parent.parent)}
 
 
 @contextlib.contextmanager

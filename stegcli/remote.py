@@ -8,10 +8,11 @@ them.
 from __future__ import annotations
 
 import functools
+import gc
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from stegcli import api, threads, weights
 from stegcli.errors import StegoError
@@ -20,7 +21,8 @@ from stegcli.pictures import image
 from stegcli.pictures.image import Picture
 from stegcli.version import __version__
 
-T = TypeVar("T")
+GARBAGE = 20_000
+"""Objects made before Python looks for garbage, as in the command line."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Failed:
 
 def perform(task: Task) -> Any:
     """Task -> what its function returns, or Failed."""
+    gc.set_threshold(GARBAGE)
     threads.limit(max(1, (os.cpu_count() or 1) // task.neighbours))
     image.limit_pixels(task.most_pixels)  # for good: tasks of a worker with several threads would undo each other's
     try:

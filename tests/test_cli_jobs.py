@@ -13,7 +13,8 @@ from cli_helpers import SECRET, prepare
 
 from stegcli import files, weights
 from stegcli.cli import inputs, jobs
-from stegcli.cli.jobs import HideJob, Models, RevealJob
+from stegcli.cli.jobs import HideJob, RevealJob
+from stegcli.cli.models import Models
 from stegcli.errors import FileError, RevealError, UsageError
 from stegcli.keys import key as keys
 from stegcli.methods.glow2.options import HideOptions as MakeOptions

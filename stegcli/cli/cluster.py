@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from stegcli import api, remote
 from stegcli.api import Hidden
-from stegcli.cli.jobs import Engine, Models
+from stegcli.cli.models import Engine, Models
 from stegcli.errors import FileError, StegoError, UsageError
 from stegcli.method import Asked, Method, Request, Revealed
 from stegcli.pictures import image

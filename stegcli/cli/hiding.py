@@ -13,6 +13,7 @@ from stegcli.cli import cluster, inputs, jobs
 from stegcli.cli.console import emit, show
 from stegcli.cli.inputs import Named
 from stegcli.cli.jobs import HideJob
+from stegcli.cli.models import Models
 from stegcli.cli.options import check_facets, parsed, survive_text
 from stegcli.errors import UsageError
 from stegcli.files import STDIO
@@ -109,7 +110,7 @@ def hide(
     with inputs.made_folder(output if names.batch else None), inputs.made_folder(plan.key_dir, private=True):
         if not names.batch:
             _refuse_early(plan, force)
-        models = jobs.Models(plan.named, device)
+        models = Models(plan.named, device)
         make_keys = inputs.key_maker(plan.held, about, plan.named)
         method = models.of_key(plan.held[0]) if plan.held else models.of_method(about.name)
         quiet = quiet or (json and names.to_stdout)
@@ -167,7 +168,7 @@ def _refuse_early(plan: Plan, force: bool) -> None:
 
 def tell_capacity(plan: Plan, json: bool, device: str) -> None:
     """`--dry-run`: print what each stego could carry, and what its secrets need."""
-    models = jobs.Models(plan.named, device)
+    models = Models(plan.named, device)
     method = models.of_key(plan.held[0]) if plan.held else models.of_method(plan.about.name)
     covers = inputs.covers_for(plan.cover, len(plan.names.groups))
     for group, out, cover in zip(plan.names.groups, plan.names.outputs, covers, strict=True):

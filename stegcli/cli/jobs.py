@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from stegcli import api, files, methods, threads, weights
 from stegcli.about import About
 from stegcli.cli import console, inputs, report
 from stegcli.cli.inputs import Passphrases
+from stegcli.cli.models import Engine, Models
 from stegcli.cli.pool import side_by_side
 from stegcli.errors import FileError, RevealError, StegoError, UnsafeNumberError, UsageError
 from stegcli.files import STDIO, Output
@@ -25,8 +25,6 @@ from stegcli.method import Asked, Method, Request, Revealed, Secret
 from stegcli.options import output_paths
 from stegcli.pictures import formats, image
 from stegcli.pictures.channel import Channel
-from stegcli.pictures.image import Picture
-from stegcli.remote import Source
 
 
 @dataclass(frozen=True)
@@ -68,48 +66,6 @@ class RevealJob:
     given: tuple[tuple[str, str | bool], ...] = ()
     index: int = 0  # in a batch under one key
     passphrases: Passphrases = field(default_factory=Passphrases)
-
-
-class Engine(Protocol):
-    """Where pictures are hidden in and revealed from: `api` does it here, `cluster.Cluster` elsewhere."""
-
-    def hide(self, request: Request, method: Method) -> api.Hidden: ...
-
-    def reveal(self, stego: Picture, method: Method, asked: Asked) -> tuple[Revealed, ...]: ...
-
-
-class Models:
-    """Method and weights -> the loaded method. Each is loaded once for all files and threads."""
-
-    def __init__(self, named: str | None, device: str):
-        self._named = named
-        self._device = weights.pick_device(device)
-        self._lock = threading.Lock()
-        self._loaded: dict[Source, Method] = {}
-
-    def of_key(self, key: Key) -> Method:
-        return self._load(key.method, weights.resolve(key.method, key.weights, self._named), key.weights)
-
-    @property
-    def named(self) -> str:
-        """The weights that the user named, or "default"."""
-        return self._named or "default"
-
-    def of_method(self, name: str) -> Method:
-        """Load a method without keys."""
-        return self._load(name, self.named)
-
-    def source(self, method: Method) -> Source:
-        """A method that was loaded here -> what another process must load."""
-        return next(source for source, held in self._loaded.items() if held is method)
-
-    def _load(self, method: str, name: str, named: str | None = None) -> Method:
-        with self._lock:
-            held = next((m for s, m in self._loaded.items() if (s.method, s.weights) == (method, name)), None)
-            if held is None:
-                held = weights.load(method, name, self._device, named)
-                self._loaded[Source(method, name, named, self._device)] = held
-            return held
 
 
 # -- hiding

@@ -9,6 +9,7 @@ from stegcli import files, methods
 from stegcli.about import About
 from stegcli.cli import cluster, inputs, jobs
 from stegcli.cli.jobs import RevealJob
+from stegcli.cli.models import Models
 from stegcli.cli.options import parsed
 from stegcli.errors import UsageError
 from stegcli.files import STDIO
@@ -38,7 +39,7 @@ def reveal(
     quiet = quiet or (json and to_stdout)
     if about is not None and keyless and about.weights != "default":
         named = named or about.weights
-    models = jobs.Models(named, device)
+    models = Models(named, device)
     todo, passphrases = [], inputs.Passphrases()
     with inputs.made_folder(output if batch else None), cluster.engine(address, models, workers) as (engine, workers):
         for index, (name, out) in enumerate(zip(stegos, outputs, strict=True)):

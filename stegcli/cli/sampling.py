@@ -11,7 +11,7 @@ from typing import Any
 
 from stegcli import api, files, methods, weights
 from stegcli.cli import console, inputs
-from stegcli.cli.jobs import Models
+from stegcli.cli.models import Models
 from stegcli.files import Output
 from stegcli.keys.stream import Stream
 from stegcli.method import Request
