@@ -4,8 +4,8 @@
 
 Covers are the first photos of DIR, reduced to squares, with noise of a level or two, which ends their JPEG past, as
 PNG; secrets are random. The scheduler and two workers of one
-thread each run on this machine and are warm: a short batch goes before. What dask measures of
-itself is switched off, as docs/scale.md advises. Each command is timed from start to end, by
+thread each run on this machine and are warm: a short batch goes before. Dask is set
+as docs/scale.md advises. Each command is timed from start to end, by
 turns, and the median is told, with the processors' seconds of the command and of the workers. Every stego of one is
 revealed by the other. Needs dask.distributed: the extra `cluster`.
 """
@@ -36,8 +36,11 @@ QUIET = {
     "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s",
     "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "5s",
     "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+    "MALLOC_TRIM_THRESHOLD_": str(2**28),
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),
 }
-"""What dask measures of itself costs each of its processes some percent of a core."""
+"""What dask measures of itself costs each of its processes some percent of a core. It also tells workers to give memory
+back at once, which arrays of a few megabytes then get anew from the system each time."""
 
 
 def main() -> None:

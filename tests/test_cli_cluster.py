@@ -128,6 +128,15 @@ def test_a_fault_of_a_job_is_told_and_the_others_go_on(address: str) -> None:
             next(results)
 
 
+@pytest.mark.parametrize("more", [("--payload", 0.1), ("--attack", "jpeg:95..90")])
+def test_evaluate_measures_the_same_there(address: str, more: tuple[object, ...]) -> None:
+    argv = ("evaluate", "lossless-inn", "--covers", "scans", "--weights", "coset-1", "--limit", 2, *more, "--json")
+    there, here = ok(*argv, "--cluster", address).json, ok(*argv).json
+    assert [(r["net_bpp"], r["exact"]) for r in there["rows"]] == [(r["net_bpp"], r["exact"]) for r in here["rows"]]
+    assert [(r["attack"], r["breaks"]) for r in there["sweeps"]] == [(r["attack"], r["breaks"]) for r in here["sweeps"]]
+    assert there["rows"] or there["sweeps"]
+
+
 # -- clusters that do not work
 
 

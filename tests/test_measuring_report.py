@@ -233,6 +233,15 @@ def test_what_was_not_measured_is_left_out() -> None:
     assert detected.tables({}) == []
 
 
+def test_a_scheme_that_was_not_judged_says_why() -> None:
+    unknown = dict.fromkeys(("rate", "accuracy", "low", "high", "auc", "p_e", "roc", "detector"))
+    row = DETECTION["rows"][0] | unknown | {"note": "steghide is not installed"}
+    found = DETECTION | {"rows": [row]}
+    ((_, _, (cells,)), *_) = detected.tables(found)
+    assert cells == ["stego", "-", "png", "covers", "-", "-", "-", "-", "-", "steghide is not installed"]
+    assert charts.of({"method": "toy", "rows": [], "detection": found}) == []
+
+
 def test_one_point_is_no_curve_and_equal_figures_give_equal_bytes() -> None:
     single = RESULT | {"rows": rows("w")[:1], "sweeps": [SWEEP | {"steps": [step("jpeg:90", 1, 33.0)]}]}
     assert [c.title for c in charts.of(single)] == [charts.of(RESULT)[0].title]

@@ -28,7 +28,8 @@ def check(folder: Path, method: str, force: bool) -> Path:
 
 
 def write(asked: evaluating.Asked, result: dict[str, Any], path: Path, force: bool, quiet: bool) -> None:
-    """Hide in a few pictures to show them, draw the charts, and write the page."""
+    """Hide in a few pictures to show them, draw the charts, and write the page. What was not measured is left out."""
+    result = {"rows": [], "measured": {}, "sweeps": []} | result
     page = Page(
         result, evaluating.main_tables(result), sweep.tables(result["sweeps"]), evaluating.verdicts(result),
         charts.of(result), gallery.rows(asked.wanted), command(), list(_weights(asked.about.name, result)),

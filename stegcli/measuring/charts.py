@@ -41,7 +41,8 @@ def _roc(result: dict[str, Any]) -> Chart | None:
     curves: list[Curve] = [("chance", [0, 1], [0, 1])]
     for row in rows:
         if row.get("roc"):
-            name = f"{row['scheme']} at {row['rate']:g} {row['unit']}, {row['detector']} against {row['against']}"
+            rate = "" if row["rate"] is None else f" at {row['rate']:g} {row['unit']}"
+            name = f"{row['scheme']}{rate}, {row['detector']} against {row['against']}"
             curves.append((name, [p[0] for p in row["roc"]], [p[1] for p in row["roc"]]))
     if len(curves) == 1:
         return None

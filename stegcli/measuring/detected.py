@@ -19,8 +19,8 @@ def _main(found: dict[str, Any]) -> Table:
     title = f"Detectors: {learn} pictures to learn from, {test} to tell apart; 50 % is chance"
     rows = [
         [
-            row["scheme"], f"{_number(row['rate'], 'g')} {row['unit']}", str(row.get("channel") or ""), row["against"],
-            row["detector"], _share(row["accuracy"]), f"{_share(row['low'])} to {_share(row['high'])}",
+            row["scheme"], _rate(row), str(row.get("channel") or ""), row["against"],
+            row["detector"] or "-", _share(row["accuracy"]), _interval(row),
             _number(row["auc"], ".3f"), _share(row["p_e"]), str(row.get("note") or ""),
         ]
         for row in found.get("rows", [])
@@ -58,6 +58,14 @@ def _leaked(found: dict[str, Any]) -> Table:
 
 def _count(found: dict[str, Any], name: str) -> str:
     return str(found.get(name, "some"))
+
+
+def _rate(row: dict[str, Any]) -> str:
+    return "-" if row["rate"] is None else f"{row['rate']:g} {row['unit']}"
+
+
+def _interval(row: dict[str, Any]) -> str:
+    return "-" if row["low"] is None else f"{_share(row['low'])} to {_share(row['high'])}"
 
 
 def _share(value: float | None) -> str:
