@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 
 from stegcli.errors import CapacityError, FileError, UsageError
 from stegcli.keys.key import Key
-from stegcli.measuring import attacks, running, sweep
+from stegcli.measuring import attacks, bits, running, sweep
 from stegcli.measuring.sweep import Outcome, Setting
 from stegcli.method import Request, Secret
 from stegcli.pictures import channel, image
@@ -250,3 +250,14 @@ def test_a_capacity_error_is_a_refusal_of_the_step(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(sweep.api, "hide", full)
     assert sweep._hidden(method, request(), (channel.LOSSLESS,)) == "does not fit: capacity 3 bytes, need 5 bytes"
+
+
+def test_a_jpeg_cover_is_measured_as_a_jpeg_stego_unless_it_is_cut(tmp_path: Path) -> None:
+    Pillow.fromarray(photo(128, 96)).save(tmp_path / "a.jpg", quality=90)
+    cover = image.load(tmp_path / "a.jpg", "cover")
+    method = running.loaded("lossless-inn", "coset-1", "cpu")
+    assert bits.format_for(method, cover) == "JPEG"
+    assert bits.format_for(running.loaded("steg-cinn", "photos-1", "cpu"), cover) == "PNG"
+    part = bits.cut(cover, (64, 32))
+    assert np.array_equal(part.pixels, cover.pixels[32:64, 32:96])
+    assert bits.format_for(method, part) == "PNG"

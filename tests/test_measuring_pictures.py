@@ -79,7 +79,7 @@ def method(tiny):
 
 
 def sample_of(secrets, *attacks, side=64):
-    pictures = load_pictures(secrets, None, "secret", measuring._square)
+    pictures = load_pictures(secrets, None, "secret", measuring.square)
     return Sample(pictures, [Channel(*a) for a in attacks or [("png",)]], side, side, 0)
 
 
@@ -189,7 +189,7 @@ def test_the_receiver_is_told_how_the_cover_was_drawn(monkeypatch):
 def test_secrets_are_the_middle_of_pictures():
     wide = np.zeros((128, 256, 3), np.uint8)
     wide[:, 64:192] = 200
-    cut = measuring._square(Picture(wide)).pixels
+    cut = measuring.square(Picture(wide)).pixels
     assert cut.shape == (SIDE, SIDE, 3)
     assert cut.min() == 200
 

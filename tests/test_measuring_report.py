@@ -18,6 +18,7 @@ import pytest
 from cli_helpers import ok, photo, refused, save
 from PIL import Image as Pillow
 
+from stegcli import methods
 from stegcli.measuring import charts, detected, gallery, report
 from stegcli.measuring.gallery import Shown
 from stegcli.measuring.report import Page
@@ -256,6 +257,28 @@ def test_large_pictures_show_their_middle() -> None:
     seen = np.array(Pillow.open(io.BytesIO(Shown("cover", wide, "").webp())))
     assert seen.shape == (10, gallery.VIEW, 3)
     assert seen[0, 500 - (1000 - gallery.VIEW) // 2].tolist() == [255] * 3
+
+
+# -- the pages in docs/
+
+
+PAGES = ROOT / "docs" / "reports"
+MOST_BYTES = 400_000
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_each_method_has_a_page_in_the_docs(name: str) -> None:
+    """It is small, whole, and made by the command that docs/reports.md names."""
+    text = (PAGES / f"{name}.html").read_text(encoding="utf-8")
+    assert len(text.encode()) <= MOST_BYTES
+    again = Parsed(text)
+    assert all(reference.startswith("data:image/") for reference in again.references)
+    assert any(i["src"].startswith("data:image/svg") for i in again.images)
+    assert any(i["src"].startswith("data:image/webp") for i in again.images)
+    assert not re.search(r"/(home|root|tmp|work|usr)/", text)
+    command = next(r[1] for r in again.tables["What made this page"] if r[0] == "command")
+    told = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
+    assert f"`{command.removesuffix(' -f')}`" in told
 
 
 # -- the command

@@ -61,6 +61,6 @@ def test_an_installed_tool_returns_its_bits(name: str) -> None:
 
 
 def test_pictures_are_reduced_and_never_enlarged() -> None:
-    assert pictures._square(Picture(photo(192)[:, :160]), measure.LARGEST).pixels.shape == (160, 160, 3)
+    assert pictures.square(Picture(photo(192)[:, :160]), measure.LARGEST).pixels.shape == (160, 160, 3)
     large = Picture(np.zeros((600, 700, 3), np.uint8))
-    assert pictures._square(large, measure.LARGEST).pixels.shape == (512, 512, 3)
+    assert pictures.square(large, measure.LARGEST).pixels.shape == (512, 512, 3)

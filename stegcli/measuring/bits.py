@@ -68,7 +68,7 @@ def evaluate(
     the defaults. run: runs the trials of a row. Returns means over covers, ready for JSON.
     """
     channels = [channel.parse(a) for a in attacks or []]
-    pictures = load_pictures(covers, limit, "cover", lambda p: _cut(p, size))
+    pictures = load_pictures(covers, limit, "cover", lambda p: cut(p, size))
     options = methods.about(method).evaluate() if options is None else options
     special = methods.module(method, "measure") if methods.has_module(method, "measure") else None
     alone = special is not None and hasattr(special, "alone") and special.alone(options)
@@ -126,15 +126,17 @@ def _bit_method(method: str, name: str, device: str) -> Method:
     return running.loaded(method, name, device)
 
 
-def _cut(picture: Picture, size: tuple[int, int] | None) -> Picture:
+def cut(picture: Picture, size: tuple[int, int] | None) -> Picture:
+    """The middle of a picture, of that width and height; all of it for None. Raises FileError if it is smaller."""
     if size is None:
         return picture
     width, height = size
     if picture.width < width or picture.height < height:
         raise FileError(f"a cover is smaller than {width}x{height}")
     top, left = (picture.height - height) // 2, (picture.width - width) // 2
-    cut = (slice(top, top + height), slice(left, left + width))
-    return replace(picture, pixels=np.ascontiguousarray(picture.pixels[cut]), alpha=None)
+    middle = (slice(top, top + height), slice(left, left + width))
+    # Its file holds the whole picture, so a JPEG that was cut is hidden in as pixels.
+    return replace(picture, pixels=np.ascontiguousarray(picture.pixels[middle]), alpha=None, source=None)
 
 
 def format_for(method: Method, cover: Picture) -> str:

@@ -73,8 +73,8 @@ def evaluate(
     for one, attack in itertools.product(loaded.values(), channels):
         if one.about.cover != "given":
             one.capacity(_request(one, attack, "auto", size))  # impossible requests fail before any work
-    square = functools.partial(_square, largest=getattr(_special(method), "LARGEST", None))
-    pictures = load_pictures(secrets, limit, "secret", square)
+    cut = functools.partial(square, largest=getattr(_special(method), "LARGEST", None))
+    pictures = load_pictures(secrets, limit, "secret", cut)
     benches = {n: _Bench(one, n, pictures, channels, size, seed, device, run) for n, one in loaded.items()}
     progress = _Progress(sum(b.steps for b in benches.values()), tick)
     rows = [row for bench in benches.values() for row in bench.rows(progress)]
@@ -118,7 +118,7 @@ def _request(method: Method, attack: Channel, form: str, size: tuple[int, int] |
     return Request(survive=(attack,), options=method.about.hide(travel=form, **sized))
 
 
-def _square(picture: Picture, largest: int | None = None) -> Picture:
+def square(picture: Picture, largest: int | None = None) -> Picture:
     """The largest square in the middle of a picture, resized to SIDE x SIDE; with `largest` reduced to that and never
     enlarged, since enlarged photos are smoother than others and compress too well."""
     side = min(picture.height, picture.width)

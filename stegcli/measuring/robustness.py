@@ -71,7 +71,7 @@ def settings(wanted: Wanted) -> Iterator[tuple[str, str, list[Request]]]:
         if shows:
             yield name, _payload_of_pictures(loaded), _of_pictures(loaded, name, wanted)
             continue
-        covers = load_pictures(wanted.folder, wanted.limit, "cover", lambda p: bits._cut(p, wanted.size))
+        covers = load_pictures(wanted.folder, wanted.limit, "cover", lambda p: bits.cut(p, wanted.size))
         for bpp in wanted.payloads or (PAYLOAD,):
             yield name, _told(bpp), _of_bytes(loaded, name, covers, bpp, wanted.seed)
 
@@ -115,7 +115,7 @@ def _form(method: Method) -> str:
 def _of_pictures(method: Method, name: str, wanted: Wanted) -> list[Request]:
     """One request for each secret picture. A given cover is the secret before it, as in `pictures`."""
     special = methods.module(method.name, "measure")
-    square = functools.partial(pictures._square, largest=getattr(special, "LARGEST", None))
+    square = functools.partial(pictures.square, largest=getattr(special, "LARGEST", None))
     secrets = load_pictures(wanted.folder, wanted.limit, "secret", square)
     size = wanted.size
     given = method.about.cover == "given"
