@@ -7,6 +7,7 @@ import os
 import pickle
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -166,6 +167,17 @@ def test_a_cluster_without_workers_is_not_waited_for(monkeypatch: pytest.MonkeyP
 def test_an_address_names_host_and_port(wrong: str) -> None:
     with pytest.raises(UsageError, match="takes dask://HOST:PORT"), clusters.connected(wrong):
         pass
+
+
+def test_a_scheduler_that_dies_ends_the_jobs_with_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clusters, "PATIENCE", 2.0)
+    with cluster(workers=1) as where, clusters.connected(where) as connected:
+        pid = connected.client.run_on_scheduler(os.getpid)
+        results = connected.run([lambda: time.sleep(0.5)] * 9)
+        next(results)
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(FileError, match="is gone"):
+            list(results)
 
 
 def test_jobs_and_cluster_exclude_each_other() -> None:

@@ -8,7 +8,6 @@ runs again on another.
 from __future__ import annotations
 
 import contextlib
-import logging
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -57,6 +56,8 @@ def connected(address: str) -> Iterator[Cluster]:
         from distributed import Client
     except ImportError as error:
         raise UsageError("--cluster needs dask.distributed", "pip install 'stegcli[cluster]'") from error
+    import logging
+
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is said in our own words
     try:
         client = Client(f"tcp://{found[1]}:{found[2]}", timeout=PATIENCE, set_as_default=False)
@@ -125,21 +126,43 @@ class Cluster:
 
     def _submit(self, do: Callable[..., Any], *arguments: Any) -> Any:
         task = Task(do, arguments, image.pixel_limit(), self._neighbours)
-        return self.client.submit(remote.perform, task, pure=False)
+        with self._reached():
+            return self.client.submit(remote.perform, task, pure=False)
 
     def _result(self, future: Any) -> Any:
         """What a job gives. Raises the error that it returned; FileError if no worker could end it."""
-        from concurrent.futures import CancelledError
-
         from distributed import KilledWorker
-        from distributed.comm import CommClosedError
 
-        try:
-            result = future.result()
-        except KilledWorker as error:
-            raise FileError("every worker that tried this job died", "it may need more memory") from error
-        except (CancelledError, CommClosedError, OSError, TimeoutError) as error:
-            raise FileError(f"the cluster {self.address} is gone") from error
+        with self._reached():
+            try:
+                while not self._ready(future):
+                    if self.client.status in ("closing", "closed"):
+                        raise OSError("the scheduler is gone")
+                result = future.result()
+            except KilledWorker as error:
+                raise FileError("every worker that tried this job died", "it may need more memory") from error
         if isinstance(result, Failed):
             raise result.error or StegoError(f"fault on a worker: {result.told}", "please report it")
         return result
+
+    @staticmethod
+    def _ready(future: Any) -> bool:
+        """Waits a while: a future whose scheduler died may never say so."""
+        try:
+            future.exception(timeout=PATIENCE)
+        except TimeoutError:
+            return False
+        return True
+
+    @contextlib.contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Turns what dask raises when its scheduler is gone into FileError."""
+        from concurrent.futures import CancelledError
+
+        from distributed.client import ClosedClientError
+        from distributed.comm import CommClosedError
+
+        try:
+            yield
+        except (CancelledError, ClosedClientError, CommClosedError, OSError, TimeoutError) as error:
+            raise FileError(f"the cluster {self.address} is gone") from error
