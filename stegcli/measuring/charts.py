@@ -16,6 +16,8 @@ Curve = tuple[str, Sequence[float], Sequence[float]]
 DETECTORS, ROBUSTNESS, QUALITY = "detectors", "robustness", "quality"
 SHARE = (-5.0, 105.0)
 """Bounds of an axis in percent."""
+STYLES = ("o-", "s--", "^-.", "v:")
+"""Of curves, in turn: there may be more than there are colours."""
 SIZE = (6.0, 3.6)
 """Inches."""
 
@@ -130,8 +132,8 @@ def _svg(x: str, y: str, curves: Sequence[Curve], span: tuple[float, float] | No
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "stego", "font.family": "sans-serif"}):
         figure = Figure(figsize=SIZE, layout="constrained")
         axes = figure.add_subplot()
-        for (name, xs, ys), style in zip(curves, _styles(), strict=False):
-            axes.plot(xs, ys, style, label=name, linewidth=1.2, markersize=3)
+        for index, (name, xs, ys) in enumerate(curves):
+            axes.plot(xs, ys, STYLES[index % len(STYLES)], label=name, linewidth=1.2, markersize=3)
         axes.set_xlabel(x)
         axes.set_ylabel(y)
         if span is not None:
@@ -141,9 +143,3 @@ def _svg(x: str, y: str, curves: Sequence[Curve], span: tuple[float, float] | No
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     drawn = buffer.getvalue()
     return drawn[drawn.index(b"<svg") :]  # without the prologue, which names a DTD on another machine
-
-
-def _styles() -> Iterator[str]:
-    """More than there are colours."""
-    while True:
-        yield from ("o-", "s--", "^-.", "v:")
