@@ -124,6 +124,8 @@ RIIS = [
                            "Q + 1", "Q + 2", "only Q - 1", "only Q + 1"],
           {c: f"{RUN} --first 3500 --mosaics --count 4 --case {c}" for c in ("jpeg:90@42", "jpeg:75@42", "jpeg:40@42")},
           _besides),
+    Fixed("riis/encoders", "`python benchmarks/riis_encoders.py --covers PHOTOS --count 3` in fewer words: it prints a "
+          "line for each encoder and quality, and needs the encoders"),
     Table("riis/pictures", ["channel", "stego dB, mean (worst)", "secret dB, mean (worst)", "behind another JPEG",
                             "paper", "must, aim", "again: must, aim"],
           {"four": f"{RUN} --count 4 --case pictures"}, _four),

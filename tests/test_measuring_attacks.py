@@ -127,10 +127,10 @@ def test_a_broken_chain_is_told(tmp_path: Path, text: str | None, says: str) -> 
 
 
 def test_ranges_and_new_attacks_are_swept_and_channels_are_not() -> None:
-    texts = ["png", "jpeg:90", "noise:5", "webp:80", "jpeg:90..80"]
+    texts = ["png", "jpeg:90", "noise:5", "blur:1", "jpeg:90..80"]
     plain, sweeps = attacks.split(texts, lambda c: c.kind != "noise")
     assert plain == ["png", "jpeg:90"]
-    assert [s.name for s in sweeps] == ["noise:5", "webp:80", "jpeg:90..80"]
+    assert [s.name for s in sweeps] == ["noise:5", "blur:1", "jpeg:90..80"]
 
 
 # -- sweeps
@@ -176,10 +176,10 @@ def test_what_does_not_fit_is_a_row_that_says_so() -> None:
 def test_a_stego_is_made_for_the_step_where_the_method_can() -> None:
     method = running.loaded("riis", "coded-1", "cpu")
     setting = Setting("riis", "coded-1", "x")
-    made = {t: sweep._made_for(method, setting, attacks.parse(t).attacks[0]) for t in ("jpeg:80", "webp:80", "crop")}
-    assert made == {"jpeg:80": (Channel("jpeg", 80.0),), "webp:80": (Channel("png"),), "crop": (Channel("crop"),)}
+    made = {t: sweep._made_for(method, setting, attacks.parse(t).attacks[0]) for t in ("jpeg:80", "blur:1", "crop")}
+    assert made == {"jpeg:80": (Channel("jpeg", 80.0),), "blur:1": (Channel("png"),), "crop": (Channel("crop"),)}
     fixed = Setting("riis", "coded-1", "x", "jpeg:75..95")
-    assert sweep._made_for(method, fixed, attacks.parse("webp:80").attacks[0]) == channel.parse_survive("jpeg:75..95")
+    assert sweep._made_for(method, fixed, attacks.parse("blur:1").attacks[0]) == channel.parse_survive("jpeg:75..95")
 
 
 def test_tables_tell_where_it_breaks() -> None:
@@ -214,9 +214,9 @@ def test_command_sweeps_covers_and_measures_nothing_else(folder: Path) -> None:
     result = ok(*argv[:6], "--attack", "jpeg:95..90", "--json").json
     assert result["rows"] == []
     assert [r["breaks"] for r in result["sweeps"]] == ["jpeg:95"]
-    both = ok(*argv, "--attack", "jpeg:95", "--attack", "webp:90", "--json").json
+    both = ok(*argv, "--attack", "jpeg:95", "--attack", "blur:0.5", "--json").json
     assert both["rows"][0]["attacks"] == {"jpeg:95": 0}
-    assert [(r["payload"], r["attack"]) for r in both["sweeps"]] == [("0.05 bpp", "webp:90")]
+    assert [(r["payload"], r["attack"]) for r in both["sweeps"]] == [("0.05 bpp", "blur:0.5")]
 
 
 def test_command_sweeps_secrets_for_a_channel_that_is_named(folder: Path) -> None:

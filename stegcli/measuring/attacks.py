@@ -1,7 +1,6 @@
 """Attacks on a stego, for `stego evaluate --attack`: what may happen to a file between sender and receiver.
 
-    jpeg:90            a channel of `pictures.channel`: png, jpeg:Q, noise:S, resize:F, crop
-    webp:80            lossy WebP of that quality
+    jpeg:90            a channel of `pictures.channel`: png, jpeg:Q, webp:Q, noise:S, resize:F, crop
     blur:1.5           Gaussian blur with that standard deviation in pixels
     crop:8             so many pixels cut off on every side
     fit:1024           made smaller until the longer side has so many pixels, and not enlarged again
@@ -16,7 +15,6 @@ The codecs are those of Pillow. A file of a chain:
 
 from __future__ import annotations
 
-import io
 import math
 import tomllib
 from collections.abc import Callable, Sequence
@@ -35,7 +33,7 @@ from stegcli.pictures.channel import Channel
 from stegcli.pictures.image import Picture
 
 CHAIN = "social"
-BOUNDS = {"webp": (1.0, 100.0), "blur": (0.1, 50.0), "crop": (1.0, 1000.0), "fit": (16.0, 100_000.0)}
+BOUNDS = {"blur": (0.1, 50.0), "crop": (1.0, 1000.0), "fit": (16.0, 100_000.0)}
 """The attacks that are no channels, with the least and the greatest strength."""
 STRIDES = {"jpeg": 5.0, "webp": 5.0, "noise": 1.0, "resize": 0.05, "crop": 1.0, "blur": 0.25, "fit": 64.0}
 """Distance between the steps of a range that names none."""
@@ -77,13 +75,8 @@ class Change:
     strength: float
 
     def file(self, stego: Picture, rng: np.random.Generator) -> bytes:
-        """Stego -> the bytes of the changed file: WebP, or else PNG."""
-        pixels = _CHANGES[self.kind](stego.pixels, self.strength)
-        if self.kind != "webp":
-            return image.encode(Picture(pixels))
-        buffer = io.BytesIO()
-        Pillow.fromarray(pixels).save(buffer, "WEBP", quality=round(self.strength))
-        return buffer.getvalue()
+        """Stego -> the bytes of the changed picture as PNG."""
+        return image.encode(Picture(_CHANGES[self.kind](stego.pixels, self.strength)))
 
 
 @dataclass(frozen=True)
@@ -182,10 +175,6 @@ def _chain(path: Path) -> Attack:
     return Attack(name, tuple(_part(str(step)) for step in steps))
 
 
-def _same(pixels: np.ndarray, strength: float) -> np.ndarray:
-    return pixels
-
-
 def _blur(pixels: np.ndarray, sigma: float) -> np.ndarray:
     return np.array(Pillow.fromarray(pixels).filter(ImageFilter.GaussianBlur(sigma)))
 
@@ -204,4 +193,4 @@ def _fit(pixels: np.ndarray, longest: float) -> np.ndarray:
     return pixels if scale == 1.0 else np.array(Pillow.fromarray(pixels).resize(size, Pillow.Resampling.LANCZOS))
 
 
-_CHANGES = {"webp": _same, "blur": _blur, "crop": _crop, "fit": _fit}
+_CHANGES = {"blur": _blur, "crop": _crop, "fit": _fit}
