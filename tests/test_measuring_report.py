@@ -19,7 +19,7 @@ from cli_helpers import ok, photo, refused, save
 from PIL import Image as Pillow
 
 from stegcli import methods
-from stegcli.measuring import charts, detected, gallery, report
+from stegcli.measuring import charts, gallery, report
 from stegcli.measuring.gallery import Shown
 from stegcli.measuring.report import Page
 from stegcli.version import __version__
@@ -34,10 +34,11 @@ DETECTION: dict[str, Any] = {
     "seed": 0, "covers": 30, "learn": 20, "test": 10,
     "rows": [
         {"scheme": "stego", "rate": 0.1, "unit": "bpp", "channel": "png", "against": "covers", "detector": "SPAM + LDA",
-         "accuracy": 0.525, "low": 0.49, "high": 0.56, "auc": 0.531, "p_e": 0.47, "roc": [[0, 0], [0.4, 0.5], [1, 1]],
+         "psnr": 60.1, "accuracy": 0.525,
+         "low": 0.49, "high": 0.56, "auc": 0.531, "p_e": 0.47, "roc": [[0, 0], [0.4, 0.5], [1, 1]],
          "note": None},
         {"scheme": "LSB replacement", "rate": 0.1, "unit": "bpp", "channel": "png", "against": "covers",
-         "detector": "SPAM + LDA", "accuracy": 0.971, "low": 0.95, "high": 0.99, "auc": 0.99, "p_e": 0.03,
+         "detector": "SPAM + LDA", "psnr": None, "accuracy": 0.971, "low": 0.95, "high": 0.99, "auc": 0.99, "p_e": 0.03,
          "roc": [[0, 0], [0.02, 0.95], [1, 1]], "note": "few covers"},
     ],
     "quick": [{"scheme": "stego", "rate": 0.1, "estimator": "SPA", "mean": 0.0047, "error": 0.0018, "worst": -0.16}],
@@ -140,14 +141,13 @@ def parsed() -> Parsed:
 
 
 def test_the_page_has_every_table(parsed: Parsed) -> None:
-    main, *_ = (t for c, t in parsed.tables.items() if c.startswith("Detectors: 20 pictures to learn from, 10 to tell"))
-    assert main[0] == detected.COLUMNS
-    assert main[1][0:2] == ["stego", "0.1 bpp"]
-    assert main[1][5:9] == ["52.5 %", "49.0 % to 56.0 %", "0.531", "47.0 %"]
-    assert main[2][9] == "few covers"
-    assert ["stego", "0.1", "SPA", "+0.0047 +- 0.0018", "-0.1600"] in [r for t in parsed.tables.values() for r in t]
-    assert parsed.tables["Signs that need no training"][1] == ["stego", "0.1", "rows of one value", "3", "4"]
-    assert parsed.tables["A detector that learnt from so many stegos"][1][3:] == ["200", "61.0 %"]
+    (main,) = (t for c, t in parsed.tables.items() if "20 learnt from, 10 judged" in c)
+    assert main[1][:5] == ["stego", "0.1 bpp", "png", "covers", "SPAM + LDA"]
+    assert main[1][5:] == ["52.5 %", "49.0 % to 56.0 %", "0.531", "0.470", "60.1"]
+    found = [r for t in parsed.tables.values() for r in t]
+    assert ["stego", "0.1", "SPA", "+0.0047", "0.0018", "-0.1600"] in found
+    assert ["stego", "0.1", "rows of one value", "3", "4"] in found
+    assert ["stego", "0.1", "CNN", "200", "61.0 %"] in found
     assert parsed.tables["means"] == [["weights", "PSNR"], ["w", "70.00"]]
     assert parsed.tables["Weights"][1] == ["w", "ab12"]
 
@@ -217,7 +217,7 @@ def test_nothing_is_fetched_and_nothing_runs(parsed: Parsed) -> None:
 
 def test_what_users_and_files_say_is_escaped() -> None:
     evil = '<script>alert("1")</script>&'
-    found = DETECTION | {"advice": [evil], "rows": [DETECTION["rows"][0] | {"scheme": evil, "note": evil}]}
+    found = DETECTION | {"advice": [evil], "rows": [DETECTION["rows"][0] | {"scheme": evil, "channel": evil}]}
     result = RESULT | {"detection": found, "rows": rows(evil)}
     again = Parsed(page_of(result, command=f"stego evaluate {evil}", tables=[(evil, [evil], [[evil]])]))
     assert "script" not in again.tags
@@ -231,16 +231,14 @@ def test_what_was_not_measured_is_left_out() -> None:
     again = Parsed(text)
     assert again.headings == ["Command and versions"]
     assert again.images == []
-    assert detected.tables({}) == []
 
 
-def test_a_scheme_that_was_not_judged_says_why() -> None:
-    unknown = dict.fromkeys(("rate", "accuracy", "low", "high", "auc", "p_e", "roc", "detector"))
+def test_a_scheme_that_was_not_judged_says_why_and_has_no_curve() -> None:
+    unknown = dict.fromkeys(("rate", "accuracy", "low", "high", "auc", "p_e", "roc", "detector", "psnr"))
     row = DETECTION["rows"][0] | unknown | {"note": "steghide is not installed"}
-    found = DETECTION | {"rows": [row]}
-    ((_, _, (cells,)), *_) = detected.tables(found)
-    assert cells == ["stego", "-", "png", "covers", "-", "-", "-", "-", "-", "steghide is not installed"]
-    assert charts.of({"method": "toy", "rows": [], "detection": found}) == []
+    again = Parsed(page_of(RESULT | {"detection": DETECTION | {"rows": [row]}}))
+    assert "steghide is not installed" in again.seen
+    assert not any(i["alt"].startswith("ROC") for i in again.images)
 
 
 def test_one_point_is_no_curve_and_equal_figures_give_equal_bytes() -> None:
@@ -316,6 +314,19 @@ def test_command_writes_a_page_without_a_path_of_this_machine(folder: Path) -> N
 def test_a_report_that_cannot_be_drawn_is_refused_before_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stegcli.cli.reporting.find_spec", lambda name: None)
     assert "stegcli[report]" in refused(2, *ARGV, "--report", "pages", says="--report needs matplotlib").err
+
+
+def test_detection_is_shown_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"method": "lossless-inn", "covers": 2, "rows": [], "measured": {}, "detection": DETECTION}
+    monkeypatch.setattr("stegcli.cli.detecting.detect", lambda *_, **__: found)
+    printed = ok(*ARGV, "--detect", "--report", "pages").out.decode()
+    assert DETECTION["advice"][0] in printed
+    again = Parsed(Path("pages/lossless-inn.html").read_text(encoding="utf-8"))
+    assert again.headings == [
+        "What to do with these pictures", "What detectors find", "Pictures", "Command and versions",
+    ]  # fmt: skip
+    assert ["coset-1", "no file of its own"] in again.tables["Weights"]
+    refused(2, *ARGV, "--detect", "--cluster", "dask://localhost:1", says="--cluster does not go with --detect")
 
 
 @pytest.mark.skipif(not any(map(shutil.which, BROWSERS)), reason="no headless browser")

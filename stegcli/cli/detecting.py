@@ -14,25 +14,28 @@ NAMED = 10
 
 
 def detect(
-    about: About, covers: Path | None, secrets: Path | None, json: bool, quiet: bool, epochs: int | None, **asked: Any
-) -> None:
-    """asked: the other fields of `detection.Plan`. Raises StegoError."""
+    about: About, covers: Path | None, secrets: Path | None, quiet: bool, epochs: int | None, **asked: Any
+) -> dict[str, Any]:
+    """-> what detectors found. asked: the other fields of `detection.Plan`. Raises StegoError."""
     if secrets is not None and "picture" not in about.carries:
         raise UsageError(f"{about.name} takes no --secrets", "random bytes are hidden")
-    from stegcli.measuring import detection, detection_tables
+    from stegcli.measuring import detection
 
     plan = detection.Plan(about.name, covers, secrets, epochs=detection.EPOCHS if epochs is None else epochs, **asked)
     with console.bar("detecting", quiet) as tick:
         result = detection.evaluate(plan, tick)
-    found = result["detection"]
     if not quiet:
-        _say_passed_over(found["passed_over"])
-    if json:
-        console.emit(result)
-        return
-    for title, columns, rows in detection_tables.tables(found):
+        _say_passed_over(result["detection"]["passed_over"])
+    return result
+
+
+def tell(result: dict[str, Any]) -> None:
+    """Print the tables and the advice."""
+    from stegcli.measuring import detection_tables
+
+    for title, columns, rows in detection_tables.tables(result["detection"]):
         console.table(title, columns, rows)
-    for line in found["advice"]:
+    for line in result["detection"]["advice"]:
         console.show(line)
 
 

@@ -29,7 +29,7 @@ class Asked:
     for. options: an instance of `about.evaluate`. address: of a cluster."""
 
     about: About
-    folder: Path
+    folder: Path | None
     weights: list[str] | None = None
     payloads: list[float] | None = None
     attacks: list[str] = field(default_factory=list)
@@ -48,6 +48,9 @@ class Asked:
 
     @property
     def wanted(self) -> Wanted:
+        """Raises UsageError without a folder, which only detection can do without."""
+        if self.folder is None:
+            raise UsageError(f"{self.about.name} needs a folder of pictures")
         return Wanted(
             self.about.name, self.folder, self.weights, self.payloads, self.limit, self.size, self.seed, self.device
         )
@@ -107,8 +110,8 @@ def _main(asked: Asked, plain: list[str], run: Run, tick: Tick) -> dict[str, Any
         "seed": asked.seed, "device": asked.device, "options": asked.options, "run": run, "tick": tick,
     }  # fmt: skip
     if asked.shows:
-        return pictures.evaluate(asked.about.name, asked.folder, **common)
-    return bits.evaluate(asked.about.name, asked.folder, payloads=asked.payloads, **common)
+        return pictures.evaluate(asked.about.name, asked.wanted.folder, **common)
+    return bits.evaluate(asked.about.name, asked.wanted.folder, payloads=asked.payloads, **common)
 
 
 def _nothing(asked: Asked) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def write(asked: evaluating.Asked, result: dict[str, Any], path: Path, force: bo
     result = {"rows": [], "measured": {}, "sweeps": []} | result
     page = Page(
         result, evaluating.main_tables(result), sweep.tables(result["sweeps"]), evaluating.verdicts(result),
-        charts.of(result), gallery.rows(asked.wanted), command(), list(_weights(asked.about.name, result)),
+        charts.of(result), _gallery(asked, result), command(), list(_weights(asked, result)),
     )  # fmt: skip
     files.write_all([Output(path, report.page(page).encode())], force)
     if not quiet:
@@ -44,13 +44,21 @@ def command() -> str:
     return shlex.join(["stego", *sys.argv[1:]])
 
 
-def _weights(method: str, result: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _gallery(asked: evaluating.Asked, result: dict[str, Any]) -> list[gallery.Row]:
+    """Nothing where detection drew its own pictures, or took covers for a method that carries pictures."""
+    if "detection" in result and (asked.folder is None or asked.shows):
+        return []
+    return gallery.rows(asked.wanted)
+
+
+def _weights(asked: evaluating.Asked, result: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Name and hash of each set of weights in the result."""
+    method = asked.about.name
     named = [r["weights"] for r in [*result["rows"], *result["sweeps"]]] + list(result["measured"])
-    for name in dict.fromkeys(named):
+    for name in dict.fromkeys(named or asked.weights or ["default"]):
         try:
-            found = weights.holder(weights.entry(method, weights.default_name(method) if name == "default" else name))
+            entry = weights.entry(method, weights.default_name(method) if name == "default" else name)
         except WeightsError:
             yield name, "a file of the user"
         else:
-            yield name, found.sha256 or "no file of its own"
+            yield entry.name, weights.holder(entry).sha256 or "no file of its own"

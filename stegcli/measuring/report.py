@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-from stegcli.measuring import detected
+from stegcli.measuring import detection_tables
 from stegcli.measuring.charts import DETECTORS, QUALITY, ROBUSTNESS, Chart
 from stegcli.measuring.gallery import Row, Shown
 from stegcli.version import __version__
@@ -61,7 +61,7 @@ def page(held: Page) -> str:
     drawn = {name: [c for c in held.charts if c.section == name] for name in (DETECTORS, ROBUSTNESS, QUALITY)}
     parts = [
         _advice(found),
-        _section("What detectors find", detected.tables(found), drawn[DETECTORS]) if found else "",
+        _section("What detectors find", detection_tables.tables(found), drawn[DETECTORS]) if found else "",
         _section("What stegos survive", held.robustness, drawn[ROBUSTNESS]),
         _gallery(held.gallery),
         _section("Quality", held.tables, drawn[QUALITY], held.verdicts),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from stegcli import methods, options
 from stegcli.about import About
@@ -131,30 +131,39 @@ def evaluate(
     chosen = _weights_to_measure(method, facets, named)
     sides = options.parse_size(size) if size is not None else None
     if detect:
-        from stegcli.cli import detecting
-
-        common: Any = {"weights": chosen, "limit": limit, "size": sides, "seed": seed, "device": device, "options": own}
-        kept: Any = {"leaked": leaked or (), "cache": cache, "epochs": cnn, "payloads": payload, "channels": attack}
-        return detecting.detect(about, covers, secrets, json, quiet, **common, **kept)
-    _check_detection(leaked=leaked, cache=cache, cnn=cnn)
-    folder = _what_to_measure(about, covers, secrets, payload)
-    from stegcli.cli import evaluating, reporting
+        _check_no_sweep(survive=survive, cluster=cluster)
+        folder = secrets or covers
+    else:
+        _check_detection(leaked=leaked, cache=cache, cnn=cnn)
+        folder = _what_to_measure(about, covers, secrets, payload)
+    from stegcli.cli import detecting, evaluating, reporting
     from stegcli.cli.inputs import made_folder
 
     wanted = evaluating.Asked(
         about, folder, chosen, payload, attack or [], survive, limit, sides, seed, device, own, cluster
     )
+    common: Any = {"weights": chosen, "limit": limit, "size": sides, "seed": seed, "device": device, "options": own}
+    kept: Any = {"leaked": leaked or (), "cache": cache, "epochs": cnn, "payloads": payload, "channels": attack}
     with made_folder(None if report is None else str(report)):
         page = None if report is None else reporting.check(report, method, force)
-        with bar("measuring", quiet) as tick:
-            result = evaluating.measured(wanted, tick)
+        if detect:
+            result = detecting.detect(about, covers, secrets, quiet, **common, **kept)
+        else:
+            with bar("measuring", quiet) as tick:
+                result = evaluating.measured(wanted, tick)
         if page is not None:
             reporting.write(wanted, result, page, force, quiet)
     if json:
         emit(result)
     else:
-        evaluating.tell(result)
-    return None
+        (detecting if detect else evaluating).tell(result)
+
+
+def _check_no_sweep(**given: Any) -> None:
+    """Raises UsageError for an option that detection does not take."""
+    for flag, value in given.items():
+        if value is not None:
+            raise UsageError(f"--{flag} does not go with --detect", "leave it out")
 
 
 def _check_detection(**given: Any) -> None:
