@@ -52,7 +52,7 @@ def _glow2_secrecy(out: Outputs) -> Rows:
     ]  # fmt: skip
 
 
-SEARCHES = (("41.9", 40), ("41.9", 100), ("41.9", 200), ("46", 200), ("50", 200))
+SEARCHES = (("41.9", 40), ("41.9", 100), ("41.9", 280), ("46", 280), ("50", 280))
 CS_ROWS = [f"ours, {db} dB, {steps} steps" for db, steps in SEARCHES]
 CS_ROWS += ["through JPEG 90", "through JPEG 80"]
 
