@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from cli_helpers import ok, photo, refused, save
 from PIL import Image as Pillow
 
+from stegcli import methods
+from stegcli.cli.evaluating import Asked
 from stegcli.errors import CapacityError, FileError, UsageError
 from stegcli.keys.key import Key
 from stegcli.measuring import attacks, bits, running, sweep
@@ -261,3 +265,10 @@ def test_a_jpeg_cover_is_measured_as_a_jpeg_stego_unless_it_is_cut(tmp_path: Pat
     part = bits.cut(cover, (64, 32))
     assert np.array_equal(part.pixels, cover.pixels[32:64, 32:96])
     assert bits.format_for(method, part) == "PNG"
+
+
+def test_a_channel_that_one_form_of_a_method_refuses_is_swept() -> None:
+    asked = SimpleNamespace(shows=True, about=methods.about("riis"))
+    for name, in_table in (("jpeg:80", True), ("noise:5", True), ("webp:80", False)):
+        assert Asked.made_behind(cast(Any, asked), channel.parse(name)) is in_table
+    assert Asked.made_behind(cast(Any, SimpleNamespace(shows=False, about=asked.about)), channel.parse("webp:80"))

@@ -56,8 +56,9 @@ class Asked:
         )
 
     def made_behind(self, one: Channel) -> bool:
-        """Whether a channel is a row or column of the main table, and not a sweep."""
-        return not self.shows or channel.pattern((one,)) in self.about.survives
+        """Whether a channel is a row or column of the main table, and not a sweep: every form must survive it."""
+        forms = (self.about, *self.about.forms.values())
+        return not self.shows or all(channel.pattern((one,)) in form.survives for form in forms)
 
 
 def measured(asked: Asked, tick: Tick) -> dict[str, Any]:
