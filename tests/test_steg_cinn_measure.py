@@ -23,7 +23,23 @@ def test_modes_and_latents_fill_their_tables(method, monkeypatch):
     assert figures["latents"]["stegos"] == 1
     assert figures["detectors"] == {}  # too few covers
     titles = [title for title, columns, rows in measure.tables(figures) if all(len(r) == len(columns) for r in rows)]
-    assert len(titles) == 3
+    assert len(titles) == 4
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_looks_are_scored_where_the_package_is_installed(method, monkeypatch, installed):
+    monkeypatch.setattr(measure, "MODES", {"keep, top 2": measure.MODES["keep, top 2"]})
+    monkeypatch.setattr(
+        measure.brisque, "scorer", lambda: (lambda pixels: float(pixels[0, 0, 0])) if installed else None
+    )
+    cover = small_photo(64, 64)
+    figures = {name: part() for name, part in measure.parts(method, [Picture(cover)], 0).items()}
+    (table,) = (t for t in measure.tables(figures) if "Table 1" in t[0])
+    _, (_, heading), rows = table
+    assert ("pip install" in heading) == (not installed)
+    assert rows[0] == ["covers", f"{cover[0, 0, 0]:.2f}" if installed else "-"]
+    assert (rows[1][1] == "-") == (not installed)
+    assert rows[-1] == ["paper, 5 rounds", "19.74"]
 
 
 def test_covers_without_room_are_passed_over(method, monkeypatch):

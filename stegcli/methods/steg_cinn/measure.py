@@ -1,9 +1,11 @@
 """What `stego evaluate steg-cinn` measures besides exactness, PSNR and time.
 
-modes       by what is redrawn: capacity, raw bits right before the code, PSNR to the cover, change of CIE L*
+modes       by what is redrawn: capacity, raw bits right before the code, PSNR to the cover, change of CIE L*, and
+            BRISQUE where its package is installed
+covers      BRISQUE of the covers, to compare with
 latents     whether the latents of stegos are normal, as a receiver with the networks finds them
 detectors   stegos against innocent colourings by the same networks, which is what is claimed, and against the covers
-paper       the paper's Table 2, and its flow as trained here (`measure_rivals`), beside it
+paper       the paper's Tables 1 to 3, and its flow as trained here (`measure_rivals`), beside it
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from stegcli.methods.steg_cinn.codec import Drawing
 from stegcli.methods.steg_cinn.method import StegCinn
 from stegcli.methods.steg_cinn.options import HideOptions
 from stegcli.options import NoOptions
-from stegcli.pictures import metrics
+from stegcli.pictures import brisque, metrics
 from stegcli.pictures.image import Picture
 
 PAPERS_FORM = "paper's form: 1 bit, gap 0.1"
@@ -35,9 +37,16 @@ MODES = {
 }
 PAPER = [
     ["paper, w/o round-based training", "2.00", "100.00", "89.42", "50.3 / 49.6 / 56.3"],
+    ["paper, 1 round", "2.00", "100.00", "93.26", ""],
+    ["paper, 2 rounds", "2.00", "100.00", "95.19", ""],
+    ["paper, 3 rounds", "2.00", "100.00", "98.07", ""],
+    ["paper, 4 rounds", "2.00", "100.00", "99.03", ""],
     ["paper, 5 rounds", "2.00", "100.00", "100.00", "52.7 / 52.2 / 56.9"],
 ]
-"""Table 2: bits per pixel; accuracy without and with rounding, in %; detection by XuNet, YedroudjNet, KeNet, in %."""
+"""Tables 2 and 3: bits per pixel; accuracy without and with rounding, in %; detection by XuNet, YedroudjNet, KeNet,
+in %, which Table 3 lacks."""
+PAPER_LOOKS = [["paper, w/o round-based training", "20.78"], ["paper, 5 rounds", "19.74"]]
+"""Table 1, the method's own rows: BRISQUE. Its HyperIQA needs a network that no kept package brings."""
 FOLDS = 5
 LEAST_COVERS = 20
 """Fewer covers tell nothing of a detector."""
@@ -51,6 +60,7 @@ def parts(
     mine = cast(StegCinn, method)
     found = {
         "modes": lambda: modes(mine, covers, seed),
+        "covers": lambda: looks(covers),
         "latents": lambda: latents(mine, covers, seed),
         "detectors": lambda: detectors(mine, covers, seed),
     }
@@ -60,12 +70,20 @@ def parts(
 
 
 def modes(method: StegCinn, covers: Sequence[Picture], seed: int) -> dict[str, Any]:
-    """Mode -> means over covers: bits per pixel, bits right before the code, PSNR, change of L* (mean and most)."""
+    """Mode -> means over covers: bits per pixel, bits right before the code, PSNR, change of L* (mean and most), and
+    BRISQUE, None where its package is not installed."""
     return {name: _mode(method, covers, options, seed) for name, options in MODES.items()}
 
 
+def looks(covers: Sequence[Picture]) -> dict[str, float | None]:
+    """The mean of BRISQUE over covers, None where its package is not installed."""
+    score = brisque.scorer()
+    return {"brisque": float(np.mean([score(c.pixels) for c in covers])) if score and covers else None}
+
+
 def _mode(method: StegCinn, covers: Sequence[Picture], options: HideOptions, seed: int) -> dict[str, Any]:
-    found: dict[str, list[float]] = {n: [] for n in ("bpp", "right", "psnr", "lightness", "most")}
+    score = brisque.scorer()
+    found: dict[str, list[float]] = {n: [] for n in ("bpp", "right", "psnr", "lightness", "most", "brisque")}
     for index, cover in enumerate(covers):
         room = method.capacity(Request(cover=cover, options=options))
         try:
@@ -78,6 +96,8 @@ def _mode(method: StegCinn, covers: Sequence[Picture], options: HideOptions, see
         found["psnr"].append(metrics.psnr(cover.pixels, draft.picture.pixels))
         found["lightness"].append(float(apart.mean()))
         found["most"].append(float(apart.max()))
+        if score:
+            found["brisque"].append(score(draft.picture.pixels))
     means: dict[str, Any] = {n: float(np.mean(v)) if v else None for n, v in found.items()}
     return means | {"covers": len(found["bpp"]), "least_bpp": min(found["bpp"], default=None)}
 
@@ -160,7 +180,15 @@ def tables(figures: dict[str, Any]) -> list[Table]:
     if figures["detectors"]:
         rows = [[name, f"{100 * share:.1f} %"] for name, share in figures["detectors"].items()]
         found.append(("stegos told from (SPAM + LDA; 50 % is chance)", ["others, planes", "told"], rows))
-    return [*found, _paper_table(figures)]
+    return [*found, _looks_table(figures), _paper_table(figures)]
+
+
+def _looks_table(figures: dict[str, Any]) -> Table:
+    """The paper's Table 1, with a row for the covers and for each mode."""
+    own = {"covers": figures["covers"]} | figures["modes"]
+    rows = [[name, "-" if f["brisque"] is None else f"{f['brisque']:.2f}"] for name, f in own.items()]
+    hint = " (pip install 'stegcli[brisque]')" if figures["covers"]["brisque"] is None else ""
+    return ("looks, the paper's Table 1", ["pictures", "BRISQUE, less is better" + hint], [*rows, *PAPER_LOOKS])
 
 
 def _paper_table(figures: dict[str, Any]) -> Table:
@@ -173,7 +201,7 @@ def _paper_table(figures: dict[str, Any]) -> Table:
     if "cinn" in figures:
         rows.append(["the paper's flow, trained here", *measure_rivals.row(figures["cinn"])])
     told = "told, by SPAM from innocent ones (q and p / RGB) / from covers; the paper's by CNNs"
-    columns = ["the paper's Table 2, in %", "bpp", "right, no rounding", "right, rounded", told]
+    columns = ["the paper's Tables 2 and 3, in %", "bpp", "right, no rounding", "right, rounded", told]
     return ("flows compared", columns, [*rows, *PAPER])
 
 
