@@ -59,13 +59,25 @@ def quick() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other schemes beside the method: they take most of the time."""
+    monkeypatch.setattr(groups, "rivals", lambda own: {})
+
+
 def plan(covers: Path | None, **more: Any) -> Plan:
     return Plan(METHOD, covers, **{"payloads": [RATE], "epochs": 0, "weights": ["coset-1"]} | more)
 
 
 @pytest.fixture(scope="module")
-def found(covers: Path) -> dict[str, Any]:
-    result: dict[str, Any] = detection.evaluate(plan(covers, leaked=[10, 999], epochs=1))
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache of tests that may share one."""
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture(scope="module")
+def found(covers: Path, kept: Path) -> dict[str, Any]:
+    result: dict[str, Any] = detection.evaluate(plan(covers, leaked=[10, 999], epochs=1, cache=kept))
     return result
 
 
@@ -130,6 +142,7 @@ def test_signs_count_covers_beside_stegos(found: dict[str, Any]) -> None:
     assert lone[1] > lone[0]
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_planted_leak_is_found(covers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stegos that are brighter by one level wherever a key says so."""
     real = Quick.make
@@ -197,6 +210,7 @@ class Draws(pairs.Drawn):
         return Made(files[0], {pairs.DRAWS: files[1]}, 640)
 
 
+@pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize("shows", [False, True])
 def test_draws_are_compared_with_draws_and_with_real_pictures(
     covers: Path, shows: bool, monkeypatch: pytest.MonkeyPatch
@@ -224,6 +238,7 @@ def forbidden(*args: Any) -> Any:
 
 def test_a_run_goes_on_where_it_stopped(covers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = plan(covers, limit=30, cache=tmp_path / "kept", epochs=1)
+    monkeypatch.setattr(groups, "rivals", lambda own: {"HILL": ""})
     real, made = Quick.make, []
 
     def stops(self: Quick, cover: pairs.Cover | None, rng: np.random.Generator) -> Made:
@@ -244,17 +259,16 @@ def test_a_run_goes_on_where_it_stopped(covers: Path, tmp_path: Path, monkeypatc
     assert detection.evaluate(asked) == first
 
 
-def test_another_seed_is_another_run(covers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = tmp_path / "kept"
+def test_another_seed_is_another_run(covers: Path, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     detection.evaluate(plan(covers, limit=30, cache=kept))
     monkeypatch.setattr(Quick, "make", forbidden)
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match="made before"):
         detection.evaluate(plan(covers, limit=30, cache=kept, seed=1))
 
 
-def test_progress_goes_from_nothing_to_all(covers: Path) -> None:
+def test_progress_goes_from_nothing_to_all(covers: Path, kept: Path) -> None:
     told: list[tuple[float, float]] = []
-    detection.evaluate(plan(covers, limit=30, epochs=1), lambda done, left: told.append((done, left)))
+    detection.evaluate(plan(covers, limit=30, epochs=1, cache=kept), lambda done, left: told.append((done, left)))
     shares = [done for done, _ in told]
     assert shares == sorted(shares)
     assert 0 < shares[0] < 0.5
@@ -280,12 +294,13 @@ def test_covers_of_two_sizes_are_refused_with_the_size_to_give(tmp_path: Path, m
     assert "--size 64x64" in result.err
 
 
+@pytest.mark.usefixtures("alone")
 def test_broken_files_are_named_and_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settle(tmp_path, monkeypatch)
     folder = folder_of(tmp_path / "some", 30)
     (folder / "aaa.png").write_bytes(b"no picture")
     monkeypatch.setattr(detection, "_source", _source)
-    asked = ("--detect", "--cnn", "0", "--payload", "0.4", "--weights", "coset-1")
+    asked = ("--detect", "--cnn", "0", "--payload", "0.1", "--weights", "coset-1")
     result = ok("evaluate", METHOD, "--covers", "some", *asked)
     assert "passed over: aaa.png" in result.err
     assert b"told apart, chance 50 %: 30 pairs, 20 learnt from, 10 judged" in result.out
