@@ -117,12 +117,12 @@ def _steg_cinn(out: Outputs) -> Rows:
 
 def _steg_cinn_many(out: Outputs) -> Rows:
     text = out["many"]
-    exact = groups(r"^(\d+ of \d+) exact", text)[0]
+    exact, first = groups(r"^(\d+ of \d+) exact, (\d+) by the first draft", text)
     stegos, below, uniform = groups(r"^latents of (\d+): p < 0\.05 in ([\d.]+) %; p-values uniform: p = ([\d.]+)", text)
     told = every(r"^(.+? against .+?), SPAM of (.+?): ([\d.]+) \+- ([\d.]+) %", text)
     latents = f"p < 0.05 in {below} %; p-values uniform: p = {uniform}"
     return [
-        ["first stegos whose PNG file reveals exactly", exact, "all of 1,000"],
+        ["messages that the PNG file reveals exactly", f"{exact}, {first} by the first draft", "all of 1,000"],
         [f"latents of {stegos} stegos, Kolmogorov-Smirnov against N(0, 1)", latents, "200 stegos, uniform"],
         *([f"{pair}, SPAM of {planes}", f"{share} +- {error} %", ""] for pair, planes, share, error in told),
     ]
