@@ -3,10 +3,11 @@
     python benchmarks/steg_cinn_many.py --covers DIR --cache FOLDER [--count 1000] [--side 128] [--minutes 30] [--cnn]
         [--weights FILE]
 
-Each picture of DIR is made SIDExSIDE, in a mode of ROUND in turn, and gets random messages of random lengths up to the
-capacity: EACH, then the next cover, until there are COUNT. A draft is written as a PNG file, read and revealed; where
-that fails the next is tried, as `stego hide` does. Beside each stego stands an innocent colouring of the same cover. Each trial is kept in a file
-of FOLDER; a run goes on where the last one stopped, after MINUTES too, and prints figures of all trials there.
+Each picture of DIR is made SIDExSIDE, in a mode of ROUND in turn, and gets random messages of random lengths up to
+the capacity: EACH, then the next cover, until there are COUNT. A draft is written as a PNG file, read and revealed;
+where that fails the next is tried, as `stego hide` does. Beside each stego stands an innocent colouring of the same
+cover. Each trial is kept in a file of FOLDER; a run goes on where the last one stopped, after MINUTES too, and prints
+figures of all trials there.
 
 Detectors tell stegos from innocent colourings, from the covers, and, to show that they would tell if there was
 something, innocent colourings from such whose blue is changed by one level in every tenth pixel: SPAM with a linear

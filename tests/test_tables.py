@@ -211,7 +211,8 @@ def test_steg_cinn() -> None:
     assert rows("steg-cinn/modes", text)[2] == [
         "keep, top 2, full", "8 of 8; 7 of 8", "2.88 (2.70)", "93.9 %", "36.5 (30.4) dB", "0.4, 1.2, 0.8 s",
     ]  # fmt: skip
-    many = "77 of 77 exact, 76 by the first draft, 15 covers\nlatents of 58: p < 0.05 in 3.4 %; p-values uniform: p = 0.420\n"
+    many = "77 of 77 exact, 76 by the first draft, 15 covers\n"
+    many += "latents of 58: p < 0.05 in 3.4 %; p-values uniform: p = 0.420\n"
     many += "stegos against innocent colourings, SPAM of q and p: 46.1 +- 4.0 % of 154"
     assert rows("steg-cinn/many", many)[2] == [
         "stegos against innocent colourings, SPAM of q and p",
