@@ -1,13 +1,15 @@
 """What riis carries through each channel, on real files, and what else the stego stands.
 
-    python benchmarks/riis.py --covers DIR [--first 3500] [--count 8] [--case jpeg:75@42] ... [--mosaics] [--asked-only]
+    python benchmarks/riis.py --covers DIR [--first 3500] [--count 8] [--case jpeg:75@42] ... [--mosaics | --squares]
+        [--asked-only]
 
 Covers are 512x512: scikit-image's astronaut, coffee, chelsea and rocket, then mosaics of four photos of DIR each, in
-the order of their names from the photo of that number on. A case is a channel and the stego's PSNR. For each cover the
-payload is random and as large as the capacity says; where it does not come through its channel, the next stronger
-protection with its smaller room is taken, as `stego hide` does. Printed: payload and PSNR, mean and least; how many of
-the covers came through; and through what else, that was not asked for. `--mosaics` leaves scikit-image's pictures out,
-`--asked-only` what was not asked for. `--case pictures` hides each cover in the one before it instead, for each channel
+the order of their names from the photo of that number on. A case is a channel and the stego's PSNR. For each cover
+the payload is random and as large as the capacity says; where it does not come through its channel, the next stronger
+protection with its smaller room is taken, as `stego hide` does. Printed: payload and PSNR, mean and least; how many
+of the covers came through; and through what else, that was not asked for. `--mosaics` leaves scikit-image's pictures
+out, `--squares` takes the pictures of DIR as they are, 512x512 each (`unseen_photos.py` makes some), `--asked-only`
+leaves out what was not asked for. `--case pictures` hides each cover in the one before it instead, for each channel
 of the paper's tables, and says what a second JPEG of the same quality leaves (`again`); `--case pictures:jpeg:90` for
 one channel. `--case network` and `--case network:jpeg:90` do so by the network, with the weights of `--weights`.
 `--case rivals` gives the covers to tools of others, where these are installed.
@@ -43,8 +45,7 @@ Attack = Callable[[np.ndarray], Seen]
 
 def main() -> None:
     arguments = parse_arguments()
-    known = () if arguments.mosaics else KNOWN
-    covers = list(all_covers(Path(arguments.covers), arguments.first, arguments.count, known))
+    covers = list(asked_covers(arguments))
     key = keys.generate("riis", "coded-1")
     for case in arguments.case or CASES:
         if case.startswith(("pictures", "network")):
@@ -64,10 +65,20 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=3500)
     parser.add_argument("--count", type=int, default=8)
     parser.add_argument("--case", action="append")
-    parser.add_argument("--mosaics", action="store_true")
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument("--mosaics", action="store_true")
+    kinds.add_argument("--squares", action="store_true")
     parser.add_argument("--asked-only", action="store_true")
     parser.add_argument("--weights", default="network")
     return parser.parse_args()
+
+
+def asked_covers(arguments: argparse.Namespace) -> Iterator[np.ndarray]:
+    folder = Path(arguments.covers)
+    if not arguments.squares:
+        return all_covers(folder, arguments.first, arguments.count, () if arguments.mosaics else KNOWN)
+    files = sorted(folder.glob("*.png"))[: arguments.count]
+    return (np.asarray(Pillow.open(f).convert("RGB")) for f in files)
 
 
 def all_covers(folder: Path, first: int, count: int, known: tuple[str, ...] = KNOWN) -> Iterator[np.ndarray]:

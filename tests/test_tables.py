@@ -213,11 +213,14 @@ def test_steg_cinn() -> None:
     ]  # fmt: skip
     many = "77 of 77 exact, 76 by the first draft, 15 covers\n"
     many += "latents of 58: p < 0.05 in 3.4 %; p-values uniform: p = 0.420\n"
-    many += "stegos against innocent colourings, SPAM of q and p: 46.1 +- 4.0 % of 154"
-    assert rows("steg-cinn/many", many)[2] == [
-        "stegos against innocent colourings, SPAM of q and p",
-        "46.1 +- 4.0 %",
-        "",
+    many += "stegos against innocent, SPAM of q and p: 46.1 +- 4.0 % of 154\n"
+    many += (
+        "stegos against covers, SPAM of RGB: 67.5 +- 4.0 % of 154\nstegos against innocent, CNN: 51.0 +- 2.5 % of 36"
+    )
+    assert rows("steg-cinn/many", many)[2:] == [
+        ["stegos against innocent, SPAM of q and p", "46.1 +- 4.0 %", "53 %"],
+        ["stegos against innocent, CNN", "51.0 +- 2.5 %", "53 %"],
+        ["stegos against covers, SPAM of RGB", "67.5 +- 4.0 %", "told"],
     ]
 
 
