@@ -115,6 +115,19 @@ def _steg_cinn(out: Outputs) -> Rows:
     return rows
 
 
+def _steg_cinn_commands(out: Outputs) -> Rows:
+    rows = []
+    for secret, cover, name, must in (
+        ("49 kB", "photo.png", "49 kB in 768x512", "12, 8 s"),
+        ("1 MB", "12 megapixels.png", "1 MB in 12 megapixels", "4 minutes, 4 GiB"),
+    ):
+        both = every(
+            rf"^(?:hide|reveal) +steg-cinn, {secret}, {cover} +([\d.]+) s +[\d.]+ s +(\d+ MiB)", out["commands"]
+        )
+        rows.append([name, *(f"{float(seconds):.1f} s, {memory}" for seconds, memory in both), must])
+    return rows
+
+
 MUST = {"stegos against innocent": "53 %", "stegos against covers": "told", "innocent against changed": "a control"}
 
 
@@ -155,6 +168,8 @@ DRAWN = [
           {"recovery": "python benchmarks/steg_cinn_recovery.py --covers {val} --limit 24"}, _steg_cinn, 0.2),
     Table("steg-cinn/many", ["", "measured", "must"],
           {"many": "python benchmarks/steg_cinn_many.py --covers {val} --cache {cache} --cnn"}, _steg_cinn_many, 1),
+    Table("steg-cinn/commands", ["", "hide", "reveal", "must"],
+          {"commands": "python benchmarks/commands.py --runs 3 --only steg-cinn"}, _steg_cinn_commands, 0.1),
     Fixed("steg-cinn/flows", "figures of a flow that was trained for it and not kept; `stego evaluate steg-cinn "
           "--weights FILE` measures another"),
 ]  # fmt: skip

@@ -31,6 +31,8 @@ from _tables_drawn import DRAWN
 from _tables_pixels import PIXELS
 from _tables_riis import RIIS
 
+from stegcli.data import list_pictures
+
 ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "docs" / "methods"
 TABLES: dict[str, Table | Fixed] = {t.name: t for t in (*PIXELS, *RIIS, *DRAWN)}
@@ -135,7 +137,7 @@ def made_folders(data: Path, work: Path) -> dict[str, str]:
 
 
 def linked(whole: Path, first: int, learn: bool, folder: Path) -> Path:
-    paths = sorted(p for p in whole.iterdir() if p.is_file())
+    paths = list_pictures(whole)
     folder.mkdir(exist_ok=True)
     for path in paths[:first] if learn else paths[first:]:
         link = folder / path.name

@@ -224,6 +224,24 @@ def test_steg_cinn() -> None:
     ]
 
 
+def test_steg_cinn_commands() -> None:
+    covers = (("49 kB", "photo.png"), ("1 MB", "12 megapixels.png"))
+    text = "\n".join(
+        f"{w:6} steg-cinn, {s}, {c}   8.71 s   13.30 s   485 MiB" for s, c in covers for w in ("hide", "reveal")
+    )
+    cells = ["8.7 s, 485 MiB"] * 2
+    assert rows("steg-cinn/commands", text)[0] == ["49 kB in 768x512", *cells, "12, 8 s"]
+
+
+def test_links_are_of_pictures_alone(tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    for name in ("0.jpg", "1.jpg", "2.jpg", "MANIFEST.csv"):
+        (whole / name).touch()
+    kept = tables.linked(whole, 1, False, tmp_path / "kept")
+    assert sorted(p.name for p in kept.iterdir()) == ["1.jpg", "2.jpg"]
+
+
 def test_jpeg_covers() -> None:
     line = "0.1 bits per non-zero AC coefficient: exact 22 of 22, segments before the scan as they were 22; filled: "
     line += "file size +0.02 % (worst +0.12 %), PSNR 56.6 dB"
