@@ -76,10 +76,11 @@ def revealed(file: bytes, method: Method, key: Key) -> bytes | None:
 def other_kernels() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1 if threads > 1 else 2)
+    torch.backends.mkldnn.set_flags(_enabled=False)
     try:
-        with torch.backends.mkldnn.flags(enabled=False):
-            yield
+        yield
     finally:
+        torch.backends.mkldnn.set_flags(_enabled=True)
         torch.set_num_threads(threads)
 
 
