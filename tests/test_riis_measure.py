@@ -64,3 +64,8 @@ def test_pictures_are_reduced_and_never_enlarged() -> None:
     assert pictures.square(Picture(photo(192)[:, :160]), measure.LARGEST).pixels.shape == (160, 160, 3)
     large = Picture(np.zeros((600, 700, 3), np.uint8))
     assert pictures.square(large, measure.LARGEST).pixels.shape == (512, 512, 3)
+
+
+def test_a_picture_without_loss_does_not_make_the_mean_infinite() -> None:
+    assert measure._mean([30.0, float("inf"), 40.0]) == 35
+    assert measure._mean([float("inf")]) == float("inf")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -92,6 +93,26 @@ def test_a_jpeg_is_read_from_its_coefficients_where_colours_clip() -> None:
     assert seen.levels is not None
     assert np.array_equal(seen.levels, libjpeg.quantised(luma.to_blocks(pixels), libjpeg.table(75)))
     assert not np.array_equal(seen.levels, libjpeg.quantised(seen.blocks, libjpeg.table(75)))
+
+
+def bright(side: int = 192) -> np.ndarray:
+    """Red near 255 and blue near 0 all over, with a little noise: decoding clips them."""
+    green, rng = photo(side)[..., 1], np.random.default_rng(0)
+    ends = [level + rng.normal(0, 4, green.shape) for level in (250, 2)]
+    pixels: np.ndarray = np.stack([ends[0], green, ends[1]], axis=-1).clip(0, 255).astype(np.uint8)
+    return pixels
+
+
+@pytest.mark.parametrize("quality", [75, 90])
+def test_a_cover_of_saturated_colours_holds_what_is_promised(quality: int) -> None:
+    """Where nothing can be foreseen of the rounding, the lattice serves in its place."""
+    riis, survive = build(), channel.parse_survive(f"jpeg:{quality}")
+    asks = Request(keys=(KEY,), cover=Picture(bright()), survive=survive, options=HideOptions())
+    data = payload(riis.capacity(asks))
+    assert len(data) > 100
+    made = api.hide(replace(asks, secrets=(Secret(data),)), riis)
+    (back,) = riis.reveal(jpeg_file(made.picture.pixels, quality), asked())
+    assert back.data == data
 
 
 def test_another_key_and_the_cover_reveal_nothing() -> None:

@@ -33,7 +33,11 @@ WEBP = (2, 3)
 
 
 def for_sender(survive: Sequence[Channel]) -> list[Carrier]:
-    """Channels to survive -> carriers to try, the one with most room first. Raises UsageError."""
+    """Channels to survive -> carriers to try, the one that has most room as a rule first. Raises UsageError.
+
+    Behind a single quality stands the lattice for it: where many colours are at 0 or 255, rounding is not the sender's
+    to foresee, and the lattice holds more.
+    """
     kind = channel.pattern(survive)
     harshest = max(survive, key=lambda c: c.harshness)
     if kind == "crop":
@@ -47,7 +51,7 @@ def for_sender(survive: Sequence[Channel]) -> list[Carrier]:
         quality = round(harshest.strength)
         if quality < LOWEST:
             raise UsageError(f"riis makes no stego for JPEG {quality} alone", f"{LOWEST} is the lowest quality")
-        return [Known(quality, (quality,))]
+        return [Known(quality, (quality,)), Wide(_lattice_for(quality))]
     if kind == "noise:S" and harshest.strength > 0:
         sigma = next((s for s in SIGMAS if s >= harshest.strength), None)
         if sigma is None:

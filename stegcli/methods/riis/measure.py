@@ -73,8 +73,9 @@ def through(method: Method, squares: Sequence[np.ndarray], name: str, seed: int)
 
     A network that hides several pictures hides those that follow as well; figures are of all secrets.
 
-    again: dB of the secret where the channel is a JPEG and another of the same quality follows; again_came_back: how
-    many secrets were revealed there.
+    secret: of those that came back with loss; without_loss: how many others. again: dB of the secret where the
+    channel is a JPEG and another of the same quality follows; again_came_back: how many secrets were revealed
+    there.
     """
     stegos, revealed, hide_seconds, again = [], [], [], []
     for index in range(len(squares)):
@@ -93,16 +94,17 @@ def through(method: Method, squares: Sequence[np.ndarray], name: str, seed: int)
         stegos.append(metrics.psnr(cover.pixels, draft.picture.pixels))
         revealed += _likeness(truth, back)
         with contextlib.suppress(RevealError):
-            again.append(float(np.mean(_likeness(truth, _after_another(method, request, draft)))))
+            again.append(_mean(_likeness(truth, _after_another(method, request, draft))))
     if not stegos:
         return {"of": float(len(squares)), "came_back": 0.0}
     row = {
         "of": float(len(squares)), "came_back": float(len(stegos)), "stego": float(np.mean(stegos)),
-        "stego_worst": min(stegos), "secret": float(np.mean(revealed)), "secret_worst": min(revealed),
+        "stego_worst": min(stegos), "secret": _mean(revealed), "secret_worst": min(revealed),
+        "without_loss": float(np.isinf(revealed).sum()),
         "seconds": float(np.mean(hide_seconds)),
     }  # fmt: skip
     if name.startswith("jpeg"):
-        row |= {"again_came_back": float(len(again))} | ({"again": float(np.mean(again))} if again else {})
+        row |= {"again_came_back": float(len(again))} | ({"again": _mean(again)} if again else {})
     return row
 
 
@@ -117,6 +119,12 @@ def _likeness(truth: Sequence[np.ndarray], back: Sequence[Picture]) -> list[floa
         metrics.psnr(square, image.resized(one.pixels, square.shape[1], square.shape[0]))
         for square, one in zip(truth, back, strict=True)
     ]
+
+
+def _mean(dbs: Sequence[float]) -> float:
+    """Of the finite ones, if there are any: one picture without loss would make every mean infinite."""
+    lossy = [db for db in dbs if np.isfinite(db)]
+    return float(np.mean(lossy)) if lossy else float("inf")
 
 
 def _came_through(method: Method, request: Request) -> tuple[Draft, list[Picture]]:

@@ -59,20 +59,20 @@ class Riis(Method):
     def capacity(self, request: Request) -> int:
         assert request.cover is not None
         check_side(self, request.cover)
-        carriers = choice.for_sender(_survive(request))
-        return max(_room(c, request.cover.pixels, request) for c in carriers)
+        return max(_rooms(request).values())
 
     def drafts(self, request: Request) -> Iterator[Draft]:
         cover = request.cover
         assert cover is not None
         check_side(self, cover)
         notes, told = _notes(request), _told(request)
-        capacity = self.capacity(request)
+        rooms = _rooms(request)
+        capacity = max(rooms.values())
         if capacity <= 0:
             raise CapacityError(0, max(len(s.data) for s in request.secrets), HINT)
         tried: list[tuple[bytes, ...]] = []
-        for carrier, less in _candidates(choice.for_sender(_survive(request)), request):
-            room = _room(carrier, cover.pixels, request)
+        for carrier, less in _candidates(sorted(rooms, key=lambda c: -rooms[c]), request):
+            room = rooms[carrier] if carrier in rooms else _room(carrier, cover.pixels, request)
             try:
                 parts = [_travelling(s, int(room * less), request) for s in request.secrets]
                 letters = [Letter(data, k) for (data, _), k in zip(parts, request.keys, strict=True)]
@@ -134,6 +134,12 @@ def _survive(request: Request) -> tuple[Channel, ...]:
 def _psnr(request: Request) -> float:
     given = getattr(request.options, "psnr", None)
     return PSNR if given is None else float(given)
+
+
+def _rooms(request: Request) -> dict[Carrier, int]:
+    """The carriers that may serve -> bytes of a secret in this cover."""
+    assert request.cover is not None
+    return {c: _room(c, request.cover.pixels, request) for c in choice.for_sender(_survive(request))}
 
 
 def _room(carrier: Carrier, cover: np.ndarray, request: Request) -> int:
