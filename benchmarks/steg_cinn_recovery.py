@@ -86,7 +86,8 @@ def other_kernels() -> Iterator[None]:
 
 def trial(method: Method, cover: Picture, mode: str, grain: float | None, index: int) -> list[float]:
     """Figures in the order of COLUMNS; seconds are those of one core's work."""
-    wishes = replace(MODES.get(mode, HideOptions()), grain=grain)
+    wishes = MODES.get(mode, HideOptions())
+    wishes = wishes if grain is None else replace(wishes, grain=grain)
     rng = np.random.default_rng(index)
     key, pixels = Key("steg-cinn", "benchmark", rng.bytes(32)), cover.width * cover.height
     times = [time.process_time()]
