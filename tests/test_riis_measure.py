@@ -30,6 +30,9 @@ def test_a_channel_is_measured_once_and_behind_another_jpeg() -> None:
     assert [f"{clean['stego']:.2f}", f"{clean['secret']:.2f}"] == next(r for t, r in titles.items() if "Table 4" in t)[
         -1
     ][1:]
+    ablated = next(r for t, r in titles.items() if "Table 1" in t)
+    assert ablated[-2][1:] == ["28.08", "27.32", "28.25", "28.71", "44.19"]
+    assert ablated[-1][1:] == [*[f"{row['secret']:.2f}"] * 4, f"{clean['secret']:.2f}"]
     assert next(r for t, r in titles.items() if "Table 3" in t)[-2][1:] == ["28.22", "30.32", "27.32", "28.71"]
 
 
