@@ -12,9 +12,12 @@ ASKED = {"jpeg:75@42": "8 kB, 14 kB", "jpeg:75..95@42": "2.2 kB, 4 kB", "jpeg:40
          "crop@42": "64, 512"}  # fmt: skip
 PICTURES = {"png": "file as it is", "jpeg:90": "JPEG 90", "jpeg:80": "JPEG 80", "jpeg:40": "JPEG 40",
             "noise:10": "noise of 10"}  # fmt: skip
-PAPER = {"png": "43.97 / 46.71", "jpeg:90": "28.71", "jpeg:80": "28.25", "jpeg:40": "27.32", "noise:10": "28.22"}
+PAPER = {"png": "43.97 / 46.71", "jpeg:90": "28.71", "jpeg:80": "28.25", "jpeg:40": "27.32", "noise:10": "28.22",
+         "noise:1": "30.32"}  # fmt: skip
 MUST = {"png": ("45 / 47, 48 / 48", ""), "jpeg:90": ("31, 33", "29.5, 32"), "jpeg:80": ("30.5, 32.5", "29, 31"),
         "jpeg:40": ("28.5, 30.5", "27.5, 29")}  # fmt: skip
+NOISES = {"noise:1": ("36, 38", ""), "noise:5": ("29.5, 30.5", ""), "noise:10": ("28, 29", "")}
+NAMES = PICTURES | {f"noise:{s}": f"noise of {s}" for s in (1, 5)}
 NETWORK_MUST = {"png": "42 / 38, 43.5 / 41", "jpeg:90": "31 / 23, 31 / 26"}
 AFTER = ("full colours", "same quality again", "PNG of it", *(f"then quality {b:+d}" for b in (-2, -1, 1, 2)),
          *(f"only quality {b:+d}" for b in (-1, 1)))  # fmt: skip
@@ -67,11 +70,21 @@ def _again(row: dict[str, str]) -> str:
 
 
 def _four(out: Outputs) -> Rows:
+    return [[name, *cells] for name, _, *cells in _asked(out["four"])]
+
+
+def _unseen(out: Outputs) -> Rows:
+    return _asked(out["unseen"])
+
+
+def _asked(text: str) -> Rows:
+    """What the issue asks of pictures, by channel; how many came back is the second cell."""
     rows = []
-    for channel, must in MUST.items():
-        row = _through(out["four"], channel)
+    for channel, must in (MUST | NOISES).items():
+        row = _through(text, channel)
+        came = f"{number(row['came_back'], 0)} of {number(row['of'], 0)}"
         dbs = [_both(row, "stego"), _both(row, "secret"), _again(row)]
-        rows.append([PICTURES[channel], *dbs, PAPER[channel], *must])
+        rows.append([NAMES[channel], came, *dbs, PAPER.get(channel, ""), *must])
     return rows
 
 
@@ -126,6 +139,9 @@ RIIS = [
           _besides),
     Fixed("riis/encoders", "`python benchmarks/riis_encoders.py --covers PHOTOS --count 3` in fewer words: it prints a "
           "line for each encoder and quality, and needs the encoders"),
+    Table("riis/pictures-unseen", ["channel", "came back", "stego dB, mean (worst)", "secret dB, mean (worst)",
+                                   "behind another JPEG", "paper", "must, aim", "again: must, aim"],
+          {"unseen": "python benchmarks/riis.py --covers {squares} --squares --count 39 --case pictures"}, _unseen, 1),
     Table("riis/pictures", ["channel", "stego dB, mean (worst)", "secret dB, mean (worst)", "behind another JPEG",
                             "paper", "must, aim", "again: must, aim"],
           {"four": f"{RUN} --count 4 --case pictures"}, _four),

@@ -5,11 +5,12 @@
     python benchmarks/tables.py --data DIR [--write] [--keep DIR] lossless-inn/ecc riis/bytes ...
     python benchmarks/tables.py --data DIR --all --write
 
-A line `<!-- table: PAGE/NAME -->` stands above each table of a page; the table reaches as far as lines begin with `|`.
-DIR holds photos256, textures128 and landscapes64. Without `--write` the tables are only printed. The commands draw
-their pictures and payloads by fixed seeds; keys are fresh in each run, so figures vary within their errors. `--keep`
-keeps what commands print, and what they may use again; a command whose output is there is not run again. Times depend
-on the machine. All tables take days of two cores: `--list` guesses how long each does.
+A line `<!-- table: PAGE/NAME -->` stands above each table of a page; the table reaches as far as lines begin with
+`|`. DIR holds photos256, textures128 and landscapes64; for `riis/pictures-unseen` also squares512, which
+`unseen_photos.py` makes. Without `--write` the tables are only printed. The commands draw their pictures and payloads
+by fixed seeds; keys are fresh in each run, so figures vary within their errors. `--keep` keeps what commands print,
+and what they may use again; a command whose output is there is not run again. Times depend on the machine. All tables
+take days of two cores: `--list` guesses how long each does.
 
 `--check` says whether each table has its marker, each marker its entry, and each entry its marker.
 """
@@ -125,7 +126,7 @@ def environment() -> dict[str, str]:
 
 def made_folders(data: Path, work: Path) -> dict[str, str]:
     """Names in commands -> folders. Those of parts hold links."""
-    found = {"photos": str(data / "photos256"), "cache": str(work / "cache")}
+    found = {"photos": str(data / "photos256"), "squares": str(data / "squares512"), "cache": str(work / "cache")}
     (work / "cache").mkdir(parents=True, exist_ok=True)
     for name, (whole, learn) in {
         "train": ("photos256", True), "val": ("photos256", False), "textures": ("textures128", True),

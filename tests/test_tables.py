@@ -69,7 +69,7 @@ def test_a_table_is_replaced_and_nothing_else() -> None:
 @pytest.mark.parametrize("table", MEASURED, ids=lambda t: t.name)
 def test_commands_are_those_that_scripts_take(table: Table) -> None:
     """Scripts exist, and know every flag; folders are those that are made."""
-    folders = {"photos", "train", "val", "small", "textures", "textures_val", "cache"}
+    folders = {"photos", "train", "val", "small", "textures", "textures_val", "cache", "squares"}
     for command in table.runs.values():
         assert set(re.findall(r"{(\w+)}", command)) <= folders
         program, script, *rest = shlex.split(command)
@@ -100,6 +100,7 @@ def test_what_a_command_prints_is_kept(tmp_path: Path, capfd: pytest.CaptureFixt
 
 def test_folders_part_what_was_trained_on_from_what_was_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "FIRST_VAL", {"photos256": 3, "textures128": -1})
+    (tmp_path / "squares512").mkdir()
     for name in ("photos256", "textures128"):
         (tmp_path / name).mkdir()
         for seed in range(5):
@@ -188,13 +189,14 @@ def test_riis() -> None:
     assert rows("riis/besides", line + besides)[0] == ["`jpeg:90`", *map(str, range(9))]
     through = "of 4.00, came_back 4.00, stego 43.01, stego_worst 42.80, secret 36.40, secret_worst 33.40, seconds 1.00"
     again = ", again_came_back 3.00, again 36.35"
-    names = ("png", "jpeg:90", "jpeg:80", "jpeg:40", "noise:10")
+    names = ("png", "jpeg:90", "jpeg:80", "jpeg:40", "noise:10", "noise:1", "noise:5")
     text = "\n".join(f"{n}: {through}{again if 'jpeg' in n else ''}" for n in names)
     assert rows("riis/pictures", text)[1][:4] == ["JPEG 90", "43.0 (42.8)", "36.4 (33.4)", "36.4, 3 of 4"]
+    assert rows("riis/pictures-unseen", text)[4][:3] == ["noise of 1", "4 of 4", "43.0 (42.8)"]
     assert rows("riis/pictures-mosaics", text)[0][3] == ""
     assert rows("riis/network", text)[4][:3] == ["noise of 10", "43.0 (42.8)", "36.4 (33.4)"]
     rival = "4-bit LSB: {'of': 8, 'bits': 3145728.0, 'stego': 31.8, "
-    rival += ", ".join(f"'{n}': {{'exact': 8, 'right': 0.512}}" for n in names) + "}\nsteghide: not installed"
+    rival += ", ".join(f"'{n}': {{'exact': 8, 'right': 0.512}}" for n in names[:5]) + "}\nsteghide: not installed"
     assert rows("riis/rivals", rival)[0] == ["4-bit LSB", "3,145,728", "31.8", *["8 (51 %)"] * 5]
     figures = ", ".join(f"{n} stego 45.97, {n} secret 45.49" for n in names)
     ablated = f"without couplings: {figures}\ncomplete: {figures}\nthe paper, dB of the secret: complete: x"
