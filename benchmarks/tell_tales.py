@@ -82,6 +82,19 @@ def stego_of(file: bytes, bits: int, method: Method) -> bytes:
     return api.hide(Request((secret,), (key,), image.decode(file), options=HideOptions()), method).file
 
 
+def kept(run: Callable[[bytes], bytes], folder: Path, bits: int) -> Callable[[bytes], bytes]:
+    """The same, with the stegos kept in a folder: a longer run goes on where this one stopped."""
+
+    def found(file: bytes) -> bytes:
+        path = folder / f"{zlib.crc32(file):08x}-{bits}.png"
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(run(file))
+        return path.read_bytes()
+
+    return found
+
+
 def careless(file: bytes, bits: int, scheme: schemes.Scheme) -> bytes:
     """The same by a simple scheme on colour samples, written by Pillow."""
     buffer = io.BytesIO()
@@ -133,7 +146,8 @@ def main() -> None:
         for kind in asked.kinds:
             bits = round(bpp * asked.side**2)
             own_bits = bits // 3 if kind == "grey" else bits  # as many for each sample
-            hide = {"coset-2": partial(stego_of, bits=own_bits, method=method)}
+            run = partial(stego_of, bits=own_bits, method=method)
+            hide = {"coset-2": kept(run, asked.cache, own_bits) if asked.cache else run}
             hide |= {name: partial(careless, bits=bits, scheme=scheme) for name, scheme in CARELESS.items()}
             rows = pairs_of(files[KINDS.index(kind) :: 2], hide)
             for name, pairs in rows.items():
@@ -161,6 +175,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--bpp", type=float, nargs="+", default=[0.2, 1.0])
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--side", type=int, default=SIDE, help="of the covers")
+    parser.add_argument("--cache", type=Path, help="folder that keeps the stegos of coset-2 for later runs")
     parser.add_argument("--stegexpose", metavar="CLASSPATH", help="of StegExpose and commons-math3")
     parser.add_argument("--aletheia", metavar="DIR", help="that aletheialib is in")
     return parser.parse_args()

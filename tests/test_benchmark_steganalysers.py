@@ -59,3 +59,17 @@ def test_pairs_that_an_estimator_says_nothing_of_are_left_out():
 
     pairs = [(png(10, 0, 10), png(12, 0, 10)), (png(1, 0, 10), png(9, 0, 10))]
     assert tell_tales.moved(pairs, tool)["level"].tolist() == [1.0]
+
+
+def test_stegos_are_kept_for_a_longer_run(tmp_path):
+    made = []
+
+    def run(file):
+        made.append(file)
+        return file + b" with a message"
+
+    for _ in range(2):
+        keep = tell_tales.kept(run, tmp_path / "cache", 100)
+        assert [keep(b"one"), keep(b"two")] == [b"one with a message", b"two with a message"]
+    tell_tales.kept(run, tmp_path / "cache", 200)(b"one")
+    assert made == [b"one", b"two", b"one"]
