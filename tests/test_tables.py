@@ -171,13 +171,15 @@ def test_signs_and_estimators() -> None:
     counts = "lone 473 > 476, clipped 133 > 143, frames 792 > 791, gaps 809 > 817, coloured 0 > 0"
     text = "\n".join(
         f"{s:8} {k:6} {b:g} bpp, 49 pairs: file 0 differ, {counts}; {told}"
-        for s in ("coset-2", "LSB") for k in ("colour", "grey") for b in (1, 0.2)
+        for s in ("coset-2", "LSB", "replaced") for k in ("colour", "grey") for b in (1, 0.2)
     )  # fmt: skip
     found = rows("jpeg-covers/signs", text)
     assert found[0][:2] == ["files whose encoder shows a difference", "0"]
     assert found[1][:2] == ["lone samples on even ground", "473 > 476"]
     assert found[-2][1] == "+0.0047"
-    assert rows("jpeg-covers/estimators", text)[0] == ["coset-2, colour", *["+0.0047 +- 0.0018"] * 4]
+    found = rows("jpeg-covers/estimators", text)
+    assert found[0] == ["coset-2, colour", *["+0.0047 +- 0.0018"] * 4]
+    assert [row[0] for row in found[4:]] == ["replaced, colour", "replaced, grey"]
 
 
 def test_riis() -> None:
