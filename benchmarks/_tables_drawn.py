@@ -170,6 +170,7 @@ DRAWN = [
           {"many": "python benchmarks/steg_cinn_many.py --covers {val} --cache {cache} --cnn"}, _steg_cinn_many, 1),
     Table("steg-cinn/commands", ["", "hide", "reveal", "must"],
           {"commands": "python benchmarks/commands.py --runs 3 --only steg-cinn"}, _steg_cinn_commands, 0.1),
+    Fixed("steg-cinn/looks", "`stego evaluate steg-cinn` prints it where the package brisque is installed"),
     Fixed("steg-cinn/flows", "figures of a flow that was trained for it and not kept; `stego evaluate steg-cinn "
           "--weights FILE` measures another"),
 ]  # fmt: skip
