@@ -111,8 +111,8 @@ def _estimators(out: Outputs) -> Rows:
 
 def _jpeg_measured(out: Outputs) -> Rows:
     found = every(r"^([\d.]+) bits.*?exact (\d+) of (\d+),.*? were (\d+); filled: file size (\S+) % \(worst (\S+) %\), "
-                  r"PSNR ([\d.]+)", out["covers"])  # fmt: skip
-    command = "`python benchmarks/jpeg_covers.py --covers VAL --limit 11`"
+                  r"PSNR ([\d.]+) dB; the colour-lattice check finds (\d+) of (\d+)", out["covers"])  # fmt: skip
+    command = "`python benchmarks/jpeg_covers.py --covers VAL --limit 40`"
     exact = ", ".join(f"{e} of {t} at {r}" for r, e, t, *_ in found)
     headers = f"{sum(int(f[3]) for f in found)} of {sum(int(f[2]) for f in found)}"
     sizes = "; ".join(f"{f[4]} % (worst {f[5]} %) at {f[0]}" for f in found)
@@ -120,7 +120,9 @@ def _jpeg_measured(out: Outputs) -> Rows:
             ["segments before the scan as they were, Huffman tables aside", headers, "the same"],
             ["file size, limit filled", sizes, "the same"],
             ["PSNR to the cover, limit filled", ", ".join(f"{f[6]} dB at {f[0]}" for f in found),
-             "the same"]]  # fmt: skip
+             "the same"],
+            ["stegos in colour that the colour-lattice check finds",
+             " of ".join(str(sum(int(f[i]) for f in found)) for i in (7, 8)), "the same"]]  # fmt: skip
     for size, what, seconds, memory in every(r"^(\d+) MP, \d+ bytes, (\w+): ([\d.]+) s, (\d+) MiB", out["commands"]):
         told = f"{seconds} s in user mode, {memory} MiB"
         rows.append([f"1 kB in {size} megapixels: {what}", told, "`python benchmarks/jpeg_covers.py --commands 2 12`"])
@@ -164,7 +166,7 @@ PIXELS = [
           {"full": "python benchmarks/tell_tales.py --photos {val} --limit 170 --bpp 1"}, _estimators, 0.5),
     Fixed("jpeg-covers/steganalysers", "StegExpose and aletheia come from no package registry; its command: beside it"),
     Table("jpeg-covers/measured", ["what", "figure", "command"],
-          {"covers": "python benchmarks/jpeg_covers.py --covers {val} --limit 11",
+          {"covers": "python benchmarks/jpeg_covers.py --covers {val} --limit 40",
            "commands": "python benchmarks/jpeg_covers.py --commands 2 12"}, _jpeg_measured, 0.2),
     Table("jpeg-covers/detectors", ["scheme", "0.1", "0.4"],
           {"detectors": "python benchmarks/jpeg_detectors.py --covers {photos} --limit 1500 --schemes nsF5 "

@@ -248,11 +248,12 @@ def test_links_are_of_pictures_alone(tmp_path: Path) -> None:
 
 def test_jpeg_covers() -> None:
     line = "0.1 bits per non-zero AC coefficient: exact 22 of 22, segments before the scan as they were 22; filled: "
-    line += "file size +0.02 % (worst +0.12 %), PSNR 56.6 dB"
+    line += "file size +0.02 % (worst +0.12 %), PSNR 56.6 dB; the colour-lattice check finds 0 of 20"
     found = rows("jpeg-covers/measured", line, "2 MP, 1000 bytes, hide: 2.98 s, 157 MiB")
     assert found[0][1] == "22 of 22 at 0.1"
     assert found[2][1] == "+0.02 % (worst +0.12 %) at 0.1"
-    assert found[4][:2] == ["1 kB in 2 megapixels: hide", "2.98 s in user mode, 157 MiB"]
+    assert found[4][:2] == ["stegos in colour that the colour-lattice check finds", "0 of 20"]
+    assert found[5][:2] == ["1 kB in 2 megapixels: hide", "2.98 s in user mode, 157 MiB"]
     told = "396 grey covers\n" + "\n".join(
         f"{s:14} {r:4g} bits per non-zero AC coefficient:  56.0 % (+- 1.3)"
         for s, r in (("nsF5", 0.1), ("nsF5", 0.4), ("coded:side", 0.4))
