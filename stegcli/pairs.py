@@ -132,7 +132,13 @@ class Source(abc.ABC):
 
 
 class Given(Source):
-    """For methods with a given cover: stegos against their own covers."""
+    """For methods with a given cover: stegos against their own covers. Through a channel that changes pixels little
+    fits, and how much differs from cover to cover: without a payload that is asked for, all that fits is hidden."""
+
+    def __init__(self, method: Method, wanted: Wanted):
+        super().__init__(method, wanted)
+        if wanted.survive != channel.LOSSLESS:
+            self.rates = (None,)
 
     def make(self, cover: Cover | None, rng: np.random.Generator) -> Made:
         assert cover is not None

@@ -19,7 +19,7 @@ from stegcli.measuring import crowd, detection, groups
 from stegcli.measuring.detection import Plan
 from stegcli.methods.lossless_inn.measure_pairs import Coefficients
 from stegcli.pairs import Made, Wanted
-from stegcli.pictures import image, jpeg
+from stegcli.pictures import channel, image, jpeg
 from stegcli.pictures.channel import LOSSLESS
 
 COUNT, RATE = 42, 2.4
@@ -377,6 +377,18 @@ def test_colourings_of_one_cover_are_stego_innocent_and_real() -> None:
     for one, other in ((stego, innocent), (stego, real), (innocent, real)):
         assert (one != other).any()
     assert made.bits > 0
+
+
+@pytest.mark.parametrize(("survive", "rates"), [("png", (0.4,)), ("jpeg:75", (None,))])
+def test_all_that_fits_is_hidden_where_a_channel_leaves_little(survive: str, rates: tuple[float | None, ...]) -> None:
+    method = methods.build("riis")
+    source = pairs.source(method, Wanted(None, channel.parse(survive), "coded-1"))
+    assert tuple(source.rates) == rates
+    made = source.make(cover_of(128), np.random.default_rng(0))
+    before, after = (image.decode(f) for f in (made.innocents[pairs.COVERS], made.stego))
+    assert (before.jpeg is None) == (survive == "png")
+    assert (before.pixels != after.pixels).any()
+    assert made.bits > 500
 
 
 def test_draws_and_stegos_of_a_generator_are_made_alike() -> None:
