@@ -160,6 +160,13 @@ class Drawn(Source):
     rates = (None,)
     needs_covers = False
 
+    def ready(self, cover: Cover) -> Cover:
+        """A real picture, and large enough for the draws if their size is asked for. Raises FileError."""
+        found = super().ready(cover)
+        if self.wanted.size:
+            cut(found.picture, *self.wanted.size)
+        return found
+
     def make(self, cover: Cover | None, rng: np.random.Generator) -> Made:
         about, survive = self.method.about, (self.wanted.survive,)
         sized = {"size": self.wanted.size} if self.wanted.size else {}

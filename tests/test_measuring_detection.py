@@ -17,6 +17,7 @@ from steg_cinn_helpers import small_method
 from stegcli import methods, pairs, weights
 from stegcli.measuring import crowd, detection, groups
 from stegcli.measuring.detection import Plan
+from stegcli.measuring.store import Store
 from stegcli.methods.lossless_inn.measure_pairs import Coefficients
 from stegcli.pairs import Made, Wanted
 from stegcli.pictures import channel, image, jpeg
@@ -227,6 +228,19 @@ def test_draws_are_compared_with_draws_and_with_real_pictures(
         assert all(r["low"] <= 0.5 <= r["high"] for r in draws)
     assert max(r["accuracy"] for (a, _), r in told.items() if a == "real pictures") > 0.95
     assert all(r["rate"] == pytest.approx(640 / 64**2, abs=1e-3) for r in draws)
+
+
+@pytest.mark.parametrize("size", [(64, 64), None])
+def test_real_pictures_that_are_smaller_than_the_draws_are_left_out(
+    size: tuple[int, int] | None, tmp_path: Path
+) -> None:
+    source = Draws(methods.build("cs-fnns"), Wanted(None, LOSSLESS, "x", size=size))
+    Pillow.fromarray(next(parts(1, 48))).save(folder_of(tmp_path / "mixed", 3) / "small.png")
+    found = crowd.load(tmp_path / "mixed", source, None, None)
+    assert [p.partition(":")[0] for p in found.passed_over] == (["small.png"] if size else [])
+    group = groups.of_method(source, found, 4, Store(None), lambda pairs: None)
+    assert len(group.which) == len(group.innocents[pairs.DRAWS]) == 4
+    assert len(group.innocents[pairs.REAL]) == 3
 
 
 # -- going on

@@ -76,7 +76,10 @@ def _drawn(source: Source, crowd: Crowd, position: int, store: Store, rng: np.ra
     if made is None or position >= len(crowd.covers) or not isinstance(source, Drawn):
         return made
     drawn = image.decode(made.stego)
-    real = source.real(crowd.covers[position], drawn.width, drawn.height)
+    try:
+        real = source.real(crowd.covers[position], drawn.width, drawn.height)
+    except FileError:  # smaller than the draw, whose size was not asked for
+        return made
     return replace(made, innocents=dict(made.innocents) | {REAL: real})
 
 
