@@ -136,6 +136,26 @@ def test_networks_a_little_off_read_the_same(method):
     assert revealed(other, made.file) == b"the same everywhere"
 
 
+def test_plain_convolutions_read_what_onednn_wrote(method):
+    """Other kernels, which round otherwise."""
+    made = hidden(method, b"the same everywhere", small_photo())
+    torch.backends.mkldnn.set_flags(_enabled=False)
+    try:
+        assert revealed(method, made.file) == b"the same everywhere"
+    finally:
+        torch.backends.mkldnn.set_flags(_enabled=True)
+
+
+@pytest.mark.cuda
+def test_cuda_and_cpu_read_what_the_other_wrote(method):
+    there = small_method()
+    there.device = "cuda"
+    there.networks.to("cuda")
+    for sender, receiver in ((there, method), (method, there)):
+        made = hidden(sender, b"the same everywhere", small_photo())
+        assert revealed(receiver, made.file) == b"the same everywhere"
+
+
 def test_the_grain_is_found_without_being_told(method):
     for grain in (0.0, 0.5, 1.0):
         made = hidden(method, b"secret", small_photo(), grain=grain)
