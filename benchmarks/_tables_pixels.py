@@ -137,6 +137,16 @@ def _jpeg_detectors(out: Outputs) -> Rows:
     return [[name, *(found.get((scheme, rate), "") for rate in ("0.1", "0.4"))] for name, scheme in names]
 
 
+def _jpeg_evaluated(out: Outputs) -> Rows:
+    (measured,) = json.loads(out["evaluate"])["measured"].values()
+    named: dict[str, dict[float, str]] = {}
+    for row in measured["jpeg"]["rows"]:
+        cnn = "" if row["cnn"] is None else f"; {100 * row['cnn']:.1f} %"
+        told = row["note"] or f"{100 * row['dctr']:.1f} +- {100 * row['spread']:.1f} %{cnn}"
+        named.setdefault(row["scheme"], {})[row["rate"]] = told
+    return [[name, told[0.1], told[0.4]] for name, told in named.items()]
+
+
 PIXELS = [
     Table("lossless-inn/quality",
           ["weights", "payload, bpp", "PSNR, dB", "LSB", "limit", "SSIM", "LSB", "exact", "after JPEG 95"],
@@ -171,4 +181,7 @@ PIXELS = [
     Table("jpeg-covers/detectors", ["scheme", "0.1", "0.4"],
           {"detectors": "python benchmarks/jpeg_detectors.py --covers {photos} --limit 1500 --schemes nsF5 "
            "bound:juniward coded:juniward coded:side@0.4 --minutes 38"}, _jpeg_detectors, 0.7),
+    Table("jpeg-covers/evaluated", ["scheme", "0.1", "0.4"],
+          {"evaluate": "stego evaluate lossless-inn --covers {photos} --jpeg 75 --limit 200 --json"},
+          _jpeg_evaluated, 1),
 ]  # fmt: skip

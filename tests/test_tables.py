@@ -259,6 +259,10 @@ def test_jpeg_covers() -> None:
         for s, r in (("nsF5", 0.1), ("nsF5", 0.4), ("coded:side", 0.4))
     )
     assert rows("jpeg-covers/detectors", told)[3] == ["with side information", "", "56.0 +- 1.3 %"]
+    measured = {"scheme": "nsF5", "dctr": 0.56, "spread": 0.013, "cnn": None, "note": ""}
+    both = [measured | {"rate": 0.1}, measured | {"rate": 0.4, "dctr": None, "note": "fits in 0 covers only"}]
+    told = json.dumps({"measured": {"coset-2": {"jpeg": {"rows": both}}}})
+    assert rows("jpeg-covers/evaluated", told)[0] == ["nsF5", "56.0 +- 1.3 %", "fits in 0 covers only"]
 
 
 def test_drawn() -> None:
