@@ -9,8 +9,6 @@ import pytest
 from PIL import Image as Pillow
 from skimage import data as samples
 
-pytest.importorskip("conseal")
-pytest.importorskip("sklearn")
 sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 
 import tell_tales
