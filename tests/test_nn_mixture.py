@@ -86,3 +86,21 @@ def test_gradients_are_finite_far_out():
     (0.5 * z.square() - ladj).sum().backward()
     for parameter in (logits, means, log_scales):
         assert parameter.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("which", ["z", "log_weights", "means", "log_scales"])
+def test_derivatives_of_the_inverse_are_those_of_finite_differences(which):
+    found, z = mixture(20), torch.randn(20, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    values = {"z": z, "log_weights": found.log_weights, "means": found.means, "log_scales": found.log_scales}
+
+    def inverse(of):
+        given = values | {which: of}
+        weights = torch.log_softmax(given["log_weights"], 0)
+        return Mixture(weights, given["means"], given["log_scales"]).inverse(given["z"])
+
+    at = values[which].clone().requires_grad_(True)
+    direction = torch.randn(at.shape, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    (slope,) = torch.autograd.grad(inverse(at).sum(), at)
+    with torch.no_grad():
+        moved = (inverse(at + 1e-5 * direction) - inverse(at - 1e-5 * direction)).sum() / 2e-5
+    assert (slope * direction).sum().item() == pytest.approx(moved.item(), rel=1e-4, abs=1e-5)

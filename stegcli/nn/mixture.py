@@ -40,7 +40,16 @@ class Mixture:
         return z, density + 0.5 * z.square() + 0.5 * math.log(2 * math.pi)
 
     def inverse(self, z: Tensor) -> Tensor:
-        """z (...) -> x (...), by Newton's steps for the logit of F, and by halves wherever these gain too little."""
+        """z (...) -> x (...). Derivatives are those of the exact inverse: dx = (dz - dF) / F' at the x that was found."""
+        with torch.no_grad():
+            x = self._search(z)
+        if not torch.is_grad_enabled():
+            return x
+        found, ladj = self.forward(x)
+        return x - (found - z) * (-ladj).exp().detach()
+
+    def _search(self, z: Tensor) -> Tensor:
+        """The inverse by Newton's steps for the logit of F, and by halves wherever these gain too little."""
         tiny, most = TURNS[z.dtype]
         wanted = torch.special.log_ndtr(z) - torch.special.log_ndtr(-z)
         # x for each component alone; the x of the mixture lies between the outermost two.

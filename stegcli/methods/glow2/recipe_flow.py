@@ -105,7 +105,7 @@ def through(pictures: Tensor, qualities: Sequence[int | None], noise: Noise) -> 
     return torch.cat([from_pixels(way(to_pixels(p[None]), g)) for p, way, g in items]).to(pictures)
 
 
-def _carried(flow: Pyramid, side: int, quality: int | None) -> float:
+def carried(flow: Pyramid, side: int, quality: int | None) -> float:
     """Mean capacity in bytes of the latents of a few draws, after a file of this quality."""
     noise = Noise.of(2, 0, range(DRAWS))
     z = noise.normal(3, side, side, device=flow.colour.device)
@@ -123,7 +123,7 @@ def _validate(part: str, side: int, only: str) -> Callable[[Method, Tensor], dic
             return figures
         figures["bpd"] = bits_per_dimension(flow, losses, side, side)
         for name, quality in (("png", None), ("q90", 90), ("q80", 80), ("q40", 40)):
-            figures[f"bytes_{name}"] = _carried(flow, side, quality)
+            figures[f"bytes_{name}"] = carried(flow, side, quality)
         return figures
 
     return validate
