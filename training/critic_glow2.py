@@ -1,12 +1,13 @@
-"""Train a flow of glow2 by likelihood and, at the same time, against critics that tell its draws from real pictures.
+"""Train a flow of glow2 by likelihood and, at the same time, against what tells its draws from real pictures.
 
     python training/critic_glow2.py WEIGHTS -o OUT.safetensors --data TEXTURES --val TEXTURES-VAL --minutes M
-        [--likelihood 0.3] [--pull 0.3] [--batch 64] [--device cuda]
+        [--bands y1 y2 ...] [--pull 1] [--batch 8] [--crop 64] [--warm 1000] [--device cpu]
 
-Likelihood hardly notices how well blocks join, for few numbers lie at their borders; a network sees it at once. After
-the first part of the time (`--likelihood`), which is likelihood alone, two critics learn to tell draws, at the
-temperature and heat at which they are hidden in, from real pictures; the flow learns from their slopes too. These are
-scaled to `--pull` times the norm of the likelihood's. Writes averaged weights every minute in half precision, with all
+Likelihood hardly notices how well blocks join, for few numbers lie at their borders; a network sees it at once. Two
+critics learn to tell draws, at the temperature and heat at which glow2 hides, from real pictures: first from a stock of
+draws alone (`--warm` steps), then together with the flow. The flow learns from their slopes, from its likelihood, and
+from how its differences between neighbours depend on where in a block they lie (`profile`). All slopes but those of the
+likelihood are scaled to `--pull` times its norm. Writes averaged weights every five minutes in half precision, with all
 other parts of WEIGHTS as they were.
 
 References: Flow-GAN (Grover, Dhar, Ermon, 2018), for both losses on one flow. Critics: logistic loss as in Generative
@@ -31,18 +32,17 @@ from stegcli import weights
 from stegcli.data import Pictures
 from stegcli.methods.glow2 import recipe_flow
 from stegcli.methods.glow2.method import Glow2
-from stegcli.nn.wavelet import Pyramid
+from stegcli.nn.wavelet import YCBCR, Pyramid
 
-RATE, AGAINST_RATE, CRITIC_RATE = 2e-3, 6e-4, 4e-4
-"""Of the flow by likelihood alone, of the flow against critics, both falling with the time spent; of the critics."""
-WARM_UP = 60
-"""Steps that the critics learn before the flow follows them: what they say first is chance."""
-AVERAGED, CLIP = 0.998, 50.0
+RATE, CRITIC_RATE = 5e-4, 4e-4
+AVERAGED, CLIP = 0.995, 50.0
 PENALTY, PENALTY_EVERY = 1.0, 8
-BEYOND = 20.0
-"""Weight of what lies beyond black and white, which the draw's rule refuses."""
-BORDER = 8
-SAVE_SECONDS = 60.0
+BEYOND, PROFILE = 20.0, 3.0
+"""Weights of what lies beyond black and white, which the rule of draws refuses, and of the profile."""
+STOCK = 256
+"""Number of draws that the critics learn from at first, and of the latest that they keep learning from."""
+BLOCK = 8
+SAVE_SECONDS = 300.0
 
 
 class Critic(nn.Module):
@@ -88,67 +88,95 @@ class Run:
         assert isinstance(method, Glow2)
         assert method.g2 is not None
         self.method, self.temperature, side = method, method.temperature, method.side
-        self.flow: Pyramid = method.g2.to(self.device).requires_grad_(True)
-        self.average = copy.deepcopy(self.flow).requires_grad_(False)
+        self.flow: Pyramid = method.g2.to(self.device).requires_grad_(False)
+        self.average = copy.deepcopy(self.flow)
+        self.trained = [
+            p.requires_grad_(True) for n, p in self.flow.flows.named_parameters() if _is_trained(n, o.bands)
+        ]
         self.critics = nn.ModuleList(Critic(o.width, strided) for strided in (False, True)).to(self.device)
-        self.optimizer = torch.optim.Adam(self.flow.parameters(), lr=RATE, betas=(0.9, 0.99))
+        self.optimizer = torch.optim.Adam(self.trained, lr=RATE, betas=(0.9, 0.99))
         self.critics_optimizer = torch.optim.Adam(self.critics.parameters(), lr=CRITIC_RATE, betas=(0.5, 0.99))
         self.real = (Pictures(o.data).centres(10_000, side) * 255).round().to(torch.uint8).to(self.device)
         self.val = Pictures(o.val).centres(100, side).to(self.device)
-        self.side, self.step, self.taught, self.norms = side, 0, 0, [1.0, 1.0]
+        self.profile = profile(self.real.float() / 255)
+        self.side, self.step, self.norms = side, 0, [1.0, 1.0]
+        self.stock = torch.empty(0, 3, o.crop, o.crop, device=self.device)
 
     def pictures(self, count: int) -> Tensor:
-        """Real pictures, turned and flipped at random, with uniform noise below a level: (count, 3, h, w) in [0, 1)."""
-        chosen = self.real[torch.randint(len(self.real), (count,), device=self.device)].float() / 255
-        turned = chosen.rot90(int(torch.randint(4, ())), (2, 3))
-        turned = turned.flip(3) if int(torch.randint(2, ())) else turned
-        return recipe_flow.dequantise(turned, torch.rand_like(turned))
+        """Crops of real pictures on the grid of blocks, turned and flipped at random, with uniform noise below a level:
+        (count, 3, crop, crop) in [0, 1)."""
+        crop, places = self.o.crop, (self.side - self.o.crop) // BLOCK + 1
+        found = []
+        for i in torch.randint(len(self.real), (count,)).tolist():
+            top, left = (BLOCK * int(p) for p in torch.randint(places, (2,)))
+            cut = self.real[i, :, top : top + crop, left : left + crop].rot90(int(torch.randint(4, ())), (1, 2))
+            found.append(cut.flip(2) if int(torch.randint(2, ())) else cut)
+        images = torch.stack(found).float() / 255
+        return recipe_flow.dequantise(images, torch.rand_like(images))
 
     def draws(self, count: int) -> Tensor:
-        z = torch.randn(count, 3, self.side, self.side, device=self.device)
+        z = torch.randn(count, 3, self.o.crop, self.o.crop, device=self.device)
         return self.flow.inverse(self.temperature * z)
 
     def go(self) -> None:
+        self.warm_up()
         started = saved = time.monotonic()
-        length = 60 * self.o.minutes
+        length, told = 60 * self.o.minutes, {"pooled": 0.5}
         while (done := (time.monotonic() - started) / length) < 1:
-            against = done >= self.o.likelihood
-            rate = AGAINST_RATE if against else RATE
             for group in self.optimizer.param_groups:
-                group["lr"] = rate * min(1.0, (self.step + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * done))
-            told = self.learn(self.o.batch, against)
+                group["lr"] = RATE * min(1.0, (self.step + 1) / 20) * (0.5 + 0.5 * math.cos(math.pi * done))
+            told = self.learn(self.o.batch)
             self.step += 1
-            if self.step in (1, 20) or time.monotonic() - saved > SAVE_SECONDS:
+            if self.step == 1 or time.monotonic() - saved > SAVE_SECONDS:
                 saved = time.monotonic()
                 self.report(time.monotonic() - started, told)
         self.report(time.monotonic() - started, told)
 
-    def learn(self, batch: int, against: bool) -> dict[str, float]:
-        """One step of the flow and, if `against`, of the critics."""
-        told = {}
-        losses = recipe_flow.nll(self.flow, self.pictures(batch))
+    def warm_up(self) -> None:
+        """Teach the critics alone, from a stock of draws."""
+        with torch.no_grad():
+            while len(self.stock) < STOCK:
+                self._keep(self.draws(16))
+        rights = []
+        for step in range(self.o.warm):
+            chosen = torch.randint(len(self.stock), (2 * self.o.batch,), device=self.device)
+            rights.append(self._teach(self.stock[chosen], penalise=step % PENALTY_EVERY == 0))
+            if (step + 1) % 250 == 0:
+                means = {n: sum(r[n] for r in rights[-100:]) / 100 for n in rights[-1]}
+                print(f"critics alone, {step + 1} steps: {means}", flush=True)
+
+    def _keep(self, drawn: Tensor) -> None:
+        self.stock = torch.cat([self.stock, drawn[torch.isfinite(drawn).all(3).all(2).all(1)]])[-STOCK:]
+
+    def learn(self, batch: int) -> dict[str, float]:
+        """One step of the critics and of the flow."""
+        losses = recipe_flow.nll(self.flow, self.pictures(max(1, batch // 2)))
         slopes = self._slopes(torch.stack(list(losses.values())).sum(), 0)
-        if against:
-            drawn = self.draws(batch)
-            told = self._teach(drawn.detach())
-            lost = torch.stack([F.softplus(c(drawn.clamp(-0.1, 1.1))).mean() for c in self.critics]).sum()
-            lost = lost + BEYOND * (drawn - drawn.clamp(0, 1)).abs().mean()
-            pulls = self._slopes(lost, 1)
-            self.taught += 1
-            factor = self.o.pull * self.norms[0] / self.norms[1] if self.taught > WARM_UP else 0.0
-            slopes = [a + factor * b for a, b in zip(slopes, pulls, strict=True)]
-        for parameter, slope in zip(self.flow.parameters(), slopes, strict=True):
-            parameter.grad = slope
-        norm = nn.utils.clip_grad_norm_(self.flow.parameters(), CLIP)
+        drawn = self.draws(batch)
+        self._keep(drawn.detach())
+        latest = torch.cat([drawn.detach(), self.stock[torch.randint(len(self.stock), (batch,), device=self.device)]])
+        told = self._teach(latest, penalise=self.step % PENALTY_EVERY == 0)
+        pulls = self._slopes(self._shown(drawn), 1)
+        factor = self.o.pull * self.norms[0] / self.norms[1]
+        for parameter, a, b in zip(self.trained, slopes, pulls, strict=True):
+            parameter.grad = a + factor * b
+        norm = nn.utils.clip_grad_norm_(self.trained, CLIP)
         if torch.isfinite(norm):
             self.optimizer.step()
             self._update_average()
         return told
 
+    def _shown(self, drawn: Tensor) -> Tensor:
+        """What tells draws from real pictures: critics' losses, profile, and what lies beyond black and white."""
+        inside = drawn.clamp(0, 1)
+        critics = torch.stack([F.softplus(c(drawn.clamp(-0.1, 1.1))).mean() for c in self.critics]).sum()
+        off = (profile(inside) - self.profile).square().sum((2, 3)).mean()
+        return critics + PROFILE * off + BEYOND * (drawn - inside).abs().mean()
+
     def _slopes(self, loss: Tensor, which: int) -> list[Tensor]:
         """Derivatives by the flow's parameters, clipped; notes a running mean of their norm."""
-        found = torch.autograd.grad(loss, list(self.flow.parameters()), allow_unused=True)
-        given = [torch.zeros_like(p) if g is None else g for p, g in zip(self.flow.parameters(), found, strict=True)]
+        found = torch.autograd.grad(loss, self.trained, allow_unused=True)
+        given = [torch.zeros_like(p) if g is None else g for p, g in zip(self.trained, found, strict=True)]
         norm = float(torch.linalg.vector_norm(torch.stack([g.norm() for g in given])))
         if not math.isfinite(norm):
             return [torch.zeros_like(g) for g in given]
@@ -156,11 +184,9 @@ class Run:
         self.norms[which] = norm if before == 1.0 else min(0.95 * before + 0.05 * norm, 2 * before)
         return [g * min(1.0, 2 * self.norms[which] / max(norm, 1e-9)) for g in given]
 
-    def _teach(self, drawn: Tensor) -> dict[str, float]:
+    def _teach(self, drawn: Tensor, penalise: bool) -> dict[str, float]:
         """One step of the critics -> share of pictures that each tells rightly."""
-        real = self.pictures(len(drawn))
-        penalise = self.step % PENALTY_EVERY == 0
-        real.requires_grad_(penalise)
+        real = self.pictures(len(drawn)).requires_grad_(penalise)
         losses, told = [], {}
         for name, critic in zip(("pooled", "strided"), self.critics, strict=True):
             of_drawn, of_real = critic(drawn.clamp(-0.1, 1.1)), critic(real)
@@ -209,15 +235,42 @@ class Run:
         self.o.output.write_bytes(weights.pack("glow2", method.config, state, facts))
 
 
+def _is_trained(name: str, bands: list[str]) -> bool:
+    """Whether a parameter of `flows` belongs to one of these bands; without bands all do."""
+    return not bands or name.split(".")[0] in bands
+
+
 def borders(x: Tensor) -> float:
     """Pictures (b, 3, h, w) -> mean size of the differences across borders of blocks, over that of those inside."""
-    luminance = torch.einsum("c,bchw->bhw", x.new_tensor([0.299, 0.587, 0.114]), x)
-    sums = x.new_zeros(2)
-    for lines in (luminance.diff(dim=2), luminance.diff(dim=1).transpose(1, 2)):
-        sizes = lines.abs().mean((0, 1))
-        across = torch.arange(len(sizes), device=x.device) % BORDER == BORDER - 1
-        sums += torch.stack([sizes[across].mean(), sizes[~across].mean()])
-    return float(sums[0] / sums[1])
+    sizes = torch.stack([_by_place(lines)[0] for lines in _lines(x)]).mean(0)  # (planes, 8), borders last
+    return float(sizes[0, -1] / sizes[0, :-1].mean())
+
+
+def profile(x: Tensor) -> Tensor:
+    """Pictures (b, 3, h, w) -> how large differences along rows and columns are at each of the 8 places in a block, as
+    logarithms of shares of their mean: (directions 2, orders 2, planes 3, places 8), over all pictures."""
+    found = torch.stack([torch.stack(_by_place(lines)) for lines in _lines(x)])
+    return (found / found.mean(3, keepdim=True)).log()
+
+
+def _lines(x: Tensor) -> list[Tensor]:
+    """Pictures -> luminance and colours, with lines along rows, and along columns: (b, 3, h, w) each."""
+    planes = torch.einsum("ij,bjhw->bihw", x.new_tensor(YCBCR), x)
+    return [planes, planes.transpose(2, 3)]
+
+
+def _by_place(lines: Tensor) -> list[Tensor]:
+    """Mean size of the first and second differences along lines by place in a block, (3, 8) each; the last place of the
+    first ones lies across a border."""
+    first = F.pad(lines.diff(dim=3), (0, 1)).abs().mean((0, 2))
+    second = F.pad(lines.diff(n=2, dim=3), (1, 1)).abs().mean((0, 2))
+    return [_shares(d) for d in (first, second)]
+
+
+def _shares(sizes: Tensor) -> Tensor:
+    """(3, w) -> means by place, (3, 8); the padded ends of lines are left out."""
+    whole = sizes[:, BLOCK:-BLOCK]
+    return whole.reshape(3, -1, BLOCK).mean(1) + 1e-6
 
 
 def main() -> None:
@@ -227,13 +280,19 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--val", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--likelihood", type=float, default=0.3)
-    parser.add_argument("--pull", type=float, default=0.3)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--width", type=int, default=48)
+    parser.add_argument(
+        "--bands", nargs="*", default=[], help="names of the bands to train; all others stay as they are"
+    )
+    parser.add_argument("--pull", type=float, default=1.0)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--crop", type=int, default=64)
+    parser.add_argument("--warm", type=int, default=1000)
+    parser.add_argument("--width", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cuda")
-    Run(parser.parse_args()).go()
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    Run(options).go()
 
 
 if __name__ == "__main__":
