@@ -8,6 +8,7 @@ stand changes, and is judged by statistics under the key:
                exceeds e^LEAST with a chance of e^-LEAST at most (Markov), whatever was forged.
     share      the evidence is at least SHARE of what honest latents give that are as reliable as this file's: latents
                that were replaced or moved by more than the file's own noise lower it.
+    stretch    the pilots are as far from 0 as they were sent: by regression, within MOST_STRETCH and what noise does.
     turn       signs under the key turn half of the lengths of blocks round (of the numbers, if the pad is a token).
                Whoever stretches all latents (moves them on the circle) moves these the other way, and shifts the mean
                of what is carried. Honest pictures are beyond MOST_TURN deviations with a chance of
@@ -33,6 +34,8 @@ LEAST = 50 * math.log(2)
 """Nats of evidence. A reveal makes at most 2^5 attempts: ten shares, three readings of the file."""
 SHARE = 0.5
 MOST_TURN = 7.0
+MOST_STRETCH, DEVIATIONS = 0.05, 7.0
+"""Factor by which all latents may be stretched, and how many standard errors of its measure beyond that."""
 RELIABLE = 0.3
 """Correlation below which a latent is not looked at."""
 SEEN = 8192
@@ -71,7 +74,10 @@ def signs(key: Key, nonce: int, n: int) -> np.ndarray:
 def is_authentic(pilots: Piece, carried: Piece) -> bool:
     """The pilots, and latents that carry numbers under signs -> whether they are as the sender made them."""
     found, honest = evidence(*pilots)
-    return found >= max(LEAST, SHARE * honest) and abs(turn(*carried)) <= MOST_TURN
+    if found < max(LEAST, SHARE * honest):
+        return False
+    by, error = stretch(*pilots)
+    return abs(by - 1) <= MOST_STRETCH + DEVIATIONS * error and abs(turn(*carried)) <= MOST_TURN
 
 
 def evidence(z: np.ndarray, r: np.ndarray, pads: np.ndarray) -> tuple[float, float]:
@@ -79,6 +85,15 @@ def evidence(z: np.ndarray, r: np.ndarray, pads: np.ndarray) -> tuple[float, flo
     seen = r >= RELIABLE
     r = r[seen].astype(np.float64)
     return float(nats(z[seen].astype(np.float64), r, pads[seen]).sum()), float(-np.log1p(-(r**2)).sum() / 2)
+
+
+def stretch(z: np.ndarray, r: np.ndarray, pads: np.ndarray) -> tuple[float, float]:
+    """Pilots (n,) -> the factor between them and those sent, over r, and its standard error; least squares."""
+    seen = r >= RELIABLE
+    r = r[seen].astype(np.float64)
+    sent = r * torus.to_normal(torus.on_circle(np.zeros(len(r))) + pads[seen])
+    total = float(np.square(sent / np.sqrt(1 - r**2)).sum())
+    return float((sent * z[seen] / (1 - r**2)).sum()) / total, total**-0.5
 
 
 def nats(z: np.ndarray, r: np.ndarray, pads: np.ndarray) -> np.ndarray:

@@ -23,6 +23,9 @@ from stegcli.nn.wavelet import Band
 if TYPE_CHECKING:
     from stegcli.methods.glow2.method import Glow2
 
+COLOURS_FINER = 1.5
+"""An error of colours costs as much as one of luminance so many levels finer: halfway between two, so that no band ties
+(`python benchmarks/glow2_carriers.py` prints what each costs)."""
 Permute = Callable[[int, int], np.ndarray]
 """Index of a band in its order, and how many of its places are free -> a permutation of these."""
 
@@ -89,8 +92,8 @@ def _blocks(band: Band) -> np.ndarray:
 
 
 def by_importance(bands: Sequence[Band]) -> list[str]:
-    """Names of the secret's bands, the largest first: for weights without tables."""
-    return [b.name for b in sorted(bands, key=lambda b: -b.spread)]
+    """Names of the secret's bands, what matters most first: for tables that name none."""
+    return [b.name for b in sorted(bands, key=lambda b: COLOURS_FINER * (b.name[0] == "c") - b.level)]
 
 
 def places(bands: Sequence[Band], table: Table, share: Share, taken: np.ndarray, key: Key, nonce: int) -> np.ndarray:

@@ -30,9 +30,8 @@ ROUNDS = 4
 glaring ones long ones."""
 Latents = tuple[np.ndarray, np.ndarray]
 """Latents of a received picture, and the correlation of each with the one that was sent."""
-
-
 Rotations = Iterator[tuple[slice, slice, np.ndarray]]
+"""Which of the secret's blocks, which blocks of places carry these, and the rotations of the latter."""
 
 
 class Keyed:
@@ -49,7 +48,7 @@ class Keyed:
         return self._key.stream("rotations", self._nonce)
 
     def rotations(self) -> Rotations:
-        """Yields which of the secret's blocks, which blocks of places carry these, and the rotations of the latter."""
+        """A few of the secret's blocks at a time."""
         block, stream = self.block, self.stream()
         last = int(block[-1]) + 1 if len(block) else 0
         for start in range(0, last, CHUNK):
@@ -95,9 +94,9 @@ def is_authentic(heard: Latents, at: Carriers, keyed: Keyed) -> bool:
 def token(z: np.ndarray, at: Carriers, z1: np.ndarray, signs: np.ndarray, filler: np.ndarray) -> np.ndarray:
     """The stego's latents, and the secret's -> the pads that make the places used carry the numbers, as large as z.
 
-    The stego is drawn first, without any keyed. z is random, so each token is uniform whatever it carries, and tokens
+    The stego is drawn first, without any secret. z is random, so each token is uniform whatever it carries, and tokens
     of other receivers reveal nothing about it. Unused places get `filler`, uniform numbers.
-    Reference: replaces the paper's Eq. 17, with which one of two receivers can find the other's keyed.
+    Reference: replaces the paper's Eq. 17, with which one of two receivers can find the other's secret.
     """
     pads, carried = filler.astype(np.float32), z1[at.ranks] * signs
     numbers = np.concatenate([carried, np.zeros(len(at.pilots))])

@@ -68,7 +68,7 @@ def write(x: np.ndarray, turned: np.ndarray, radial: np.ndarray) -> np.ndarray:
 
 
 def sizes(x: np.ndarray) -> np.ndarray:
-    """Blocks (n, M) -> |x| as numbers for the torus: about N(0, 0.8^2) if x is N(0, 1), and within its range for
+    """Blocks (n, M) -> |x| as numbers for the torus: about N(0, 0.7^2) if x is N(0, 1), and within its range for
     pictures of a quarter and of four times that contrast."""
     length = np.maximum(np.linalg.norm(x, axis=1), LEAST)
     found: np.ndarray = NARROW * np.arcsinh(np.sqrt(2 * BLOCK) * np.log(length / MIDDLE) / BEND)
