@@ -115,13 +115,13 @@ def case_of(method: Glow2, sample: Sample, written: Written) -> Case:
 
 
 def views(z: np.ndarray, at: Carriers, n: int) -> np.ndarray:
-    """Latents of a stego, and where they carry the secret's n -> (1 + COPIES, n).
+    """Latents of a stego, and where they carry the secret's n -> (1 + copies, n), COPIES at most.
 
     The latents in their order, and each copy in the order of the secret's. Numbers that a copy lacks are 0 there.
     """
-    by_number = np.zeros((COPIES, n))
     copy = np.arange(len(at.block)) - np.searchsorted(at.block, at.block)
-    for number in range(COPIES):
+    by_number = np.zeros((min(COPIES, int(copy.max()) + 1), n))
+    for number in range(len(by_number)):
         some = copy == number
         by_number[number, at.numbers[at.block[some]]] = z[at.used[some]]
     return np.concatenate([z[None, :n], by_number])
