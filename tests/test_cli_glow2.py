@@ -113,7 +113,7 @@ def test_a_picture_comes_back_in_its_size() -> None:
 
 
 def test_a_picture_by_the_cascade() -> None:
-    argv = ("hide", "picture.png", "--key", "glow.npy", "-o", "out.png", *SMALL, "--as", "cascade", "--redundancy", 2)
+    argv = ("hide", "picture.png", "--key", "glow.npy", "-o", "out.png", *SMALL, "--as", "cascade")
     figures = ok(*argv, "--survive", "jpeg:80", "--json").json
     assert (figures["form"], figures["payload_bytes"], figures["bpp"]) == ("cascade", None, None)
     assert figures["secret_psnr"] > 12
@@ -426,13 +426,6 @@ TWO = ("hide", "--secret", "note.txt", "--secret", "secret.txt", "-o", "out.png"
         ((*GLOW, "--temperature", "0.83"), "no temperature 0.83", "in steps of 0.05"),
         ((*GLOW, "--temperature", "1.5"), "no temperature 1.5", "0.9 to 1"),
         ((*GLOW, "--temperature", "0"), "no temperature 0", "0.9 to 1"),
-        (
-            ("hide", "picture.png", "-o", "out.png", "--as", "cascade", "--redundancy", "3"),
-            "--redundancy takes no '3'",
-            "1, 2, 4",
-        ),
-        (("hide", "picture.png", "-o", "out.png", "--as", "cascade", "--redundancy", "0"), "--redundancy", ""),
-        ((*GLOW, "--redundancy", "2"), "--redundancy goes with --as cascade", ""),
         ((*GLOW, "--as", "odd"), "--as takes no 'odd'", "compressed, cascade"),
         ((*GLOW, "--domain", "cats"), "--domain takes no 'cats'", "textures"),
         ((*GLOW, "--domain", "landscapes", "--weights", "textures"), "for the domain textures, not for landscapes", ""),
@@ -443,7 +436,6 @@ TWO = ("hide", "--secret", "note.txt", "--secret", "secret.txt", "-o", "out.png"
         ((*GLOW, "--cover", "cover.png", *SMALL), "--size means nothing to lossless-inn", "glow2"),
         ((*GLOW, "--cover", "cover.png", "--quality", "60"), "--quality", "-o OUT.jpg"),
         ((*GLOW, "--cover", "cover.png", "--temperature", "0.9"), "--temperature means nothing", "glow2"),
-        ((*GLOW, "--cover", "cover.png", "--redundancy", "2"), "--redundancy means nothing", "glow2"),
         ((*TWO, "--cover", "cover.png"), "lossless-inn hides at most 1 secret", ""),
         ((*TWO, "--key", "glow.npy"), "2 secrets and 1 keys", "a --key of its own"),
         ((*TWO, "--key", "glow.npy", "--key", "glow.npy"), "one key for two secrets", "a --key of its own"),

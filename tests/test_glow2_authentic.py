@@ -81,6 +81,22 @@ def test_turning_shifts_the_mean_and_nothing_else_does():
     assert turned > authentic.MOST_TURN + 2
 
 
+@pytest.mark.parametrize("by", [0.8, 1.0, 1.25])
+def test_the_stretch_of_pilots_is_measured(by):
+    pads, r = uniform(300), np.full(300, 0.95)
+    found, error = authentic.stretch(by * arrived(torus.write_numbers(np.zeros(300), pads), r), r, pads)
+    assert error == pytest.approx(np.sqrt(1 - 0.95**2) / 0.95 / np.sqrt(300), rel=0.2)
+    assert abs(found - by) < 4 * by * error
+
+
+def test_stretched_latents_are_refused():
+    pads, r = uniform(300), np.full(300, 0.97)
+    z = arrived(torus.write_numbers(np.zeros(300), pads), r)
+    carried = (np.zeros(1), np.zeros(1), np.zeros(1))
+    assert authentic.is_authentic((z, r, pads), carried)
+    assert not authentic.is_authentic((0.8 * z, r, pads), carried)
+
+
 def test_pilots_are_some_of_all_and_more_of_the_sturdiest():
     assert len(authentic.pilots(0)) == 0
     found = authentic.pilots(10_000)
@@ -149,7 +165,7 @@ def test_honest_pictures_reveal(landscapes, stego):
 @pytest.mark.parametrize("way", range(4))
 def test_altered_pictures_are_refused(landscapes, stego, way, monkeypatch):
     survive, honest = stego
-    alter = list(FORGED["glow2_ways"](landscapes).values())[way]
+    alter = list(FORGED["glow2_ways"](landscapes, survive != "png").values())[way]
     pixels = alter(honest, np.random.default_rng(way))
     assert not reveals(landscapes, Picture(pixels))
     if survive != "png":

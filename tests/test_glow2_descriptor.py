@@ -8,7 +8,6 @@ from stegcli.errors import RevealError, UsageError
 from stegcli.methods.glow2.descriptor import (
     CASCADE,
     COMPRESSED,
-    COPIES,
     FILE,
     FORMS,
     MOST_LENGTH,
@@ -28,8 +27,7 @@ bytes_of_some_form = st.builds(
     Descriptor, st.sampled_from([FILE, COMPRESSED]), channels, temperatures, st.integers(0, MOST_LENGTH)
 )
 pictures = st.builds(
-    Descriptor, st.sampled_from(PICTURES), channels, temperatures, copies=st.sampled_from(COPIES), width=sides,
-    height=sides,
+    Descriptor, st.sampled_from(PICTURES), channels, temperatures, width=sides, height=sides,
 )  # fmt: skip
 descriptors = bytes_of_some_form | pictures
 
@@ -61,9 +59,9 @@ def test_any_number_is_a_descriptor_or_refused(value):
 EXTREMES = [
     Descriptor(FILE, CHANNELS[0], TEMPERATURES[0], 0),
     Descriptor(COMPRESSED, CHANNELS[-1], TEMPERATURES[-1], MOST_LENGTH),
-    Descriptor(CASCADE, CHANNELS[0], TEMPERATURES[0], copies=1, width=1, height=1),
-    Descriptor(CASCADE, CHANNELS[-1], TEMPERATURES[-1], copies=4, width=MOST_RESTORED, height=MOST_RESTORED),
-    Descriptor(CASCADE, CHANNELS[3], TEMPERATURES[5], copies=2, width=MOST_RESTORED, height=1),
+    Descriptor(CASCADE, CHANNELS[0], TEMPERATURES[0], width=1, height=1),
+    Descriptor(CASCADE, CHANNELS[-1], TEMPERATURES[-1], width=MOST_RESTORED, height=MOST_RESTORED),
+    Descriptor(CASCADE, CHANNELS[3], TEMPERATURES[5], width=MOST_RESTORED, height=1),
 ]
 
 
@@ -77,9 +75,9 @@ IMPOSSIBLE = {
     "cascade of nothing": 0b10 << 30,
     "cascade without width": 0b10 << 30 | 5,
     "cascade without height": 0b10 << 30 | 5 << 11,
-    "eight copies": 0b10 << 30 | 0b11 << 22 | 5 << 11 | 5,
+    "wider than can be": 0b10 << 30 | 1 << 22 | 5 << 11 | 5,
     "token of nothing": 0b11 << 30,
-    "token of eight copies": 0b11 << 30 | 0b11 << 22 | 5 << 11 | 5,
+    "token of something wider": 0b11 << 30 | 0b10 << 22 | 5 << 11 | 5,
 }
 
 
@@ -94,8 +92,8 @@ def test_what_says_nothing_is_refused(value):
     [
         (Descriptor(FILE, "png", 0.65, 0), 0),
         (Descriptor(COMPRESSED, "jpeg:80", 0.9, 1234), 0x5D0004D2),
-        (Descriptor(CASCADE, "jpeg:40", 1.0, copies=4, width=640, height=480), 0xBF9401E0),
-        (Descriptor(TOKEN, "jpeg:95", 0.7, copies=2, width=1, height=2047), 0xC9400FFF),
+        (Descriptor(CASCADE, "jpeg:40", 1.0, width=640, height=480), 0xBF1401E0),
+        (Descriptor(TOKEN, "jpeg:95", 0.7, width=1, height=2047), 0xC9000FFF),
     ],
 )
 def test_numbers_never_change(described, value):
@@ -119,4 +117,3 @@ def test_bits_suffice_for_all_that_there_is_to_tell():
     assert len(TEMPERATURES) == len(CHANNELS) == 8
     assert (TEMPERATURES[0], TEMPERATURES[-1]) == (0.65, 1.0)
     assert len(FORMS) <= 4
-    assert len(COPIES) <= 4

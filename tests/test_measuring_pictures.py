@@ -20,7 +20,8 @@ from stegcli.measuring import pictures as measuring
 from stegcli.method import Draft, Request, Revealed, Secret
 from stegcli.methods.cs_fnns.options import HideOptions as CsFnnsOptions
 from stegcli.methods.cs_fnns.options import RevealOptions
-from stegcli.methods.glow2 import bits, cascade, measure, measure_keys, measure_latents, measure_secrecy, sender, torus
+from stegcli.methods.glow2 import bits, measure, measure_keys, measure_latents, measure_secrecy, rotation, sender
+from stegcli.methods.glow2.carriers import Carriers
 from stegcli.methods.glow2.measure_latents import Sample
 from stegcli.methods.glow2.measure_secrecy import Case
 from stegcli.methods.glow2.method import Glow2, build
@@ -303,7 +304,7 @@ def test_a_perturbed_key_gets_less_and_less(method, secrets):
 # -- secrecy
 
 
-CASCADE = Request(options=HideOptions("cascade", (64, 64), redundancy=4))
+CASCADE = Request(options=HideOptions("cascade", (64, 64)))
 
 
 def test_latents_are_those_that_were_drawn_from(method, secrets, monkeypatch):
@@ -338,13 +339,10 @@ def test_bits_without_the_keys_dither_are_found_in_the_latents(method, secrets, 
 
 
 def test_views_put_every_copy_in_its_place():
-    ranks = np.array([2, 0, 1])
-    latents = np.array([10.0, 11.0, 12.0])
-    sturdy = np.concatenate([latents[ranks], latents[ranks] + 100, [7, 7]])
-    found = measure_secrecy.views(np.arange(8.0), sturdy, ranks)
-    assert found.tolist() == [[0, 1, 2], [3, 4, 5], [10, 11, 12], [110, 111, 112]]
-    short = measure_secrecy.views(np.arange(8.0), sturdy[:5], ranks)
-    assert short.tolist() == [[0, 1, 2], [3, 4, 5], [10, 11, 12], [110, 0, 112]]
+    """Of two blocks of two numbers the first is carried twice; the last number is carried nowhere."""
+    numbers, used = np.array([[2, 0], [1, 3]]), np.array([[4, 5], [6, 7], [0, 1]])
+    found = measure_secrecy.views(np.arange(8.0), Carriers(used, np.array([0, 0, 1]), numbers, np.arange(0)), 5)
+    assert found.tolist() == [[0, 1, 2, 3, 4], [5, 0, 4, 1, 0], [7, 0, 6, 0, 0]]
 
 
 @pytest.mark.parametrize("told", [0.0, 0.5])
@@ -388,32 +386,40 @@ def attacked(method, sample):
     written = measure_secrecy._written(method, sample, CASCADE)
     cases = [measure_secrecy.case_of(method, sample, w) for w in written]
     assert len(cases) >= 4  # a flow that never learnt anything draws a clipped picture now and then
-    return measure_secrecy.leak(cases, measure_secrecy.restorer(method, sample), sample)
+    return measure_secrecy.leak(cases, measure_secrecy.restorer(method, sample, 64), sample)
 
 
-def standardised(z1, ranks, n, numbers=cascade.numbers):
+def unturned(stream, blocks):
+    """Rotations that turn nothing."""
+    return np.eye(rotation.BLOCK)[None].repeat(blocks, 0)
+
+
+def standardised(x, turned, radial, write=rotation.write):
     """As a trained flow has them: these flows never learnt anything."""
-    return numbers((z1 - z1.mean()) / z1.std(), ranks, n)
+    return write((x - x.mean()) / x.std(), turned, radial)
 
 
 def test_the_papers_additive_pad_is_found(method, photos_to_hide, fixed, monkeypatch):
     """Reference: the paper, Eq. 7: (z1 + k) / sqrt 2."""
-    monkeypatch.setattr(cascade, "numbers", standardised)
-    monkeypatch.setattr(torus, "write_numbers", lambda x, pad: (x + torus.to_normal(pad)) / np.sqrt(2))
+
+    def added(x, turned, radial):
+        return ((x - x.mean()) / x.std() + turned[:, 0] * np.sqrt(rotation.BLOCK)) / np.sqrt(2)
+
+    monkeypatch.setattr(rotation, "write", added)
     found = attacked(method, photos_to_hide)
     assert found["correlation"] == pytest.approx(0.7, abs=0.05)
     assert found["by_place_gain"] > 1
 
 
-@pytest.mark.parametrize("padded", [False, True])
-def test_the_pad_alone_keeps_the_secret(method, photos_to_hide, fixed, monkeypatch, padded):
-    monkeypatch.setattr(cascade, "numbers", standardised)
-    if not padded:
-        monkeypatch.setattr(cascade, "pad", lambda key, nonce, n: np.zeros(n))
+@pytest.mark.parametrize("rotated", [False, True])
+def test_the_rotations_alone_keep_the_secret(method, photos_to_hide, fixed, monkeypatch, rotated):
+    monkeypatch.setattr(rotation, "write", standardised)
+    if not rotated:
+        monkeypatch.setattr(rotation, "rotations", unturned)
     found = attacked(method, photos_to_hide)
-    assert (found["correlation"] > 0.95) == (not padded)
-    assert (found["scaled_correlation"] > 5) == (not padded)
-    assert (found["by_place_gain"] > 1) == (not padded)
+    assert (found["correlation"] > 0.9) == (not rotated)
+    assert (found["scaled_correlation"] > 5) == (not rotated)
+    assert (found["by_place_gain"] > 1) == (not rotated)
 
 
 def test_one_stego_is_too_few_for_the_linear_attack():
@@ -423,7 +429,7 @@ def test_one_stego_is_too_few_for_the_linear_attack():
     assert found["by_place_gain"] is None
 
 
-def test_the_papers_module_leaks_and_the_torus_does_not(result, tiny):
+def test_the_papers_module_leaks_and_rotations_do_not(result, tiny):
     """The paper's key is one part noise to one part secret, and there are four copies."""
     figures = result["measured"][str(tiny)]
     assert figures["udm"]["correlation"] > 0.6

@@ -8,9 +8,13 @@ stand changes, and is judged by statistics under the key:
                exceeds e^LEAST with a chance of e^-LEAST at most (Markov), whatever was forged.
     share      the evidence is at least SHARE of what honest latents give that are as reliable as this file's: latents
                that were replaced or moved by more than the file's own noise lower it.
-    turn       signs under the key turn half of the numbers round. Whoever moves all latents on the circle moves these
-               the other way, and shifts the mean of what is carried. Honest pictures are beyond MOST_TURN deviations
-               with a chance of 2 e^(-MOST_TURN^2 / 2) (Hoeffding).
+    stretch    the pilots are as far from 0 as they were sent: by regression, within MOST_STRETCH and what noise does.
+    turn       signs under the key turn half of the lengths of blocks round (of the numbers, if the pad is a token).
+               Whoever stretches all latents (moves them on the circle) moves these the other way, and shifts the mean
+               of what is carried. Honest pictures are beyond MOST_TURN deviations with a chance of
+               2 e^(-MOST_TURN^2 / 2) (Hoeffding).
+
+Whatever else is done to the latents of a block comes out in a direction that only the key knows: as noise.
 
 What lies below the noise of the channel that was asked for cannot be refused.
 """
@@ -30,10 +34,14 @@ LEAST = 50 * math.log(2)
 """Nats of evidence. A reveal makes at most 2^5 attempts: ten shares, three readings of the file."""
 SHARE = 0.5
 MOST_TURN = 7.0
+MOST_STRETCH, DEVIATIONS = 0.05, 7.0
+"""Factor by which all latents may be stretched, and how many standard errors of its measure beyond that."""
 RELIABLE = 0.3
 """Correlation below which a latent is not looked at."""
 SEEN = 8192
-"""The sturdiest places that the turn is measured on."""
+"""Numbers on the torus that the turn is measured on, at most."""
+Piece = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Received latents (n,), their correlation with those sent, and their pads."""
 STURDY, OFTEN, SELDOM = 1024, 16, 64
 """One place of OFTEN among the STURDY first is a pilot, one of SELDOM among the others."""
 _W = np.arange(-400, 401) / 10
@@ -63,12 +71,13 @@ def signs(key: Key, nonce: int, n: int) -> np.ndarray:
     return key.stream("signs", nonce).bits(n).astype(np.float64) * 2 - 1
 
 
-def is_authentic(
-    z: np.ndarray, r: np.ndarray, pilots: np.ndarray, pilot_pads: np.ndarray, used: np.ndarray, pads: np.ndarray
-) -> bool:
-    """Received latents, their correlation with those sent, the places of pilots and numbers and the pads of these."""
-    found, honest = evidence(z[pilots], r[pilots], pilot_pads)
-    return found >= max(LEAST, SHARE * honest) and abs(turn(z[used[:SEEN]], r[used[:SEEN]], pads[:SEEN])) <= MOST_TURN
+def is_authentic(pilots: Piece, carried: Piece) -> bool:
+    """The pilots, and latents that carry numbers under signs -> whether they are as the sender made them."""
+    found, honest = evidence(*pilots)
+    if found < max(LEAST, SHARE * honest):
+        return False
+    by, error = stretch(*pilots)
+    return abs(by - 1) <= MOST_STRETCH + DEVIATIONS * error and abs(turn(*carried)) <= MOST_TURN
 
 
 def evidence(z: np.ndarray, r: np.ndarray, pads: np.ndarray) -> tuple[float, float]:
@@ -76,6 +85,15 @@ def evidence(z: np.ndarray, r: np.ndarray, pads: np.ndarray) -> tuple[float, flo
     seen = r >= RELIABLE
     r = r[seen].astype(np.float64)
     return float(nats(z[seen].astype(np.float64), r, pads[seen]).sum()), float(-np.log1p(-(r**2)).sum() / 2)
+
+
+def stretch(z: np.ndarray, r: np.ndarray, pads: np.ndarray) -> tuple[float, float]:
+    """Pilots (n,) -> the factor between them and those sent, over r, and its standard error; least squares."""
+    seen = r >= RELIABLE
+    r = r[seen].astype(np.float64)
+    sent = r * torus.to_normal(torus.on_circle(np.zeros(len(r))) + pads[seen])
+    total = float(np.square(sent / np.sqrt(1 - r**2)).sum())
+    return float((sent * z[seen] / (1 - r**2)).sum()) / total, total**-0.5
 
 
 def nats(z: np.ndarray, r: np.ndarray, pads: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The description of a message in its header, in 32 bits.
 
 form 2 | channel 3 | temperature 3 | a file or compressed picture: length in bytes 24
-                                   | the cascade, token: log2 of copies 2, width 11, height 11 of the picture to restore
+                                   | the cascade, token: 0 2, width 11, height 11 of the picture to restore
 """
 
 from __future__ import annotations
@@ -19,25 +19,23 @@ LENGTH_BITS, SIDE_BITS = 24, 11
 MOST_LENGTH: int = 2**LENGTH_BITS - 1
 MOST_RESTORED: int = 2**SIDE_BITS - 1
 TEMPERATURES = tuple(t / 100 for t in range(65, 105, 5))
-COPIES = (1, 2, 4)
 
 
 @dataclass(frozen=True)
 class Descriptor:
-    """channel: one of layout.CHANNELS; length: of data; copies, width, height: of the cascade."""
+    """channel: one of layout.CHANNELS; length: of data; width, height: of the cascade's picture."""
 
     form: str
     channel: str
     temperature: float
     length: int = 0
-    copies: int = 1
     width: int = 0
     height: int = 0
 
     def to_int(self) -> int:
         rest = self.length
         if self.form in PICTURES:
-            rest = (COPIES.index(self.copies) << SIDE_BITS | self.width) << SIDE_BITS | self.height
+            rest = self.width << SIDE_BITS | self.height
         head = FORMS.index(self.form) << 6 | CHANNELS.index(self.channel) << 3 | TEMPERATURES.index(self.temperature)
         return head << LENGTH_BITS | rest
 
@@ -48,10 +46,10 @@ def from_int(value: int) -> Descriptor:
     form, channel, temperature = head >> 6, head >> 3 & 7, TEMPERATURES[head & 7]
     if FORMS[form] not in PICTURES:
         return Descriptor(FORMS[form], CHANNELS[channel], temperature, rest)
-    copies, width, height = rest >> 2 * SIDE_BITS, rest >> SIDE_BITS & MOST_RESTORED, rest & MOST_RESTORED
-    if copies >= len(COPIES) or not width or not height:
+    width, height = rest >> SIDE_BITS, rest & MOST_RESTORED
+    if not 0 < width <= MOST_RESTORED or not height:
         raise RevealError
-    return Descriptor(FORMS[form], CHANNELS[channel], temperature, copies=COPIES[copies], width=width, height=height)
+    return Descriptor(FORMS[form], CHANNELS[channel], temperature, width=width, height=height)
 
 
 def checked_temperature(wanted: float, coolest: float = TEMPERATURES[0]) -> float:

@@ -30,7 +30,8 @@ class Table:
     """y, c: bits per latent of luminance and colours, by level from the finest; the last also counts for deeper levels.
 
     base: bits per latent of the base. rate: message bits per coded bit in this channel. order: names of all bands, the
-    most robust first, as measured; without it bands with more bits per latent come first.
+    most robust first, as measured; without it bands with more bits per latent come first. carries: names of the bands
+    of a secret picture, in the order in which they take the places of its cascade; see `carriers`.
     """
 
     y: Sequence[int]
@@ -38,6 +39,7 @@ class Table:
     base: int
     rate: float
     order: Sequence[str] = ()
+    carries: Sequence[str] = ()
 
     def bits(self, band: Band) -> int:
         if band.name == "base":

@@ -1,7 +1,7 @@
 """The cascade revealed with other keys.
 
 Reference: the paper, section V-F, Eq. 16: its key K becomes K + d (N - K), with fresh noise N. Our pad lies on a
-circle, so the noise is added modulo 1.
+circle, and rotations are drawn from uniform numbers too, so the noise is added to all of these modulo 1.
 """
 
 from __future__ import annotations
@@ -36,12 +36,13 @@ Change = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class PadKey(Key):
-    """A key with the right header and places but another pad: `change` maps the right pad to it."""
+    """A key with the right header and places but other pads and rotations: `change` maps the uniform numbers of the
+    right ones to theirs."""
 
     change: Change = field(default=np.array, repr=False)
 
     def stream(self, purpose: str, number: int = 0) -> Stream:
-        if purpose != "pad":
+        if purpose not in ("pad", "rotations"):
             return super().stream(purpose, number)
         return _ChangedStream(self.derive(purpose, number), self.change)
 

@@ -17,7 +17,7 @@ from stegcli.keys.key import Key
 from stegcli.method import Asked, Request, Secret
 from stegcli.methods.glow2 import measure_latents, noise, pictures, recipe_flow, recipe_glow
 from stegcli.methods.glow2.measure_latents import Sample
-from stegcli.methods.glow2.measure_secrecy import MOST_STEGOS, Case, inner_side, leak, restorer
+from stegcli.methods.glow2.measure_secrecy import MOST_STEGOS, Case, leak, restorer
 from stegcli.methods.glow2.method import Glow2
 from stegcli.methods.glow2.options import HideOptions
 from stegcli.methods.glow2.rivals.glow import Glow
@@ -128,7 +128,12 @@ def udm(method: Glow2, sample: Sample) -> dict[str, object]:
             back = _revealed(method, square, sent, attack, sample.rng(f"udm {attack}", index))
             psnrs[str(attack)].append(metrics.psnr(sent.secret.pixels, back.pixels))
     means = {a: float(np.mean(p)) for a, p in psnrs.items()}
-    return {"psnr": means, **leak(cases, restorer(method, square), square)}
+    return {"psnr": means, **leak(cases, restorer(method, square, inner_side(square)), square)}
+
+
+def inner_side(sample: Sample) -> int:
+    """Side of a secret that travels in the paper's four copies."""
+    return min(sample.height, sample.width) // 2
 
 
 def _sent(method: Glow2, sample: Sample) -> Iterator[Sent]:
@@ -163,7 +168,7 @@ def _revealed(method: Glow2, sample: Sample, sent: Sent, attack: Channel, rng: n
         z2 = measure_latents.read(method.generator(), picture)
     z2 = (z2 / method.temperature).nan_to_num().clamp(-BEYOND, BEYOND)
     z1 = cast(PaperUDM, method.udm).down(z2, sent.key_noise.to(z2.device))
-    return restorer(method, sample)(z1.flatten().cpu().numpy())
+    return restorer(method, sample, inner_side(sample))(z1.flatten().cpu().numpy())
 
 
 def _case(module: PaperUDM, sent: Sent) -> Case:

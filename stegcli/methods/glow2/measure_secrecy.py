@@ -1,24 +1,24 @@
 """Secrecy without the key: whether stegos are distributed like other draws, and what they leak about their secrets.
 
 The linear attacker has the weights, the secrets of half of the stegos, and which latents hold which numbers, and lacks
-the pad alone. (The places are part of the key. Against an attacker without them they would hide everything, with a pad
-or without, so that such an attack would find nothing and tell nothing.) The attack looks for relations that do not
-depend on the pad: a weight for each copy of the secret's latents (`by place`), and a linear map from a few random
-projections of a stego to its secret (`as a whole`).
+pads and rotations alone. (The places are part of the key. Against an attacker without them they would hide everything,
+with rotations or without, so that such an attack would find nothing and tell nothing.) The attack looks for relations
+that do not depend on these: a weight for each copy of the secret's latents (`by place`), and a linear map from a few
+random projections of a stego to its secret (`as a whole`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from scipy.stats import kstest
 
 from stegcli.keys.key import Key
 from stegcli.method import Request, Secret
-from stegcli.methods.glow2 import cascade, pictures
+from stegcli.methods.glow2 import pictures
+from stegcli.methods.glow2.carriers import Carriers
 from stegcli.methods.glow2.measure_latents import Sample
 from stegcli.methods.glow2.method import Glow2
 from stegcli.methods.glow2.options import HideOptions
@@ -27,8 +27,8 @@ from stegcli.pictures import metrics
 from stegcli.pictures.image import Picture
 
 MOST_STEGOS = 20
-COPIES: Literal[4] = 4
-"""Copies in the cascade, as in the paper; more copies give an attacker more data."""
+COPIES = 2
+"""Copies of the secret's blocks that the attacker looks at."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Written:
-    """A secret, the latents of its stego before G2, the places that hold the secret's latents, in order, and the signs
-    of these if it is a picture."""
+    """A secret, the latents of its stego before G2, and where the secret's latents lie if it is a picture."""
 
     secret: Picture
     z: np.ndarray
-    used: np.ndarray
-    signs: np.ndarray | None = None
+    at: Carriers | None
 
 
 Restore = Callable[[np.ndarray], Picture]
@@ -67,24 +65,20 @@ def measure(method: Glow2, sample: Sample) -> dict[str, dict[str, float | None]]
     if (room := method.capacity(request)) > 0:
         found["bytes"] = _distribution([w.z for w in _written(method, sample, request, Secret(bytes(room)))])
     if method.g1 is not None:
-        request = Request(survive=(sample.attacks[-1],), options=HideOptions("cascade", size, redundancy=COPIES))
+        request = Request(survive=(sample.attacks[-1],), options=HideOptions("cascade", size))
         written = list(_written(method, sample, request))
         cases = [case_of(method, sample, w) for w in written]
-        found["cascade"] = _distribution([w.z for w in written]) | leak(cases, restorer(method, sample), sample)
+        restore = restorer(method, sample, min(size))
+        found["cascade"] = _distribution([w.z for w in written]) | leak(cases, restore, sample)
     return found
 
 
-def restorer(method: Glow2, sample: Sample) -> Restore:
-    """Returns the function from a secret's latents, at half the stego's side, to a picture of the secrets' size."""
+def restorer(method: Glow2, sample: Sample, side: int) -> Restore:
+    """Returns the function from latents of a secret of this side to a picture of the secrets' size."""
     assert method.g1 is not None
-    g1, side = method.g1, inner_side(sample)
+    g1 = method.g1
     height, width = sample.secrets[0].pixels.shape[:2]
     return lambda z: pictures.to_picture(g1, method.sr, z.astype(np.float32), side, width, height)
-
-
-def inner_side(sample: Sample) -> int:
-    """Side of a secret that travels in four copies."""
-    return min(sample.height, sample.width) // 2
 
 
 # -- the distribution
@@ -96,7 +90,7 @@ def _written(method: Glow2, sample: Sample, request: Request, same: Secret | Non
         key = Key(method.name, "", sample.rng("secrecy", index).bytes(32))
         sender = Sender(method, replace(request, secrets=(same or Secret(b"", picture),), keys=(key,)))
         if next(sender.drafts(), None) is not None:
-            yield Written(picture, sender.z, sender.used[0], sender.signs[0] if sender.signs else None)
+            yield Written(picture, sender.z, sender.carried[0] if sender.carried else None)
 
 
 def _distribution(latents: Sequence[np.ndarray]) -> dict[str, float | None]:
@@ -115,24 +109,22 @@ def _distribution(latents: Sequence[np.ndarray]) -> dict[str, float | None]:
 def case_of(method: Glow2, sample: Sample, written: Written) -> Case:
     """A stego as the attacker sees it, who knows its places."""
     assert method.g1 is not None
-    side, z = inner_side(sample), written.z
-    latents = pictures.to_latents(method.g1, written.secret, side)
-    ranks = cascade.importance(method.g1.bands(side, side))
-    return Case(views(z, z[written.used] * written.signs, ranks), z, latents, written.secret)
+    assert written.at is not None
+    latents = pictures.to_latents(method.g1, written.secret, min(sample.height, sample.width))
+    return Case(views(written.z, written.at, len(latents)), written.z, latents, written.secret)
 
 
-def views(z: np.ndarray, in_order: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """Latents of a stego, the same as they are filled, and the order in which they take the secret's -> (f, n).
+def views(z: np.ndarray, at: Carriers, n: int) -> np.ndarray:
+    """Latents of a stego, and where they carry the secret's n -> (1 + copies, n), COPIES at most.
 
-    Copies follow each other, in the order of the latents or in the sender's order. Without the header's places, the end
-    of the last copy may be missing; it is then 0 and carries no information.
+    The latents in their order, and each copy in the order of the secret's. Numbers that a copy lacks are 0 there.
     """
-    n = len(ranks)
-    copies = min(COPIES, len(z) // n)
-    filled, by_rank = np.zeros(copies * n), np.empty((copies, n))
-    filled[: len(in_order)] = in_order[: copies * n]
-    by_rank[:, ranks] = filled.reshape(copies, n)
-    return np.concatenate([z[: copies * n].reshape(copies, n), by_rank])
+    copy = np.arange(len(at.block)) - np.searchsorted(at.block, at.block)
+    by_number = np.zeros((min(COPIES, int(copy.max()) + 1), n))
+    for number in range(len(by_number)):
+        some = copy == number
+        by_number[number, at.numbers[at.block[some]]] = z[at.used[some]]
+    return np.concatenate([z[None, :n], by_number])
 
 
 def leak(cases: Sequence[Case], restore: Restore, sample: Sample) -> dict[str, float | None]:

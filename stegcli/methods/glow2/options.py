@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from stegcli.errors import UsageError
 from stegcli.options import AS, Option, SizeOption
 
 Travel = Literal["auto", "bytes", "picture", "compressed", "cascade"]
@@ -27,16 +26,9 @@ class SampleOptions:
 class HideOptions:
     """travel: form of the secret: its file byte for byte, or a picture, which may lose detail.
 
-    size: of the stego. temperature: of the generator. redundancy: copies of a picture's latents in the cascade.
+    size: of the stego. temperature: of the generator.
     """
 
     travel: Annotated[Travel, AS] = "auto"
     size: SizeOption = None
     temperature: Annotated[float | None, TEMPERATURE] = None
-    redundancy: Annotated[
-        Literal[1, 2, 4] | None, Option("With --as cascade: number of copies of the picture's latents.")
-    ] = None
-
-    def __post_init__(self) -> None:
-        if self.redundancy is not None and self.travel != "cascade":
-            raise UsageError("--redundancy goes with --as cascade")

@@ -16,10 +16,11 @@ from stegcli.errors import RevealError, UsageError
 from stegcli.keys.key import Key
 from stegcli.method import Asked, Revealed
 from stegcli.methods.glow2 import authentic, bits, cascade, header, layout, noise, pictures
+from stegcli.methods.glow2.carriers import Carriers, carriers
 from stegcli.methods.glow2.descriptor import COMPRESSED, PICTURES, TOKEN, Descriptor, from_int
 from stegcli.methods.glow2.layout import CHANNELS, LOSSLESS_CHANNEL, Share
 from stegcli.methods.glow2.noise import Arrived
-from stegcli.methods.glow2.sender import Carriers, carriers, header_places, inner_side
+from stegcli.methods.glow2.sender import header_places
 from stegcli.nn.wavelet import Band
 from stegcli.pictures import compress, image
 from stegcli.pictures.channel import parse
@@ -91,20 +92,22 @@ class Receiver:
         room = layout.stretches(self.bands, table, share, header_places(self.bands, self.key, share))
         return bits.read(*arrived.at(descriptor.temperature), descriptor.length, described, nonce, self.key, room)
 
-    def carried(self, nonce: int, descriptor: Descriptor, share: Share) -> Carried:
+    def carried(self, nonce: int, descriptor: Descriptor, share: Share) -> Sent:
         """Where a picture lies, and under which pads. Raises RevealError if these cannot be had."""
         method, key, token = self.method, self.key, self.token
         if method.g1 is None or (descriptor.form == TOKEN) != (token is not None):
             raise RevealError
-        taken = np.arange(0) if token is not None else header_places(self.bands, key, share)
-        at = carriers(method, self.bands, descriptor, taken, key, nonce)
         if token is None:
-            return Carried(descriptor, at, cascade.pad(key, nonce, len(at.places)))
+            taken = header_places(self.bands, key, share)
+            at = carriers(method, self.bands, descriptor, taken, key, nonce)
+            return Carried(descriptor, at, cascade.Keyed(at, key, nonce))
         if token.size != 3 * self.stego.height * self.stego.width:
             raise RevealError
-        return Carried(descriptor, at, token.reshape(-1)[at.places].astype(np.float64))
+        at = carriers(method, self.bands, descriptor, np.arange(0), key, nonce)
+        pads = token.reshape(-1)[at.places].astype(np.float64)
+        return ByToken(descriptor, at, pads, authentic.signs(key, nonce, at.used.size))
 
-    def _authentic(self, arrived: Arrived, sent: Carried, nonce: int) -> Arrived:
+    def _authentic(self, arrived: Arrived, sent: Sent, nonce: int) -> Arrived:
         """The latents as the picture is to be read from. Raises RevealError if it is not the sender's."""
         if sent.descriptor.channel == LOSSLESS_CHANNEL:
             tag = authentic.tag_of(self.key, nonce, self.stego.height, self.stego.width)
@@ -117,11 +120,11 @@ class Receiver:
                 raise RevealError
         return arrived
 
-    def picture(self, arrived: Arrived, sent: Carried) -> Picture:
+    def picture(self, arrived: Arrived, sent: Sent) -> Picture:
         """The received latents -> the picture. Nothing is checked here."""
         method, stego, descriptor = self.method, self.stego, sent.descriptor
-        latents, deviation = sent.read(arrived)
-        inner = inner_side(min(stego.height, stego.width), descriptor.copies)
+        inner = min(stego.height, stego.width)
+        latents, deviation = sent.read(arrived, 3 * inner**2)
         restore = None
         if method.refiner is not None and method.refines:
             off = torch.from_numpy(deviation).view(1, 3, inner, inner).to(method.device)
@@ -132,21 +135,46 @@ class Receiver:
 
 @dataclass(frozen=True)
 class Carried:
-    """A picture in the stego's latents: the header's description, the places, and the pads of all of them."""
+    """A picture in the stego's latents: the header's description, the places, and what the key gives."""
+
+    descriptor: Descriptor
+    at: Carriers
+    keyed: cascade.Keyed
+
+    def read(self, arrived: Arrived, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """-> mean and deviation of the secret's latents, (count,) each."""
+        return cascade.read(arrived.at(self.descriptor.temperature), self.at, self.keyed, count)
+
+    def is_authentic(self, arrived: Arrived) -> bool:
+        return cascade.is_authentic(arrived.at(self.descriptor.temperature), self.at, self.keyed)
+
+
+@dataclass(frozen=True)
+class ByToken:
+    """The same for one of several receivers. pads: of all places, from the token; signs: of the numbers."""
 
     descriptor: Descriptor
     at: Carriers
     pads: np.ndarray
+    signs: np.ndarray
 
-    def read(self, arrived: Arrived) -> tuple[np.ndarray, np.ndarray]:
-        """-> mean and deviation of the secret's latents."""
-        at, heard = self.at, arrived.at(self.descriptor.temperature)
-        return cascade.read(*heard, at.used, at.ranks, self.pads[: len(at.used)], at.signs)
+    def read(self, arrived: Arrived, count: int) -> tuple[np.ndarray, np.ndarray]:
+        return cascade.read_numbers(*self._carried(arrived), self.at.ranks, count, self.signs)
 
     def is_authentic(self, arrived: Arrived) -> bool:
-        at, n = self.at, len(self.at.used)
-        heard = arrived.at(self.descriptor.temperature)
-        return authentic.is_authentic(*heard, at.pilots, self.pads[n:], at.used, self.pads[:n])
+        (z, r), pilots = arrived.at(self.descriptor.temperature), self.at.pilots
+        heard, pads = self._carried(arrived)
+        some = slice(authentic.SEEN)
+        turned = heard[0][some], heard[1][some], pads[some]
+        return authentic.is_authentic((z[pilots], r[pilots], self.pads[len(pads) :]), turned)
+
+    def _carried(self, arrived: Arrived) -> tuple[cascade.Latents, np.ndarray]:
+        z, r = arrived.at(self.descriptor.temperature)
+        used = self.at.used.ravel()
+        return (z[used], r[used]), self.pads[: len(used)]
+
+
+Sent = Carried | ByToken
 
 
 def read_header(z: np.ndarray, r: np.ndarray, bands: Sequence[Band], key: Key, share: Share) -> tuple[int, int]:

@@ -17,7 +17,8 @@ from stegcli.errors import CapacityError, FileError, UsageError
 from stegcli.keys.key import Key
 from stegcli.keys.stream import Stream
 from stegcli.method import Draft, Request, Secret
-from stegcli.methods.glow2 import authentic, bits, cascade, header, layout, noise, pictures, torus
+from stegcli.methods.glow2 import authentic, bits, cascade, header, layout, noise, pictures
+from stegcli.methods.glow2.carriers import Carriers, carriers
 from stegcli.methods.glow2.descriptor import (
     CASCADE,
     COMPRESSED,
@@ -63,8 +64,8 @@ class Message:
 class Sender:
     """The hiding of one request.
 
-    z: the latents of the last draft. used: for each message, the places of z that hold its bytes or numbers; signs: of
-    these numbers, for each picture. Both are for the measures of secrecy.
+    z: the latents of the last draft. used: the places of z that hold bytes, for each message of bytes; carried: where
+    the latents of each picture lie. Both are for the measures of secrecy.
     """
 
     def __init__(self, method: Glow2, request: Request):
@@ -75,7 +76,7 @@ class Sender:
         self.z = np.empty(0)
         self.used: list[np.ndarray] = []
         self.nonces: list[int] = []
-        self.signs: list[np.ndarray] = []
+        self.carried: list[Carriers] = []
 
     def drafts(self) -> Iterator[Draft]:
         """Stegos to try, each with fresh latents around the same messages. Raises CapacityError, FileError."""
@@ -106,7 +107,7 @@ class Sender:
     def _latents(self, messages: Sequence[Message]) -> np.ndarray:
         """Fresh latents (3 h w,) that hold the messages."""
         self.fresh = Stream(os_random.token_bytes(32))
-        self.z, self.used, self.signs = self.fresh.normal(3 * self.height * self.width), [], []
+        self.z, self.used, self.carried = self.fresh.normal(3 * self.height * self.width), [], []
         to = zip(messages, self.request.keys, self.shares, strict=True)
         self.nonces = [self._write(self.z, *one) for one in to]
         return self.z
@@ -138,16 +139,12 @@ class Sender:
         return "use a larger --size" + (", -o OUT.png or --survive png" if own else " or a milder --survive")
 
     def _cascaded(self, secret: Secret, descriptor: Descriptor) -> Message:
-        flow, side = self.method.secrets_flow(), min(self.height, self.width)
-        copies = self.options.redundancy or 1
-        if inner_side(side, copies) % flow.side:
-            raise UsageError(f"a stego of side {side} is too small for redundancy {copies}", "use a larger --size")
-        picture = picture_of(secret)
+        flow, picture = self.method.secrets_flow(), picture_of(secret)
         scale = min(1.0, MOST_RESTORED / max(picture.width, picture.height))
         width, height = (max(1, round(s * scale)) for s in (picture.width, picture.height))
         note = f"the revealed picture will have at most {MOST_RESTORED} pixels per side" if scale < 1 else None
-        latents = pictures.to_latents(flow, picture, inner_side(side, copies))
-        return Message(replace(descriptor, copies=copies, width=width, height=height), None, latents, note)
+        latents = pictures.to_latents(flow, picture, min(self.height, self.width))
+        return Message(replace(descriptor, width=width, height=height), None, latents, note)
 
     def _write(self, z: np.ndarray, message: Message, key: Key, share: Share) -> int:
         """Write a message into its receiver's latents; other latents do not change. Returns its nonce."""
@@ -162,9 +159,8 @@ class Sender:
             self.used.append(used)
         elif message.latents is not None and not message.token:
             at = carriers(self.method, self.bands, message.descriptor, taken, key, nonce)
-            z[at.places] = torus.write_numbers(at.numbers(message.latents), cascade.pad(key, nonce, len(at.places)))
-            self.used.append(at.used)
-            self.signs.append(at.signs)
+            cascade.write(z, message.latents, at, cascade.Keyed(at, key, nonce))
+            self.carried.append(at)
         return nonce
 
     def _picture(self, x: Tensor, messages: Sequence[Message]) -> Picture:
@@ -180,40 +176,8 @@ class Sender:
     def _token(self, z: np.ndarray, message: Message, key: Key, nonce: int) -> np.ndarray:
         assert message.latents is not None
         at = carriers(self.method, self.bands, message.descriptor, np.arange(0), key, nonce)
-        return cascade.token(z, at.places, at.numbers(message.latents), self.fresh.uniform(len(z)))
-
-
-@dataclass(frozen=True)
-class Carriers:
-    """Places of the stego's latents that carry a picture: `used`, which the secret's latents take in the order of
-    `ranks`, each multiplied by its sign; and the pilots."""
-
-    used: np.ndarray
-    ranks: np.ndarray
-    signs: np.ndarray
-    pilots: np.ndarray
-
-    @property
-    def places(self) -> np.ndarray:
-        """All of them, the pilots last: the order of their pads."""
-        return np.concatenate([self.used, self.pilots])
-
-    def numbers(self, latents: np.ndarray) -> np.ndarray:
-        """The secret's latents -> the numbers at `places`."""
-        carried = cascade.numbers(latents, self.ranks, len(self.used)) * self.signs
-        return np.concatenate([carried, np.zeros(len(self.pilots))])
-
-
-def carriers(
-    method: Glow2, bands: Sequence[Band], descriptor: Descriptor, taken: np.ndarray, key: Key, nonce: int
-) -> Carriers:
-    """taken: latents of the header. There are no pilots if the stego need not survive anything."""
-    inner = inner_side(min(_sides(bands)), descriptor.copies)
-    ranks = cascade.importance(method.secrets_flow().bands(inner, inner))
-    free = cascade.places(bands, method.tables[descriptor.channel], Share(), taken, key, nonce)
-    among = authentic.pilots(0 if descriptor.channel == LOSSLESS_CHANNEL else len(free))
-    used = np.delete(free, among)[: descriptor.copies * len(ranks)]
-    return Carriers(used, ranks, authentic.signs(key, nonce, len(used)), free[among])
+        signs = authentic.signs(key, nonce, at.used.size)
+        return cascade.token(z, at, message.latents, signs, self.fresh.uniform(len(z)))
 
 
 def header_places(bands: Sequence[Band], key: Key, share: Share) -> np.ndarray:
@@ -234,17 +198,6 @@ def _warnings(request: Request) -> tuple[str, ...]:
     if asked.kind == "jpeg" and asked.strength < harshest.strength:
         return (f"{asked} is harsher than {harshest}, the harshest measured; the stego is verified for it",)
     return ()
-
-
-def _sides(bands: Sequence[Band]) -> tuple[int, int]:
-    """Height and width of the picture that has these bands."""
-    base = bands[-1]
-    return base.height << base.octave, base.width << base.octave
-
-
-def inner_side(side: int, copies: int) -> int:
-    """Side of the stego -> side of the secret whose latents go into it: the same, or half of it with copies."""
-    return side if copies == 1 else side // 2
 
 
 def _travel(secret: Secret, asked: str) -> str:

@@ -1,8 +1,8 @@
 """How the refiner is trained: on secrets as the cascade brings them through real files, stego by stego.
 
-Any secret fits any stego: a pad makes it so, as for several receivers of one stego. So a few stegos are drawn and
-attacked once, and every step hides its pictures in some of these. Pads, places and files are as they really are; only
-the header's latents are left to chance rather than to a key.
+Any secret fits any stego: some rotations make it so. So a few stegos are drawn and attacked once, and every step hides
+its pictures in some of these. Rotations, places and files are as they really are; only the header's latents are left to
+chance rather than to a key.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 
 from stegcli.method import Method
-from stegcli.methods.glow2 import cascade, header, layout, measure_latents, noise
+from stegcli.methods.glow2 import carriers, cascade, header, layout, measure_latents, noise
 from stegcli.methods.glow2.layout import Share, Table
 from stegcli.methods.glow2.method import Glow2
 from stegcli.methods.glow2.recipe_flow import SMALL, TEMPERATURE, TEXTURES, dequantise
 from stegcli.methods.glow2.recipe_sr import mean_psnr
+from stegcli.methods.glow2.rivals.fitting import Fitting
 from stegcli.methods.glow2.rivals.refiner import PAIRS, Guess, Refiner, guess
 from stegcli.nn.wavelet import Band, Pyramid
 from stegcli.pictures.channel import parse
@@ -57,24 +58,32 @@ def sent(flow: Pyramid, temperature: float, side: int, channel: str, number: int
 
 
 def through(
-    z1: np.ndarray, one: Sent, bands: list[Band], table: Table, ranks: np.ndarray, rng: np.random.Generator
+    z1: np.ndarray,
+    one: Sent,
+    bands: tuple[list[Band], list[Band]],
+    table: Table,
+    robust: bool,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Latents of a secret (n,) -> mean and deviation of each, as the receiver of that stego reads them."""
-    pools = [rng.permutation(p) for p in layout.header_pool(bands, Share())]
+    """Latents of a secret (n,) -> mean and deviation of each, as the receiver of that stego reads them.
+
+    bands: of the secret and of the stego. robust: whether the stego has pilots.
+    """
+    pools = [rng.permutation(p) for p in layout.header_pool(bands[1], Share())]
     taken = np.concatenate(pools)[: header.SLOTS]
-    used = cascade.arranged(bands, table, Share(), taken, lambda _, n: rng.permutation(n))[: len(ranks)]
-    token = cascade.token(one.z, used, cascade.numbers(z1, ranks, len(used)), np.zeros(len(one.z)))
-    return cascade.read(one.arrived, one.r, used, ranks, token[used].astype(np.float64))
+    free = carriers.arranged(bands[1], table, Share(), taken, lambda _, n: rng.permutation(n))
+    at = carriers.carried(free, carriers.in_blocks(bands[0], table, 1), robust)
+    return cascade.read((one.arrived, one.r), at, Fitting(at, z1, one.z, rng.bytes(32)), len(z1))
 
 
 @torch.no_grad()
 def revealed(method: Glow2, images: Tensor, ways: list[tuple[str, int]], drawn: Noise) -> Guess:
     """Secrets (b, 3, s, s) on the 8-bit grid; channel and number of the stego of each -> what comes back of them."""
     g1, g2, side = cast(Pyramid, method.g1), method.generator(), images.shape[-1]
-    ranks, bands = cascade.importance(g1.bands(side, side)), g2.bands(side, side)
+    bands = g1.bands(side, side), g2.bands(side, side)
     latents = g1(dequantise(images, torch.tensor(0.5)))[0].flatten(1).cpu().numpy()
     read = [
-        through(z1, sent(g2, method.temperature, side, *way), bands, method.tables[way[0]], ranks, rng)
+        through(z1, sent(g2, method.temperature, side, *way), bands, method.tables[way[0]], way[0] != CHANNELS[0], rng)
         for z1, way, rng in zip(latents, ways, drawn.generators, strict=True)
     ]
     means, deviations = (torch.from_numpy(np.stack(f)).view(images.shape).to(images) for f in zip(*read, strict=True))
