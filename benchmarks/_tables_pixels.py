@@ -52,17 +52,17 @@ def _told(out: Outputs, run: str, scheme: str, rate: str) -> str:
 
 
 def _detectors(out: Outputs) -> Rows:
-    schemes = [("LSB matching", "lsb"), ("HILL, as a perfect code", "hill"), ("costs of `coset-2`", "coset-2-bound")]
+    schemes = [("LSB matching", "lsb"), ("HILL, as a perfect code", "hill"), ("costs of `coset-3`", "coset-3-bound")]
     rows = [[name, *(_told(out, "bound", scheme, rate) for rate in RATES)] for name, scheme in schemes]
     hill = _told(out, "coset-1 at 0.4", "coset-1", "0.4")
-    coded = [_told(out, r, "coset-2", b) for r, b in (("coset-2 at 0.1", "0.1"), ("coset-2 at 0.4", "0.4"),
+    coded = [_told(out, r, "coset-3", b) for r, b in (("coset-3 at 0.1", "0.1"), ("coset-3 at 0.4", "0.4"),
                                                      ("bound", "1"))]  # fmt: skip
-    return [*rows, ["`coset-1` as it codes", "", hill, ""], ["`coset-2` as it codes", *coded]]
+    return [*rows, ["`coset-1` as it codes", "", hill, ""], ["`coset-3` as it codes", *coded]]
 
 
 def _colours(out: Outputs) -> Rows:
     pattern = r"^{} +{} bpp.*?SPAM +([\d.]+) %  by channel +([\d.]+) %  of differences +([\d.]+) %"
-    named = (("LSB matching", "lsb"), ("`coset-2` as it codes", "coset-2"))
+    named = (("LSB matching", "lsb"), ("`coset-3` as it codes", "coset-3"))
     return [
         [f"{name}, {rate} bpp", *(f"{share} %" for share in groups(pattern.format(scheme, rate), out["colours"]))]
         for name, scheme in named for rate in ("1", "0.4")
@@ -82,7 +82,7 @@ SIGNS = (
     ("levels that the histogram lacks", "gaps"), ("coloured pixels in grey", "coloured"),
     ("SPA, mean of the change", "spa"), ("WS, mean of the change", "ws"),
 )  # fmt: skip
-SETTINGS = [("coset-2", k, b) for b in ("1", "0.2") for k in ("colour", "grey")] + [
+SETTINGS = [("coset-3", k, b) for b in ("1", "0.2") for k in ("colour", "grey")] + [
     ("LSB", k, "1") for k in ("colour", "grey")
 ]
 
@@ -102,7 +102,7 @@ def _signs(out: Outputs) -> Rows:
 
 def _estimators(out: Outputs) -> Rows:
     rows = []
-    for scheme, kind in itertools.product(("coset-2", "LSB", "replaced"), ("colour", "grey")):
+    for scheme, kind in itertools.product(("coset-3", "LSB", "replaced"), ("colour", "grey")):
         line = _line(out, scheme, kind, "1")
         told = every(r"([+-][\d.]+) \(standard error ([\d.]+)", line)
         rows.append([f"{scheme}, {kind}", *(f"{mean} +- {error}" for mean, error in told)])
@@ -156,17 +156,17 @@ PIXELS = [
           {"coset-1": f"{RECOVER} coset-1 --covers 20",
            "coset-1 small": f"{RECOVER} coset-1 --size 128x128 --covers 100 --payloads 20",
            "1bpp": f"{RECOVER} 1bpp --size 128x128", "3bpp": f"{RECOVER} 3bpp --size 128x128",
-           "coset-2": f"{RECOVER} coset-2 --covers 5", "shipped": "ls -l stegcli/pretrained"}, _exactness, 3),
+           "coset-3": f"{RECOVER} coset-3 --covers 5", "shipped": "ls -l stegcli/pretrained"}, _exactness, 3),
     Table("lossless-inn/detectors", ["", "0.1 bpp", "0.4 bpp", "1 bpp"],
-          {"bound": f"{DETECT} --schemes lsb hill --bound coset-2 --coset coset-2",
+          {"bound": f"{DETECT} --schemes lsb hill --bound coset-3 --coset coset-3",
            "coset-1 at 0.4": f"{DETECT} --schemes --coset coset-1 --bpp 0.4",
-           "coset-2 at 0.4": f"{DETECT} --schemes --coset coset-2 --bpp 0.4 --first {{cache}}/coset-2-bound-1-1500.pt",
-           "coset-2 at 0.1": f"{DETECT} --schemes --coset coset-2 --bpp 0.1 --first {{cache}}/coset-2-0.4-1500.pt"},
+           "coset-3 at 0.4": f"{DETECT} --schemes --coset coset-3 --bpp 0.4 --first {{cache}}/coset-3-bound-1-1500.pt",
+           "coset-3 at 0.1": f"{DETECT} --schemes --coset coset-3 --bpp 0.1 --first {{cache}}/coset-3-0.4-1500.pt"},
           _detectors, 20),
     Table("lossless-inn/colours",
           ["", "averaged over the colours", "of each colour, side by side", "of red - green and blue - green"],
           {"colours": "python benchmarks/detectors.py --photos {train} --learn 200 --test 100 --epochs 0 --schemes lsb "
-           "--coset coset-2 --bpp 1 0.4"}, _colours, 0.5),
+           "--coset coset-3 --bpp 1 0.4"}, _colours, 0.5),
     Table("lossless-inn/ecc", ["wrong bits", *ECC], {"ecc": "python benchmarks/ecc.py"}, _ecc, 0.3),
     Fixed("jpeg-covers/lattice", "the rule by which covers are judged, in words"),
     Table("jpeg-covers/signs", ["", *(f"{s}, {b} bpp, {k}" for s, k, b in SETTINGS)],

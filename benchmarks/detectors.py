@@ -1,7 +1,7 @@
 """Can a trained detector tell stego from cover? The coset coder against LSB matching and HILL, at equal net payload.
 
-    python benchmarks/detectors.py --photos DIR --cache DIR [--bpp 1 0.4 0.1] [--bound coset-2] [--coset coset-1]
-    python benchmarks/detectors.py --photos DIR --cache DIR --schemes --coset coset-2 --bpp 0.4 --first NETWORK
+    python benchmarks/detectors.py --photos DIR --cache DIR [--bpp 1 0.4 0.1] [--bound coset-3] [--coset coset-1]
+    python benchmarks/detectors.py --photos DIR --cache DIR --schemes --coset coset-3 --bpp 0.4 --first NETWORK
 
 Photos are scaled to 128x128, which removes the traces of an earlier JPEG. The detectors learn on 1,000 covers and their
 stegos and are tested on 500 other covers and their stegos; 50 % is chance:
@@ -13,8 +13,9 @@ stegos and are tested on 500 other covers and their stegos; 50 % is chance:
            nothing, and a scheme would seem safe that is not. With `--epochs 0` there is no CNN
 
 HILL and flat costs are simulated at the bound, without the loss that a real code has, and so are `--bound`: costs of
-weights with a density. `--coset` really codes, its header and tag counted on top. `--cache`: stegos, features and the
-networks are kept there, for one set of photos; `--first` takes a network from there in place of LSB matching's.
+weights with a density. `--tried` simulates costs that were tried and not shipped (`_coordinated`), with `--density`.
+`--coset` really codes, its header and tag counted on top. `--cache`: stegos, features and the networks are kept there,
+for one set of photos; `--first` takes a network from there in place of LSB matching's.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from __future__ import annotations
 import argparse
 import copy
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from _coordinated import SCHEMES, coordinated
 from _detectors import lda_accuracy
 from _schemes import Embed, bound_of, coset_of, flat, hill, lsb_matching
 from PIL import Image
@@ -128,8 +131,10 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--bpp", type=float, nargs="+", default=[1.0, 0.4, 0.1])
     parser.add_argument("--schemes", nargs="*", default=["lsb", "flat", "hill"], choices=["lsb", "flat", "hill"])
-    parser.add_argument("--coset", nargs="*", default=["coset-1", "coset-2"], help="weights, or files of them")
+    parser.add_argument("--coset", nargs="*", default=["coset-1", "coset-3"], help="weights, or files of them")
     parser.add_argument("--bound", nargs="*", default=[], help="weights whose costs are simulated at the bound")
+    parser.add_argument("--tried", nargs="*", default=[], choices=SCHEMES, help="costs of docs/research/queue.md")
+    parser.add_argument("--density", default="coset", help="weights, or a file of them, for --tried")
     parser.add_argument("--first", type=Path, help="a network of an earlier run's cache to start from, for --coset")
     parser.add_argument("--learn", type=int, default=1000)
     parser.add_argument("--test", type=int, default=500)
@@ -142,6 +147,7 @@ def main() -> None:
     simulated: dict[str, Embed] = {"lsb": lsb_matching, "flat": flat, "hill": hill}
     schemes = {n: simulated[n] for n in options.schemes} | {f"{n}-bound": bound_of(coset(n)) for n in options.bound}
     schemes |= {n: coset_of(coset(n)) for n in options.coset}
+    schemes |= {n: partial(coordinated, SCHEMES[n], coset(options.density).density) for n in options.tried}
     first = trial.first_network(options.first)
     for name, embed in schemes.items():
         network = copy.deepcopy(first)

@@ -65,7 +65,7 @@ def covers(folder: Path, limit: int) -> Iterator[tuple[str, bytes]]:
 
 
 def exactness(folder: Path, limit: int, rates: list[float]) -> None:
-    rng, key = np.random.default_rng(0), keys.generate("lossless-inn", "coset-2")
+    rng, key = np.random.default_rng(0), keys.generate("lossless-inn", "coset-3")
     tried = dict.fromkeys(rates, 0)
     exact, sizes, psnrs, headers, found = ({r: [] for r in rates} for _ in range(5))
     for number, (kind, file) in enumerate(covers(folder, limit)):
@@ -139,7 +139,7 @@ def commands(megapixels: list[float], size: int) -> None:
 
 
 def times(megapixels: list[float], size: int) -> None:
-    key, data = keys.generate("lossless-inn", "coset-2"), np.random.default_rng(0).bytes(size)
+    key, data = keys.generate("lossless-inn", "coset-3"), np.random.default_rng(0).bytes(size)
     for wanted in megapixels:
         file = large(wanted)
         marks = [("", time.process_time(), time.monotonic())]

@@ -15,7 +15,7 @@ much data for each sample: bits per pixel are those in colour.
     spa, ws, rs, chi  estimates of LSB replacement, and the probability of a chi-square test: change against the own
                     cover, mean over the channels of a picture; then mean and standard error over the pictures
 
-The numbers are sums over all pictures: covers > stegos. Two ways of not caring stand beside `coset-2`, written by
+The numbers are sums over all pictures: covers > stegos. Two ways of not caring stand beside `coset-3`, written by
 Pillow: `LSB` is LSB matching, and `replaced` LSB replacement, which the estimators are made for. `--stegexpose` and
 `--aletheia` run these programs too: see _steganalysers.py.
 """
@@ -78,7 +78,7 @@ def framed(photo: Pillow.Image, level: int) -> Pillow.Image:
 def stego_of(file: bytes, bits: int, method: Method) -> bytes:
     """A cover's file -> a stego's, with random data of so many bits. Raises FileError for a cover that is refused."""
     secret = Secret(np.random.default_rng(bits).bytes(bits // 8))
-    key = keys.generate(method.name, "coset-2")
+    key = keys.generate(method.name, "coset-3")
     return api.hide(Request((secret,), (key,), image.decode(file), options=HideOptions()), method).file
 
 
@@ -140,14 +140,14 @@ def main() -> None:
         tools.append(stegexpose(asked.stegexpose))
     if asked.aletheia:
         tools.append(aletheia(asked.aletheia))
-    method = weights.load("lossless-inn", "coset-2")
+    method = weights.load("lossless-inn", "coset-3")
     files = list(covers(list_pictures(asked.photos)[asked.first :][: asked.limit], asked.side))
     for bpp in asked.bpp:
         for kind in asked.kinds:
             bits = round(bpp * asked.side**2)
             own_bits = bits // 3 if kind == "grey" else bits  # as many for each sample
             run = partial(stego_of, bits=own_bits, method=method)
-            hide = {"coset-2": kept(run, asked.cache, own_bits) if asked.cache else run}
+            hide = {"coset-3": kept(run, asked.cache, own_bits) if asked.cache else run}
             hide |= {name: partial(careless, bits=bits, scheme=scheme) for name, scheme in CARELESS.items()}
             rows = pairs_of(files[KINDS.index(kind) :: 2], hide)
             for name, pairs in rows.items():
@@ -175,7 +175,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--bpp", type=float, nargs="+", default=[0.2, 1.0])
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--side", type=int, default=SIDE, help="of the covers")
-    parser.add_argument("--cache", type=Path, help="folder that keeps the stegos of coset-2 for later runs")
+    parser.add_argument("--cache", type=Path, help="folder that keeps the stegos of coset-3 for later runs")
     parser.add_argument("--stegexpose", metavar="CLASSPATH", help="of StegExpose and commons-math3")
     parser.add_argument("--aletheia", metavar="DIR", help="that aletheialib is in")
     return parser.parse_args()

@@ -153,7 +153,7 @@ from stegcli.cli import app
 atexit.register(lambda: print(*[m for m in {others} if m in sys.modules]))
 app.main()
 """
-    golden = [str(ROOT.parent / "tests" / "golden" / name) for name in ("coset-2.png", "coset-2.key.npy")]
+    golden = [str(ROOT.parent / "tests" / "golden" / name) for name in ("coset-3.png", "coset-3.key.npy")]
     argv = ["reveal", golden[0], "--key", golden[1], "-o", str(tmp_path / "secret"), "--quiet"]
     ended = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "\n", "")

@@ -214,7 +214,7 @@ def test_json_of_hide() -> None:
     figures = ok("hide", "secret.txt", "--cover", "cover.png", "-o", "out.png", "--json").json
     assert list(figures) == HIDE_FIELDS
     assert figures["method"] == "lossless-inn"
-    assert figures["weights"] == "coset-2"
+    assert figures["weights"] == "coset-3"
     assert (figures["output"], figures["key"]) == ("out.png", "out.key.npy")
     assert (figures["width"], figures["height"]) == (96, 96)
     assert figures["bpp"] == pytest.approx(8 * len(SECRET) / 96**2)
@@ -309,7 +309,7 @@ def test_the_shell_completes_methods_weights_and_channels(here: Path) -> None:
     """As the script of `--install-completion` asks: by the environment."""
     assert complete.method_names("lo") == ["lossless-inn"]
     assert complete.drawing_methods("gl") == ["glow2"]
-    assert complete.weights_names("coset-2") == ["coset-2"]
+    assert complete.weights_names("coset-3") == ["coset-3"]
     assert complete.channels("jpeg:7") == ["jpeg:75", "jpeg:75..95"]
     assert complete.devices("cu") == ["cuda"]
     asked = {"_STEGO_COMPLETE": "bash_complete", "COMP_WORDS": "stego hide --method ", "COMP_CWORD": "3"}
@@ -529,7 +529,7 @@ def test_keygen_writes_a_private_key_once() -> None:
 
 def test_keygen_json() -> None:
     made = ok("keygen", "-o", "k.npy", "--json").json
-    assert made == {"method": "lossless-inn", "weights": "coset-2", "output": "k.npy", "salt": None}
+    assert made == {"method": "lossless-inn", "weights": "coset-3", "output": "k.npy", "salt": None}
 
 
 def test_a_passphrase_and_its_salt_make_the_key_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -567,7 +567,7 @@ def test_keygen_refuses(status: int, argv: tuple[str, ...], says: str) -> None:
 @pytest.mark.parametrize(
     ("argv", "named"),
     [
-        (("--coder", "coset"), "coset-2"),
+        (("--coder", "coset"), "coset-3"),
         (("--coder", "network"), "blind-1bpp-1"),
         (("--coder", "network", "--weights", "3bpp"), "blind-3bpp-1"),
         (("--coder", "coset", "--weights", "coset-1"), "coset-1"),

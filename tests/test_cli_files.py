@@ -27,7 +27,7 @@ HIDE = ("hide", "secret.txt", "--cover", "cover.png", "--key", "key.npy")
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settle(tmp_path, monkeypatch)
-    keys.generate("lossless-inn", "coset-2").save("key.npy", force=True)
+    keys.generate("lossless-inn", "coset-3").save("key.npy", force=True)
 
 
 def shell(line: str, **options: object) -> Result:

@@ -14,7 +14,7 @@ from stegcli.keys.key import Key
 
 FORMAT = Path(__file__).parent.parent / "docs" / "format.md"
 NONCE = bytes(range(16))
-KEY = Key("lossless-inn", "coset-2", bytes(range(32)))
+KEY = Key("lossless-inn", "coset-3", bytes(range(32)))
 MESSAGE = KEY.message(NONCE)
 
 

@@ -18,7 +18,7 @@ from stegcli.keys.passphrase import COSTS, Costs, is_wrapped, stretch, unwrap, w
 
 CHEAP = Costs(64, 1, 2)
 SALT = bytes(range(16))
-KEY = Key("lossless-inn", "coset-2", bytes(range(32)))
+KEY = Key("lossless-inn", "coset-3", bytes(range(32)))
 
 
 def argon2id(word: bytes, salt: bytes, memory: int, passes: int, lanes: int) -> bytes:

@@ -115,9 +115,20 @@ def test_the_way_to_the_likely_is_cheap_and_the_way_back_dear():
     pixels[:, :4] = 97
     up, down = (c.reshape(3, 8, 8) for c in costs.of_density(Expects(), pixels))
     assert up.dtype == np.float16
-    assert (up[..., :4] == costs.LEAST).all()
-    assert (down[..., :4] > costs.LEAST).all()
+    assert (up[..., :4] == costs.OWN).all()
+    assert (down[..., :4] > costs.OWN + costs.NATS / 2).all()
     assert np.allclose(up[..., 4:], down[..., 4:], rtol=1e-4)
+
+
+def test_what_is_foretold_well_is_dear():
+    class Sure(Expects):
+        def __call__(self, padded):
+            mean, scale = super().__call__(padded)
+            return mean, scale / 4
+
+    pixels = np.full((8, 8, 3), 97, np.uint8)
+    (usual, _), (sure, _) = (costs.of_density(kind(), pixels) for kind in (Expects, Sure))
+    assert np.allclose(sure, 4 * usual)
 
 
 def test_costs_do_not_depend_on_tiles(fitted, levels, monkeypatch):
@@ -131,7 +142,9 @@ def test_costs_are_those_of_the_whole_picture_reflected_at_its_border(fitted, le
     pixels = levels[0].permute(1, 2, 0).numpy().astype(np.uint8)
     plain = levels[0].numpy()
     padded = np.pad(plain, ((0, 0), *[(fitted.reach, fitted.reach)] * 2), mode="reflect")
-    expected = [np.maximum(loss, costs.LEAST).reshape(-1) for loss in losses(plain, *fitted(padded))]
+    mean, scale = fitted(padded)
+    ways = losses(plain, mean, scale)
+    expected = [(costs.OWN / scale + costs.NATS * np.maximum(nats, 0)).reshape(-1) for nats in ways]
     assert np.allclose(costs.of_density(fitted, pixels), expected, rtol=2e-3)
 
 

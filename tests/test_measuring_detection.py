@@ -369,8 +369,8 @@ def cover_of(side: int) -> pairs.Cover:
 
 
 def test_a_jpeg_and_its_stego_hold_as_much_as_asked() -> None:
-    method = weights.load(METHOD, "coset-2", "cpu")
-    wanted = Wanted(0.2, LOSSLESS, "coset-2", options=methods.about(METHOD).evaluate(jpeg=75))
+    method = weights.load(METHOD, "coset-3", "cpu")
+    wanted = Wanted(0.2, LOSSLESS, "coset-3", options=methods.about(METHOD).evaluate(jpeg=75))
     source = _source(method, wanted)
     cover = source.ready(cover_of(128))
     made = source.make(cover, np.random.default_rng(0))

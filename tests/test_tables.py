@@ -135,10 +135,10 @@ def test_an_output_that_is_not_understood_ends_it() -> None:
 
 
 def test_quality() -> None:
-    row = {"weights": "coset-2", "payload_bpp": None, "net_bpp": 2.981, "psnr": 53.12, "lsb_psnr": 51.2, "limit": 54.63,
+    row = {"weights": "coset-3", "payload_bpp": None, "net_bpp": 2.981, "psnr": 53.12, "lsb_psnr": 51.2, "limit": 54.63,
            "ssim": 0.998781, "lsb_ssim": 0.99779, "exact": 1, "attacks": {"jpeg:95": 0}}  # fmt: skip
     found = rows("lossless-inn/quality", json.dumps({"rows": [row, row | {"psnr": None, "payload_bpp": 1}]}))
-    assert found[0] == ["coset-2", "2.98 (full)", "53.1", "51.2", "54.6", "0.99878", "0.99779", "100 %", "0 %"]
+    assert found[0] == ["coset-3", "2.98 (full)", "53.1", "51.2", "54.6", "0.99878", "0.99779", "100 %", "0 %"]
     assert found[1][7] == "refused"
 
 
@@ -156,7 +156,7 @@ def test_detectors() -> None:
     line = (
         "{:14} {:4g} bpp  {:5.2f} dB  told apart: SPAM  53.2 %  by channel  50.0 %  of differences  99.5 %{}  of 1000"
     )
-    named = [(n, b) for n in ("lsb", "hill", "coset-1", "coset-2", "coset-2-bound") for b in (1.0, 0.4, 0.1)]
+    named = [(n, b) for n in ("lsb", "hill", "coset-1", "coset-3", "coset-3-bound") for b in (1.0, 0.4, 0.1)]
     whole = "\n".join(line.format(n, b, 60 + b, "  CNN  87.2 %") for n, b in named)
     assert rows("lossless-inn/detectors", whole)[0] == [
         "LSB matching",
@@ -171,14 +171,14 @@ def test_signs_and_estimators() -> None:
     counts = "lone 473 > 476, clipped 133 > 143, frames 792 > 791, gaps 809 > 817, coloured 0 > 0"
     text = "\n".join(
         f"{s:8} {k:6} {b:g} bpp, 49 pairs: file 0 differ, {counts}; {told}"
-        for s in ("coset-2", "LSB", "replaced") for k in ("colour", "grey") for b in (1, 0.2)
+        for s in ("coset-3", "LSB", "replaced") for k in ("colour", "grey") for b in (1, 0.2)
     )  # fmt: skip
     found = rows("jpeg-covers/signs", text)
     assert found[0][:2] == ["files whose encoder shows a difference", "0"]
     assert found[1][:2] == ["lone samples on even ground", "473 > 476"]
     assert found[-2][1] == "+0.0047"
     found = rows("jpeg-covers/estimators", text)
-    assert found[0] == ["coset-2, colour", *["+0.0047 +- 0.0018"] * 4]
+    assert found[0] == ["coset-3, colour", *["+0.0047 +- 0.0018"] * 4]
     assert [row[0] for row in found[4:]] == ["replaced, colour", "replaced, grey"]
 
 
@@ -261,7 +261,7 @@ def test_jpeg_covers() -> None:
     assert rows("jpeg-covers/detectors", told)[3] == ["with side information", "", "56.0 +- 1.3 %"]
     measured = {"scheme": "nsF5", "dctr": 0.56, "spread": 0.013, "cnn": None, "note": ""}
     both = [measured | {"rate": 0.1}, measured | {"rate": 0.4, "dctr": None, "note": "fits in 0 covers only"}]
-    told = json.dumps({"measured": {"coset-2": {"jpeg": {"rows": both}}}})
+    told = json.dumps({"measured": {"coset-3": {"jpeg": {"rows": both}}}})
     assert rows("jpeg-covers/evaluated", told)[0] == ["nsF5", "56.0 +- 1.3 %", "fits in 0 covers only"]
 
 

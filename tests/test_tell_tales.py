@@ -27,7 +27,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[byte
         Pillow.fromarray(samples.coffee()[40 * number : 300 + 40 * number, :300]).save(folder / f"{number}.png")
     files = list(tell_tales.covers(sorted(folder.iterdir()), SIDE))
     chosen = [*files[:2], *files[-2:]]  # the last is framed
-    method = weights.load("lossless-inn", "coset-2")
+    method = weights.load("lossless-inn", "coset-3")
     return {
         "ours": [(f, tell_tales.stego_of(f, BITS // (1 + i % 2), method)) for i, f in enumerate(chosen)],
         "careless": [(f, tell_tales.careless(f, BITS, tell_tales.CARELESS["LSB"])) for f in chosen],

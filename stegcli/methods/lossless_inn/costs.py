@@ -3,8 +3,8 @@
 hill: a sample whose surroundings a small high-pass filter cannot predict is cheap, one in smooth sky is dear, and the
 spread of both over their neighbourhoods keeps changes in clusters of texture.
 
-of_density: a change costs what it takes from the likelihood of the sample, so that the way to likelier levels is
-cheap and the way back is dear.
+of_density: a change costs more the better its surroundings foretell the sample, and what it takes from the sample's
+likelihood besides, so that the way to likelier levels is cheap and the way back is dear.
 
 Reference: A new cost function for spatial image steganography (Li, Wang, Huang, Li, ICIP 2014), Eq. 4: HILL, with its
 3x3 high-pass filter and its averages over 3x3 and 15x15. Differences: reflected borders, and each colour by itself.
@@ -22,9 +22,9 @@ HIGH_PASS = ((-1.0, 2.0, -1.0), (2.0, -4.0, 2.0), (-1.0, 2.0, -1.0))
 FLOOR = 1.0
 """Added to the filter's answer, which is 0 on flat ground: keeps the dearest sample within reach of the cheapest."""
 
-LEAST = 0.5
-"""Nats that any change costs, also one to a likelier level: else a few samples would carry all, and the picture would
-become smoother than photos are. Others were tried, see docs/research/queue.md."""
+OWN, NATS = 1.0, 1.5
+"""A change costs OWN / scale of the density, and NATS times the nats of likelihood that it takes, if it takes any. With
+the nats alone the changes make a photo smoother than photos are. Others were tried, see docs/research/queue.md."""
 MOST = 1e4
 """Of float16, the largest is 65,504."""
 TILE = 64  # its arrays stay in the processor's cache
@@ -59,9 +59,11 @@ def of_density(density: Fitted, pixels: np.ndarray) -> tuple[np.ndarray, np.ndar
         )
         around = np.ascontiguousarray(pixels[rows[:, None], columns].transpose(2, 0, 1), np.float32)
         inside = around[:, density.reach : len(rows) - density.reach, density.reach : len(columns) - density.reach]
-        costs = losses(inside, *density(around))
-        for cost, all_costs in zip(costs, (up, down), strict=True):
-            np.maximum(cost, LEAST, out=all_costs[:, tile.inner[0], tile.inner[1]])
+        mean, scale = density(around)
+        own = np.float32(OWN) / scale
+        for nats, all_costs in zip(losses(inside, mean, scale), (up, down), strict=True):
+            cost = own + np.float32(NATS) * np.maximum(nats, 0)
+            np.minimum(cost, MOST, out=all_costs[:, tile.inner[0], tile.inner[1]])
 
     for _ in threads.each(judge, list(tiles(height, width, 0, TILE))):
         pass

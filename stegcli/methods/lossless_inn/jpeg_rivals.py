@@ -77,7 +77,7 @@ def coded(costs: jpeg_hiding.Costs, informed: bool = False) -> Scheme:
     """The product's own coder, with a message that fills the rate."""
 
     def scheme(cover: Grey, rate: float, rng: np.random.Generator) -> np.ndarray:
-        key = Key("lossless-inn", "coset-2", rng.bytes(32))
+        key = Key("lossless-inn", "coset-3", rng.bytes(32))
         data = rng.bytes(jpeg_hiding.capacity(cover.file, rate))
         errors = [cover.errors] if informed else None
         return jpeg_hiding.hide(data, key, cover.file, costs, rate, errors).blocks[0]
