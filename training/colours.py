@@ -89,7 +89,8 @@ def train(asked: argparse.Namespace) -> None:
         trainer.resume(asked.out.with_suffix(".state"))
         plan.minutes += trainer.seconds / 60
     else:
-        report(trainer)
+        with torch.no_grad():
+            report(trainer)
     print(f"# {len(photos.full)} photos, ready after {time.monotonic() - begun:.1f} s", flush=True)
     trainer.run()
 
