@@ -117,10 +117,9 @@ def _rivals(out: Outputs) -> Rows:
 
 def _ablation(out: Outputs) -> Rows:
     rows = []
-    for name, line in every(r"^(complete|without .+?): (.*)$", out["ablation"].partition("the paper")[0]):
-        told = dict(every(r"([a-z]+(?::\d+)? \w+) ([\d.]+)", line))
-        pairs = [f"{told[f'{c} stego']} / {told[f'{c} secret']}" for c in PICTURES]
-        rows.append([name, *pairs])
+    for name, line in every(r"^([a-z][\w ]+? \(\d+ steps\)): (.*)$", out["ablation"].partition("the paper")[0]):
+        told = dict(every(r"([a-z]+(?::\d+)?) ([\d.]+ / [\d.]+)", line))
+        rows.append([name, *(told[c] for c in PICTURES)])
     return rows
 
 
@@ -150,8 +149,8 @@ RIIS = [
     Table("riis/rivals", ["tool", "bits", "stego dB", "png", "JPEG 90", "JPEG 80", "JPEG 40", "noise 10"],
           {"rivals": f"{RUN} {MOSAICS} --case rivals"}, _rivals),
     Table("riis/ablation", ["", *(PICTURES[c] if c != "noise:10" else "noise 10" for c in PICTURES)],
-          {"ablation": "python training/ablate_riis.py --data {train} --val {val} --start "
-           "stegcli/pretrained/riis-network-1.safetensors --steps 80 --batch 4"}, _ablation, 0.3),
+          {"ablation": "python training/ablate_riis.py --data {train} --val {val} --out {cache} --seconds 43 --graph"},
+          _ablation, 0.3),
     Table("riis/network", ["channel", "five: stego dB, mean (worst)", "secret", "eight mosaics: stego", "secret",
                            "behind another JPEG", "paper", "must, aim"],
           {"five": f"{RUN} --count 5 --case network", "eight": f"{RUN} {MOSAICS} --case network"}, _network),

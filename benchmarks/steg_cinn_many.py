@@ -1,13 +1,13 @@
 """Many stegos of steg-cinn: are they exact, are their latents normal, can they be told?
 
-    python benchmarks/steg_cinn_many.py --covers DIR --cache FOLDER [--count 1000] [--side 128] [--minutes 30] [--cnn]
-        [--weights FILE]
+    python benchmarks/steg_cinn_many.py --covers DIR --cache FOLDER [--count 1000] [--each 6] [--side 128]
+        [--minutes 30] [--cnn] [--weights FILE]
 
 Each picture of DIR is made SIDExSIDE, in a mode of ROUND in turn, and gets random messages of random lengths up to
-the capacity: EACH, then the next cover, until there are COUNT. A draft is written as a PNG file, read and revealed;
-where that fails the next is tried, as `stego hide` does. Beside each stego stands an innocent colouring of the same
-cover. Each trial is kept in a file of FOLDER; a run goes on where the last one stopped, after MINUTES too, and prints
-figures of all trials there.
+the capacity: as many as --each says, then the next cover, until there are COUNT. A draft is written as a PNG file, read
+and revealed; where that fails the next is tried, as `stego hide` does. Beside each stego stands an innocent colouring
+of the same cover. Each trial is kept in a file of FOLDER; a run goes on where the last one stopped, after MINUTES too,
+and prints figures of all trials there.
 
 Detectors tell stegos from innocent colourings, from the covers, and, to show that they would tell if there was
 something, innocent colourings from such whose blue is changed by one level in every tenth pixel: SPAM with a linear
@@ -46,7 +46,7 @@ from stegcli.methods.steg_cinn.options import HideOptions
 from stegcli.pictures import image
 from stegcli.pictures.image import Picture
 
-EACH, FOLDS, LATENTS = 6, 5, 200
+FOLDS, LATENTS = 5, 200
 TRIES = 4
 """Drafts of one message at most."""
 ROUND = (HideOptions(mode="keep"), HideOptions(mode="keep", top=2), HideOptions(mode="recolour"), HideOptions(top=3))
@@ -170,6 +170,7 @@ def main() -> None:
     parser.add_argument("--covers", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--each", type=int, default=6, help="messages in a cover")
     parser.add_argument("--side", type=int, default=128)
     parser.add_argument("--minutes", type=float, default=1e9)
     parser.add_argument("--cnn", action="store_true")
@@ -180,7 +181,7 @@ def main() -> None:
     assert isinstance(method, StegCinn)
     covers = load_pictures(options.covers, None, "cover", lambda p: p)
     until, count = time.monotonic() + 60 * options.minutes, len(list(options.cache.glob("*.npz")))
-    for index, number in itertools.product(range(len(covers)), range(EACH)):
+    for index, number in itertools.product(range(len(covers)), range(options.each)):
         path = options.cache / f"{number:03}-{index:04}.npz"
         if count >= options.count or time.monotonic() > until:
             break

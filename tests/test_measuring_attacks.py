@@ -261,7 +261,7 @@ def test_a_jpeg_cover_is_measured_as_a_jpeg_stego_unless_it_is_cut(tmp_path: Pat
     cover = image.load(tmp_path / "a.jpg", "cover")
     method = running.loaded("lossless-inn", "coset-1", "cpu")
     assert bits.format_for(method, cover) == "JPEG"
-    assert bits.format_for(running.loaded("steg-cinn", "photos-1", "cpu"), cover) == "PNG"
+    assert bits.format_for(running.loaded("steg-cinn", "photos-2", "cpu"), cover) == "PNG"
     part = bits.cut(cover, (64, 32))
     assert np.array_equal(part.pixels, cover.pixels[32:64, 32:96])
     assert bits.format_for(method, part) == "PNG"

@@ -381,7 +381,7 @@ def test_a_jpeg_and_its_stego_hold_as_much_as_asked() -> None:
 
 
 def test_colourings_of_one_cover_are_stego_innocent_and_real() -> None:
-    source = _source(small_method(), Wanted(None, LOSSLESS, "photos-1"))
+    source = _source(small_method(), Wanted(None, LOSSLESS, "photos-2"))
     made = source.make(cover_of(64), np.random.default_rng(0))
     assert list(made.innocents) == [pairs.COLOURINGS, pairs.REAL]
     stego, innocent, real = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from riis_helpers import photo
@@ -62,12 +61,20 @@ def test_every_channel_gives_gradients_to_sender_and_receiver(index: int) -> Non
     network = recipe.network_of(method)
     for channel in network.channels:
         network.zero_grad()
-        terms = recipe._terms(network, images(), channel, np.random.default_rng(0))
+        terms = recipe.terms_of(network, images(), channel, lambda y: (y.round(), y.round() + 1))
         torch.stack([t for n, t in terms.items() if n[0] != "_"]).sum().backward()
         moved = {n.split(".")[0] for n, p in network.named_parameters() if p.grad is not None and p.grad.any()}
         assert "flow" in moved
         assert ("apart" in moved) == recipe.TINY[index]["network"].get("decoupled", True)
         assert all(torch.isfinite(t).all() for t in terms.values())
+
+
+def test_the_loss_draws_a_channel_and_sends_through_it() -> None:
+    method = built()
+    terms = recipe.hide_loss(method, images(), step())
+    (channel,) = (n.removeprefix("_host_") for n in terms if n.startswith("_host_"))
+    assert channel in map(str, recipe.network_of(method).channels)
+    assert terms[f"_secret_{channel}"] > 0
 
 
 def test_secrets_are_the_pictures_that_follow() -> None:

@@ -15,7 +15,7 @@ from stegcli.methods.steg_cinn.options import HideOptions
 from stegcli.pictures import image
 from stegcli.pictures.image import Picture
 
-KEY = Key("steg-cinn", "photos-1", bytes(range(32)))
+KEY = Key("steg-cinn", "photos-2", bytes(range(32)))
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from stegcli.methods.steg_cinn import groups, message, places, space, still, sym
 from stegcli.methods.steg_cinn.message import Header
 
 FORMAT = Path(__file__).parent.parent / "docs" / "format.md"
-KEY = Key("steg-cinn", "photos-1", bytes(range(32)))
+KEY = Key("steg-cinn", "photos-2", bytes(range(32)))
 GREY = ((7 * np.arange(300)[:, None] + 3 * np.arange(400)) % 256).astype(np.uint8)
 GREY[:200, :380] = 77
 HEADER = Header(bytes(range(8)), 3, top=2, m=2, share=40)

@@ -200,9 +200,9 @@ def test_riis() -> None:
     rival = "4-bit LSB: {'of': 8, 'bits': 3145728.0, 'stego': 31.8, "
     rival += ", ".join(f"'{n}': {{'exact': 8, 'right': 0.512}}" for n in names[:5]) + "}\nsteghide: not installed"
     assert rows("riis/rivals", rival)[0] == ["4-bit LSB", "3,145,728", "31.8", *["8 (51 %)"] * 5]
-    figures = ", ".join(f"{n} stego 45.97, {n} secret 45.49" for n in names)
-    ablated = f"without couplings: {figures}\ncomplete: {figures}\nthe paper, dB of the secret: complete: x"
-    assert rows("riis/ablation", ablated)[1] == ["complete", *["45.97 / 45.49"] * 5]
+    figures = ", ".join(f"{n} 45.97 / 45.49 (+0.10+-0.02 / -0.10+-0.02)" for n in names)
+    ablated = f"linear (0 steps): {figures}\ncomplete (840 steps): {figures}\nthe paper, dB of the secret: complete: x"
+    assert rows("riis/ablation", ablated)[1] == ["complete (840 steps)", *["45.97 / 45.49"] * 5]
 
 
 def test_steg_cinn() -> None:

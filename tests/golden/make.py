@@ -102,7 +102,7 @@ MAKERS = {
     "steg-cinn": make_steg_cinn,
     "riis": make_riis,
 }
-WITHOUT = ("coded-1",)
+WITHOUT = ("coded-1", "pair-1")
 """Revisions without a golden stego of this kind."""
 
 

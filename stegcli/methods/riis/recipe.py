@@ -9,6 +9,7 @@ Fourier domain, which is the same number again (Parseval), and its CEM loss is l
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
@@ -45,31 +46,36 @@ def linear_loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]
 def hide_loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
     """Photos (b, 3, h, w) -> errors of host and secrets in one channel, drawn anew for each step."""
     network = network_of(method)
-    chosen = network.channels
-    pick = step.noise.generators[0].integers(len(chosen) + PLAIN)
-    return _terms(network, images, chosen[0 if pick >= len(chosen) else pick], step.noise.generators[0])
+    chosen, rng = network.channels, step.noise.generators[0]
+    pick = rng.integers(len(chosen) + PLAIN)
+    channel = chosen[0 if pick >= len(chosen) else pick]
+
+    def passed(y: Tensor) -> tuple[Tensor, Tensor]:
+        levels = written(y, channel, network.mixing(channel))
+        return blocks.forward(levels), sent(levels, channel, rng)
+
+    return terms_of(network, images, channel, passed)
 
 
-def _terms(network: Network, images: Tensor, channel: Channel, rng: np.random.Generator) -> dict[str, Tensor]:
+def terms_of(
+    network: Network, images: Tensor, channel: Channel, passed: Callable[[Tensor], tuple[Tensor, Tensor]]
+) -> dict[str, Tensor]:
+    """Photos (b, 3, h, w) -> errors of host and secrets. passed: coefficients of a stego -> those of the stego in whole
+    samples, and of what arrives."""
     host, secrets = _pairs(images, network.secrets)
     mixing = network.mixing(channel)
     y, u = network.hide(blocks.forward(shrunk(images * 255, channel)), secrets, channel)
     with torch.no_grad():
-        levels = written(y, channel, mixing)
-        stego, arrived = blocks.forward(levels), sent(levels, channel, rng)
+        stego, arrived = passed(y)
     revealed, _ = network.reveal(y + (arrived - y).detach(), channel)
     host_error = (y + (stego - y).detach() - host).square().mean()
     secret_error = (revealed - secrets).square().mean()
-    z, ladj = network.z(u, y, channel)
     scale = mixing.weight * host_error.detach() + secret_error.detach()
-    surprise = z.square().mean() / 2 - ladj.mean() / z[0].numel()
-    return {
-        "host": mixing.weight * host_error / scale,
-        "secret": secret_error / scale,
-        "z": Z_WEIGHT * surprise,
-        f"_host_{channel}": host_error.detach(),
-        f"_secret_{channel}": secret_error.detach(),
-    }
+    terms = {"host": mixing.weight * host_error / scale, "secret": secret_error / scale}
+    if network.has_projection:  # without it z would be u, and its size would drown all else
+        z, ladj = network.z(u, y, channel)
+        terms["z"] = Z_WEIGHT * (z.square().mean() / 2 - ladj.mean() / z[0].numel())
+    return terms | {f"_host_{channel}": host_error.detach(), f"_secret_{channel}": secret_error.detach()}
 
 
 def _pairs(images: Tensor, secrets: int) -> tuple[Tensor, Tensor]:
@@ -85,7 +91,7 @@ def validate(method: Method, images: Tensor) -> dict[str, float]:
     for channel in network.channels:
         stegos, revealed = [], []
         for i in range(0, len(images), 4):
-            stego, secret = _qualities(network, images[i : i + 4], channel)
+            stego, secret = qualities(network, images[i : i + 4], channel)
             stegos += stego
             revealed += secret
         found |= {f"{channel} stego": float(np.mean(stegos)), f"{channel} secret": float(np.mean(revealed))}
@@ -93,8 +99,8 @@ def validate(method: Method, images: Tensor) -> dict[str, float]:
     return found
 
 
-def _qualities(network: Network, images: Tensor, channel: Channel) -> tuple[list[float], list[float]]:
-    """dB of stego and secret for each photo."""
+def qualities(network: Network, images: Tensor, channel: Channel) -> tuple[list[float], list[float]]:
+    """Photos, each hidden in the one before -> dB of stego and secret for each, through the real channel."""
     host, secrets = _pairs(images, network.secrets)
     levels = made(network, images * 255, secrets, channel, steps=0)
     back, _ = network.reveal(sent(levels, channel, np.random.default_rng(0)), channel)

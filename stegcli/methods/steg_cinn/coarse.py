@@ -10,6 +10,7 @@ Reference for the U-Net: Convolutional networks for biomedical image segmentatio
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 
 from stegcli.methods.steg_cinn import groups
 from stegcli.methods.steg_cinn.groups import Group
-from stegcli.methods.steg_cinn.nets import COMPONENTS, LevelNet, compress, gamut_limits
+from stegcli.methods.steg_cinn.nets import COMPONENTS, OFFSETS, LevelNet, compress, constant, gamut_limits
 from stegcli.nn.discrete import DiscreteMixture
 
 FIRST_LEVEL, LAST_LEVEL = 4, 7
@@ -43,15 +44,23 @@ class Context:
         """Features of each place of a group in a picture of that size, (b, n, rows, columns)."""
         stride = min(max(group.step >> self.shift, STRIDES[0]), STRIDES[-1])
         found = self.maps[STRIDES.index(stride)]
-        rows, columns = group.shape(height, width)
-        y = (torch.arange(rows) * group.period + group.y) * group.step // (stride << self.shift)
-        x = (torch.arange(columns) * group.period + group.x) * group.step // (stride << self.shift)
-        y, x = y.to(found.device), x.to(found.device)
+        y, x = _lines(group, group.shape(height, width), stride << self.shift, found.device)
         return found.index_select(2, y).index_select(3, x)
 
     def base(self) -> Tensor:
         """Features of the pixel in the corner, (b, n, 1, 1)."""
         return self.maps[-1][..., :1, :1]
+
+
+@functools.lru_cache(maxsize=256)
+def _lines(group: Group, shape: tuple[int, int], stride: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Rows and columns of a map of that stride at the places of a group; kept on the device, as those of `nets` are."""
+    with torch.inference_mode(False):
+        y, x = (
+            (torch.arange(count) * group.period + first) * group.step // stride
+            for count, first in zip(shape, (group.y, group.x), strict=True)
+        )
+        return y.to(device), x.to(device)
 
 
 def top_level(height: int, width: int) -> int:
@@ -137,7 +146,7 @@ class Base(nn.Module):
 def _wide(raw: Tensor, shift: Tensor | float, limits: tuple[Tensor, Tensor]) -> DiscreteMixture:
     parts = raw.view(len(raw), 3, COMPONENTS, 1, *raw.shape[2:]).transpose(1, 2)
     weights, means, scales = (parts[:, :, i].transpose(0, 1) for i in range(3))
-    offsets = raw.new_tensor((-1.0, 0.0, 0.0, 1.0)).view(-1, 1, 1, 1, 1)
+    offsets = constant(OFFSETS, raw.dtype, raw.device).view(-1, 1, 1, 1, 1)
     log_scales = math.log(BASE_UNIT) - 0.5 + 2.5 * torch.tanh(scales / 2.5)
     return DiscreteMixture(torch.log_softmax(weights, 0), BASE_UNIT * (means + offsets) + shift, log_scales, *limits)
 

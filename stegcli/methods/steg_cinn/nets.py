@@ -7,6 +7,7 @@ Everything is told relative to the mean of the four nearest known colours, in un
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -139,15 +140,9 @@ def look(scene: Scene, group: Group, window: Window) -> Seen:
     """Gather what is around each place of the window, borders as `groups.clamp` has them."""
     height, width = scene.grey.shape[2:]
     rows, columns = (groups.grid_size(s, group.step) for s in (height, width))
-    sides = ((group.y, window.top, window.bottom), (group.x, window.left, window.right))
-    spans = [
-        torch.arange(first + group.period * start - REACH, first + group.period * (stop - 1) + REACH + 1)
-        for first, start, stop in sides
-    ]
-    spans = [s.to(scene.grey.device) for s in spans]
 
     def gathered(plane: Tensor, period: int) -> Tensor:
-        y, x = (groups.clamp(s, n, period) * group.step for s, n in zip(spans, (rows, columns), strict=True))
+        y, x = _lines(group, window, (rows, columns), period, scene.grey.device)
         return plane.index_select(2, y).index_select(3, x)
 
     def at(plane: Tensor, offset: tuple[int, int]) -> Tensor:
@@ -164,6 +159,22 @@ def look(scene: Scene, group: Group, window: Window) -> Seen:
         at(grey, (0, 0)),
         at(gathered(scene.statistics, 1), (0, 0)),
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _lines(
+    group: Group, window: Window, size: tuple[int, int], period: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Rows and columns of the picture that `look` gathers for a window. Kept on the device: a GPU would wait for each
+    copy, and training asks for the same ones at every step."""
+    sides = ((group.y, window.top, window.bottom), (group.x, window.left, window.right))
+    with torch.inference_mode(False):  # training may use what hiding has asked for first
+        spans = [
+            torch.arange(first + group.period * start - REACH, first + group.period * (stop - 1) + REACH + 1)
+            for first, start, stop in sides
+        ]
+        y, x = (groups.clamp(s, n, period) * group.step for s, n in zip(spans, size, strict=True))
+        return y.to(device), x.to(device)
 
 
 class PhaseNet(nn.Module):
@@ -242,8 +253,15 @@ def _split(raw: Tensor) -> list[Tensor]:
 
 
 def _starts(like: Tensor) -> tuple[Tensor, Tensor]:
-    offsets, usual = (like.new_tensor(v).view(-1, 1, 1, 1, 1) for v in (OFFSETS, LOG_SCALES))
+    offsets, usual = (constant(v, like.dtype, like.device).view(-1, 1, 1, 1, 1) for v in (OFFSETS, LOG_SCALES))
     return offsets, usual
+
+
+@functools.lru_cache(maxsize=256)
+def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Numbers -> a tensor of them, made once for each device."""
+    with torch.inference_mode(False):
+        return torch.tensor(values, dtype=dtype, device=device)
 
 
 def _inputs(group: Group) -> int:
@@ -277,8 +295,9 @@ def _by_luminance(d: Tensor, grey: Tensor, group: Group, unit: float) -> list[Te
     luminance is, and a straight line through them."""
     offsets = groups.neighbours(group)
     used = [(i, AROUND.index(o)) for i, o in enumerate(offsets) if o in AROUND]
-    colours = d[:, :, [i for i, _ in used]]
-    light = grey[:, [j for _, j in used]][:, None]
+    mine, theirs = (constant(indices, torch.long, d.device) for indices in zip(*used, strict=True))
+    colours = d.index_select(2, mine)
+    light = grey.index_select(1, theirs)[:, None]
     found = []
     for edge in EDGES:
         weight = torch.exp(-light.abs() / edge) + 1e-4

@@ -46,6 +46,12 @@ def _terms(net: Coarse, images: Tensor, noise: Noise, whole_share: float) -> dic
     grey, colours = space.split(pixels.permute(0, 2, 3, 1).cpu().numpy())
     light = torch.from_numpy(grey[:, None]).to(images.device).float()
     planes = torch.from_numpy(colours.swapaxes(0, 1).copy()).to(images.device).float()
+    return terms_of(net, light, planes, position.to(images.device))
+
+
+def terms_of(net: Coarse, light: Tensor, planes: Tensor, position: Tensor) -> dict[str, Tensor]:
+    """Luminance (b, 1, SIDE, SIDE), differences (b, 2, SIDE, SIDE) and where the U-Net's places lie, (b, 2, h, w) ->
+    nats per colour of a place, of each level and of the base, each divided by their number."""
     context = net.context(light, position)
     scene = Scene(planes, light, statistics(light), whole_picture(planes, 1), light.new_zeros(len(light)))
     found = {"base": _base_nats(net, context, scene)}

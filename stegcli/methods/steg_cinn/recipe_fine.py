@@ -8,6 +8,7 @@ that grey areas stay grey, and one wrong pixel is seen there.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast
 
@@ -39,12 +40,19 @@ def likelihood_loss(method: Method, images: Tensor, step: Step) -> dict[str, Ten
     grain = [0.0 if g.random() < WITHOUT_GRAIN else g.uniform(*GRAIN) for g in generators]
     pixels = np.stack([_trained_on(i, g) for i, g in zip(_pixels(images), generators, strict=True)])
     scene = scene_of(pixels, np.array(grain), step.noise, images.device)
-    terms = {}
+    parts = {}
     for number, side in WINDOWS.items():
-        net = _fine(method).level(number)
         top, left = (8 * int(generators[0].integers((SIDE - side) // 8 + 1)) for _ in range(2))
-        part = cut(replace(scene, whole=whole_picture(scene.colours, number)), top, left, side)
-        terms[f"level{number}"] = torch.stack([net.nats(part, g).mean() for g in net.groups]).mean()
+        parts[number] = cut(replace(scene, whole=whole_picture(scene.colours, number)), top, left, side)
+    return terms_of(_fine(method), parts)
+
+
+def terms_of(net: Fine, parts: Mapping[int, Scene]) -> dict[str, Tensor]:
+    """What each level sees, by its number -> nats per colour of a place of each level."""
+    terms = {}
+    for number, part in parts.items():
+        level = net.level(number)
+        terms[f"level{number}"] = torch.stack([level.nats(part, g).mean() for g in level.groups]).mean()
     return terms
 
 

@@ -58,14 +58,19 @@ def spreads() -> Tensor:
 
 def forward(levels: Tensor) -> Tensor:
     """Grey levels (b, 3, h, w), h and w multiples of 8, -> coefficients (b, 192, h/8, w/8)."""
-    kernels = basis().to(levels).reshape(COEFFICIENTS, 3, BLOCK, BLOCK)
-    return F.conv2d(levels - MIDDLE, kernels, stride=BLOCK)
+    return F.conv2d(levels - MIDDLE, _kernels(levels.dtype, levels.device), stride=BLOCK)
 
 
 def inverse(coefficients: Tensor) -> Tensor:
     """The inverse of `forward`; grey levels are neither rounded nor cut."""
-    kernels = basis().to(coefficients).reshape(COEFFICIENTS, 3, BLOCK, BLOCK)
-    return F.conv_transpose2d(coefficients, kernels, stride=BLOCK) + MIDDLE
+    return F.conv_transpose2d(coefficients, _kernels(coefficients.dtype, coefficients.device), stride=BLOCK) + MIDDLE
+
+
+@functools.lru_cache(maxsize=8)
+def _kernels(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """`basis` as the kernels of a convolution. Kept on the device: a GPU would wait for each copy."""
+    with torch.inference_mode(False):
+        return basis().to(device, dtype).reshape(COEFFICIENTS, 3, BLOCK, BLOCK)
 
 
 def rows(planes: Tensor) -> Tensor:

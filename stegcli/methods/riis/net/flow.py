@@ -7,6 +7,7 @@ of a shift is the channel's (`surface.condition`): what can be mended grows with
 
 from __future__ import annotations
 
+import functools
 from typing import cast
 
 import torch
@@ -21,11 +22,20 @@ SIGNAL = 2.0
 
 
 def host_spreads(like: Tensor) -> Tensor:
-    return blocks.spreads().square().add(SIGNAL**2).sqrt().to(like)[:, None, None]
+    return _spreads(0, like.dtype, like.device)
 
 
 def secret_spreads(like: Tensor, secrets: int) -> Tensor:
-    return blocks.spreads().clamp(min=1.0).repeat(secrets).to(like)[:, None, None]
+    return _spreads(secrets, like.dtype, like.device)
+
+
+@functools.lru_cache(maxsize=16)
+def _spreads(secrets: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Of so many secrets, or of the host if there is none; kept on the device."""
+    with torch.inference_mode(False):
+        own = blocks.spreads()
+        found = own.clamp(min=1.0).repeat(secrets) if secrets else own.square().add(SIGNAL**2).sqrt()
+        return found.to(device, dtype)[:, None, None]
 
 
 def unit_of(condition: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from stegcli.methods.riis.net import blocks
 from stegcli.methods.riis.net.enhance import Enhancement
 from stegcli.methods.riis.net.flow import Coupling, Projection
 from stegcli.methods.riis.net.mixing import Mixing
-from stegcli.methods.riis.net.surface import condition
+from stegcli.methods.riis.net.surface import told
 from stegcli.pictures import channel as channels
 from stegcli.pictures.channel import Channel
 
@@ -58,6 +58,11 @@ class Network(nn.Module):
         return not len(self._couplings) and len(self.flow) == 1
 
     @property
+    def has_projection(self) -> bool:
+        """Whether it has CANP."""
+        return "canp" in self.flow
+
+    @property
     def channels(self) -> list[Channel]:
         """The channels that it is made for."""
         return [_parsed(name.replace("_", ":")) for name in self.linear]
@@ -78,35 +83,35 @@ class Network(nn.Module):
 
     def hide(self, host: Tensor, secrets: Tensor, channel: Channel) -> tuple[Tensor, Tensor]:
         """Coefficients (b, 192, h, w), (b, 192 secrets, h, w) -> y (b, 192, h, w) and u (b, 192 secrets, h, w)."""
-        told = condition(channel).to(host)
+        condition = told(channel, host.dtype, host.device)
         for coupling in self._couplings:
-            secrets, host = coupling(secrets, host, told)
+            secrets, host = coupling(secrets, host, condition)
         u, y = self.mixing(channel)(secrets, host)
         return y, u
 
     def reveal(self, y: Tensor, channel: Channel) -> tuple[Tensor, Tensor]:
         """What arrived, coefficients (b, 192, h, w) -> secrets (b, 192 secrets, h, w) and host."""
-        told = condition(channel).to(y)
+        condition = told(channel, y.dtype, y.device)
         if "cem" in self.flow:
-            y = self.flow["cem"](y, told)
+            y = self.flow["cem"](y, condition)
         u = y.new_zeros(len(y), self.secrets * y.shape[1], *y.shape[2:])
-        if "canp" in self.flow:
-            u = cast(Projection, self.flow["canp"]).inverse(u, y, self.mixing(channel).read(y), told)
+        if self.has_projection:
+            u = cast(Projection, self.flow["canp"]).inverse(u, y, self.mixing(channel).read(y), condition)
         secrets, host = self.mixing(channel).inverse(u, y)
-        return self._backwards(secrets, host, told)
+        return self._backwards(secrets, host, condition)
 
     def z(self, u: Tensor, y: Tensor, channel: Channel) -> tuple[Tensor, Tensor]:
         """u and y -> z and log|det dz/du| per item. Without CANP z is u."""
-        if "canp" not in self.flow:
+        if not self.has_projection:
             return u, u.new_zeros(len(u))
-        z, ladj = self.flow["canp"](u, y, self.mixing(channel).read(y), condition(channel).to(y))
+        z, ladj = self.flow["canp"](u, y, self.mixing(channel).read(y), told(channel, y.dtype, y.device))
         return z, ladj
 
     @property
     def _couplings(self) -> nn.ModuleList:
         return cast(nn.ModuleList, self.flow["couplings"])
 
-    def _backwards(self, secrets: Tensor, host: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
+    def _backwards(self, secrets: Tensor, host: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         both = (secrets, host)
         apart = list(getattr(self, "apart", []))
         for coupling in reversed(self._couplings):
@@ -114,7 +119,7 @@ class Network(nn.Module):
             if apart:
                 mine, apart = apart[-len(own) :], apart[: -len(own)]
                 own = {n: p + d for (n, p), d in zip(own.items(), mine, strict=True)}
-            both = functional_call(_Inverse(coupling), {f"of.{n}": p for n, p in own.items()}, (*both, told))
+            both = functional_call(_Inverse(coupling), {f"of.{n}": p for n, p in own.items()}, (*both, condition))
         return both
 
 
@@ -149,8 +154,8 @@ class _Inverse(nn.Module):
         super().__init__()
         self.of = of
 
-    def forward(self, secrets: Tensor, host: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
-        return cast(Coupling, self.of).inverse(secrets, host, told)
+    def forward(self, secrets: Tensor, host: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        return cast(Coupling, self.of).inverse(secrets, host, condition)
 
 
 def _slot(name: str) -> str:

@@ -74,6 +74,13 @@ def snapped(coefficients: Tensor, channel: Channel) -> Tensor:
     return coefficients + blocks.apply(found.lift, (read / steps).round() * steps - read)
 
 
+@functools.lru_cache(maxsize=64)
+def told(channel: Channel, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """`condition`, kept on the device."""
+    with torch.inference_mode(False):
+        return condition(channel).to(device, dtype)
+
+
 def condition(channel: Channel) -> Tensor:
     """A channel -> the numbers that tell the nets how strong the distortion is, float32 (CONDITIONS,).
 
