@@ -40,7 +40,7 @@ class Mixture:
         return z, density + 0.5 * z.square() + 0.5 * math.log(2 * math.pi)
 
     def inverse(self, z: Tensor) -> Tensor:
-        """z (...) -> x (...). Derivatives are those of the exact inverse: dx = (dz - dF) / F' at the x that was found."""
+        """z (...) -> x (...). Derivatives are those of the exact inverse: dx = (dz - dF) / F' at the x found."""
         with torch.no_grad():
             x = self._search(z)
         if not torch.is_grad_enabled():
