@@ -170,13 +170,15 @@ def test_coset_distortion_follows_the_payload_and_stays_near_the_limit(coset, ke
         assert metrics.psnr_limit(bpp) - most_below < psnr < metrics.psnr_limit(bpp) + 0.1
 
 
-def test_coset_changes_up_and_down_alike(coset, key):
+def test_coset_changes_even_and_odd_samples_alike(coset, key):
+    """LSB replacement makes even samples larger and odd ones smaller, which estimators of its payload see."""
     cover = crop(256, 256)
     hidden = hide(np.random.default_rng(0).bytes(8000), cover, key, coset)
     change = hidden.picture.pixels.astype(int) - cover.pixels
-    even = change[(cover.pixels & 1) == 0]
-    ups, downs = (even == 1).sum(), (even == -1).sum()
-    assert abs(ups - downs) < 5 * np.sqrt(ups + downs)
+    ups, downs = (np.array([(change[(cover.pixels & 1) == odd] == sign).sum() for odd in (0, 1)]) for sign in (1, -1))
+    upward, chance = ups / (ups + downs), 0.5 / np.sqrt(ups + downs)
+    assert abs(upward[0] - upward[1]) < 5 * np.hypot(*chance)
+    assert (abs(upward - 0.5) < 0.05).all()
     assert (np.abs(change) > 1).mean() < 1e-3
 
 
