@@ -179,6 +179,8 @@ def test_coset_changes_even_and_odd_samples_alike(coset, key):
     upward, chance = ups / (ups + downs), 0.5 / np.sqrt(ups + downs)
     assert abs(upward[0] - upward[1]) < 5 * np.hypot(*chance)
     assert (abs(upward - 0.5) < 0.05).all()
+    if coset.config != weights.load("lossless-inn", "coset-3").config:  # its costs were taught, and lean a little
+        assert (abs(upward - 0.5) < 5 * chance).all()
     assert (np.abs(change) > 1).mean() < 1e-3
 
 
