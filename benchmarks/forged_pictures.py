@@ -105,6 +105,10 @@ def glow2_ways(method: Glow2, robust: bool) -> dict[str, Alter]:
         moved: np.ndarray = ndtr(factor * ndtri(np.clip(u, 1e-9, 1 - 1e-9)))
         return moved
 
+    def turned(u: np.ndarray, header: np.ndarray, stego: Stego, rng: Rng) -> np.ndarray:
+        moved: np.ndarray = (u + rng.choice([-0.05, 0.05])) % 1
+        return moved
+
     def bands_replaced(u: np.ndarray, header: np.ndarray, stego: Stego, rng: Rng) -> np.ndarray:
         return np.where(header, u, rng.random(len(u)))
 
@@ -120,6 +124,8 @@ def glow2_ways(method: Glow2, robust: bool) -> dict[str, Alter]:
         "half of these are noise": half_replaced,
         "these are another stego's": spliced,
     }
+    if not robust:
+        ways["all latents turned by 0.05"] = turned
     return {name: on_latents(method, way) for name, way in ways.items()}
 
 

@@ -162,10 +162,11 @@ def test_honest_pictures_reveal(landscapes, stego):
         assert reveals(landscapes, Picture(as_jpeg(honest.picture.pixels).pixels))
 
 
-@pytest.mark.parametrize("way", range(4))
+@pytest.mark.parametrize("way", range(5))
 def test_altered_pictures_are_refused(landscapes, stego, way, monkeypatch):
     survive, honest = stego
-    alter = list(FORGED["glow2_ways"](landscapes, survive != "png").values())[way]
+    ways = list(FORGED["glow2_ways"](landscapes, survive != "png").values())
+    alter = ways[way % len(ways)]  # a turn only where every sample counts: through JPEG another try of the first
     pixels = alter(honest, np.random.default_rng(way))
     assert not reveals(landscapes, Picture(pixels))
     if survive != "png":
