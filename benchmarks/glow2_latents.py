@@ -94,7 +94,7 @@ def transmit(
     way = channel.parse(name)
     if way.kind == "jpeg":
         picture = image.decode(image.encode(picture, "JPEG", round(way.strength)))
-    return z, noise.read(method.generator(), picture.pixels, picture.jpeg)
+    return z, method.latents(picture.pixels, picture.jpeg)
 
 
 def gmi(sent: np.ndarray, z: np.ndarray, r: np.ndarray, m: int, rng: np.random.Generator) -> float:

@@ -32,7 +32,7 @@ from stegcli.pictures.image import Picture
 
 SMALL = {"widths": [4, 4, 4], "steps": [1, 1, 1]}
 PARTS = {
-    "g1": SMALL, "g2": SMALL, "inverse": {"flow": SMALL, "features": [4, 4]}, "udm": {"width": 4},
+    "g1": SMALL, "g2": SMALL, "inverse": {"flow": SMALL, "bands": ["y1"]}, "udm": {"width": 4},
     "glow": {"levels": 2, "steps": 1, "width": 4}, "side": 64,
 }  # fmt: skip
 SPECIAL = {"bands", "keys", "secrecy", "inverse", "glow", "udm"}
@@ -61,6 +61,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights with all parts, none of them trained."""
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     method = untrained(build(**PARTS))
+    method.inverse.adopt(method.g2)  # what reads nothing leaves no draw that may be used
     path.write_bytes(weights.pack("glow2", method.config, method.networks.state_dict(), {}))
     return path
 

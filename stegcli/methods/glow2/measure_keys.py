@@ -16,7 +16,6 @@ from stegcli.errors import RevealError
 from stegcli.keys.key import Key
 from stegcli.keys.stream import Stream
 from stegcli.method import Asked, Request, Secret
-from stegcli.methods.glow2 import noise
 from stegcli.methods.glow2.descriptor import from_int
 from stegcli.methods.glow2.layout import Share
 from stegcli.methods.glow2.measure_latents import Sample
@@ -101,7 +100,7 @@ def _changed(key: Key, change: Change) -> PadKey:
 
 def _revealed(method: Glow2, stego: Picture, secret: Picture, keys: Mapping[str, Key]) -> dict[str, list[float]]:
     """Read the stego once, as `reveal` does, and its header with the first key: the keys differ only in the pad."""
-    heard = noise.read(method.generator(), stego.pixels, stego.jpeg)
+    heard = method.latents(stego.pixels, stego.jpeg)
     right, share = next(iter(keys.values())), Share()
     bands = method.bands(stego.height, stego.width)
     try:

@@ -57,13 +57,6 @@ def read(flow: Pyramid | Glow, picture: Picture) -> Tensor:
     return cast(Tensor, flow(_middle(flow, picture))[0])
 
 
-def robustly_read(inverse: RobustInverse, picture: Picture) -> Tensor:
-    """A picture received as JPEG -> its latents by the robust inverse."""
-    assert picture.jpeg is not None
-    x = _middle(inverse, picture)
-    return cast(Tensor, inverse(x, x.new_tensor([picture.jpeg.quality])))
-
-
 def _middle(part: torch.nn.Module, picture: Picture) -> Tensor:
     return from_pixels(picture.pixels).to(next(part.parameters()).device)
 
@@ -100,7 +93,7 @@ def inverses(method: Glow2, sample: Sample) -> dict[str, dict[str, float]]:
         for attack in jpegs:
             picture = attack.through(Picture(to_pixels(x)), rng)
             found[str(attack)]["plain"].append(capacity(stretches, z, read(flow, picture)))
-            found[str(attack)]["robust"].append(capacity(stretches, z, robustly_read(inverse, picture)))
+            found[str(attack)]["robust"].append(capacity(stretches, z, read(inverse.reader(flow), picture)))
     return _means(found)
 
 

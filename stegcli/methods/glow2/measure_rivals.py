@@ -163,7 +163,7 @@ def _revealed(method: Glow2, sample: Sample, sent: Sent, attack: Channel, rng: n
     """The revealed secret, by the robust inverse if there is one, as in the paper."""
     picture = attack.through(Picture(sent.pixels), rng)
     if method.inverse is not None and picture.jpeg is not None:
-        z2 = measure_latents.robustly_read(method.inverse, picture)
+        z2 = measure_latents.read(method.inverse.reader(method.generator()), picture)
     else:
         z2 = measure_latents.read(method.generator(), picture)
     z2 = (z2 / method.temperature).nan_to_num().clamp(-BEYOND, BEYOND)

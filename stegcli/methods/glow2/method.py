@@ -37,7 +37,7 @@ from stegcli.methods.glow2.sender import TRIES, Sender
 from stegcli.methods.glow2.sr import build_upscaler
 from stegcli.nn import drawing, generators
 from stegcli.nn.wavelet import Band, Pyramid
-from stegcli.pictures.image import Picture
+from stegcli.pictures.image import Picture, Quantisation
 
 MOST_SIDE = 512
 READINGS_KEPT = 2
@@ -180,11 +180,17 @@ class Glow2(Method):
             name.update(cells.luminance.tobytes() + cells.colours.tobytes() + bytes([cells.halved]))
         found = self._arrived.get(name.digest())
         if found is None:
-            found = noise.read(self.generator(), picture.pixels, cells)
+            found = self.latents(picture.pixels, cells)
             if len(self._arrived) >= READINGS_KEPT:
                 self._arrived.clear()
             self._arrived[name.digest()] = found
         return found
+
+    def latents(self, pixels: np.ndarray, cells: Quantisation | None) -> Arrived:
+        """The latents of pixels that are, or have been, a JPEG of this quantisation; None if they are no JPEG's."""
+        if cells is None or self.inverse is None:
+            return noise.read(self.generator(), pixels, cells)
+        return noise.read(self.inverse.reader(self.generator()), pixels, cells, self.inverse.spread)
 
     def innocent(self, request: Request, stream: Stream) -> Picture:
         options = request.options

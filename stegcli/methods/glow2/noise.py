@@ -8,6 +8,7 @@ amplify noise, are known as such in this very picture.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,8 +57,13 @@ def to_pixels(x: Tensor) -> np.ndarray:
     return np.ascontiguousarray(levels.permute(1, 2, 0).cpu().numpy())
 
 
-def read(flow: Pyramid, pixels: np.ndarray, quantisation: Quantisation | None) -> Arrived:
-    """A received picture, and its file's quantisation if it is a JPEG -> its latents."""
+def read(
+    flow: Pyramid, pixels: np.ndarray, quantisation: Quantisation | None, factors: Mapping[str, float] | None = None
+) -> Arrived:
+    """A received picture, and its file's quantisation if it is a JPEG -> its latents.
+
+    factors: name of a band -> what the spread of its latents is multiplied by.
+    """
     device = next(flow.parameters()).device
     middle = from_pixels(pixels)
     rng = np.random.default_rng(0)
@@ -65,7 +71,8 @@ def read(flow: Pyramid, pixels: np.ndarray, quantisation: Quantisation | None) -
     moved = flow((middle + torch.cat(_offsets(pixels, quantisation, rng))).to(device))[0].cpu()
     square = (moved - z).square().mean(0, keepdim=True)
     halved = quantisation is not None and quantisation.halved
-    spread = torch.cat([_smooth(square, b, halved).flatten() for b in flow.bands(*pixels.shape[:2])])
+    bands = flow.bands(*pixels.shape[:2])
+    spread = torch.cat([(factors or {}).get(b.name, 1.0) * _smooth(square, b, halved).flatten() for b in bands])
     return Arrived(z.flatten().numpy(), spread.numpy())
 
 

@@ -15,7 +15,7 @@ from scipy.special import log_ndtr
 from stegcli.errors import RevealError, UsageError
 from stegcli.keys.key import Key
 from stegcli.method import Asked, Revealed
-from stegcli.methods.glow2 import authentic, bits, cascade, header, layout, noise, pictures
+from stegcli.methods.glow2 import authentic, bits, cascade, header, layout, pictures
 from stegcli.methods.glow2.carriers import Carriers, carriers
 from stegcli.methods.glow2.descriptor import COMPRESSED, PICTURES, TOKEN, Descriptor, from_int
 from stegcli.methods.glow2.layout import CHANNELS, LOSSLESS_CHANNEL, Share
@@ -47,11 +47,11 @@ class Receiver:
 
     def _readings(self) -> Iterator[Arrived]:
         """The latents of the file; if it is not a JPEG, also as if it had been a low-quality JPEG before."""
-        flow, stego = self.method.generator(), self.stego
+        stego = self.stego
         yield self.method.read(stego)
         if stego.jpeg is None:
             harshest = image.quantisation_of(round(parse(CHANNELS[-1]).strength))
-            yield noise.read(flow, stego.pixels, harshest)
+            yield self.method.latents(stego.pixels, harshest)
 
     def _find_header(self, latents: tuple[np.ndarray, np.ndarray]) -> tuple[int, int, Share] | None:
         """Latents and their correlations -> nonce, descriptor and the receiver's share, or None."""
@@ -84,7 +84,7 @@ class Receiver:
         quality = round(parse(descriptor.channel).strength)
         if self.stego.jpeg is not None or not quality:
             raise RevealError
-        return noise.read(self.method.generator(), self.stego.pixels, image.quantisation_of(quality))
+        return self.method.latents(self.stego.pixels, image.quantisation_of(quality))
 
     def _read_data(self, nonce: int, described: int, share: Share, arrived: Arrived) -> bytes:
         descriptor = from_int(described)

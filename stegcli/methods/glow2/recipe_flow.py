@@ -90,12 +90,14 @@ def flow_loss(part: str, turned: bool, only: str) -> Callable[[Method, Tensor, S
 
 def capacity(bands: Sequence[Band], z: Tensor, found: Tensor) -> float:
     """Latents sent and received -> capacity in bytes: 1/2 log2 1/(1 - r^2) summed, with r per band and item."""
-    bits = 0.0
-    for band in bands:
-        a, b = (i - i.mean(1, keepdim=True) for i in (band.of(z).flatten(1), band.of(found).flatten(1)))
-        r2 = (a * b).sum(1).square() / (a.square().sum(1) * b.square().sum(1))
-        bits -= 0.5 * float(torch.log2(1 - r2.nan_to_num().clamp(max=0.99999)).mean()) * band.size
-    return bits / 8
+    return sum(float(bits(band, z, found).mean()) for band in bands) / 8
+
+
+def bits(band: Band, z: Tensor, found: Tensor) -> Tensor:
+    """The same of one band in bits, for each item (b,)."""
+    a, b = (i - i.mean(1, keepdim=True) for i in (band.of(z).flatten(1), band.of(found).flatten(1)))
+    r2 = (a * b).sum(1).square() / (a.square().sum(1) * b.square().sum(1))
+    return -0.5 * torch.log2(1 - r2.nan_to_num().clamp(max=0.99999)) * band.size
 
 
 def through(pictures: Tensor, qualities: Sequence[int | None], noise: Noise) -> Tensor:
