@@ -6,7 +6,8 @@ For every channel and band: the correlation of the latents that arrive with thos
 receiver expects from what the file leaves open; and bits per latent that soft decisions carry (generalised mutual
 information), for the number of bits that a table would give it. `--tables` writes tables for the configuration of
 weights (`training/assemble.py --config`): as many bits as gain something, a rate that the worst draw allows, and which
-bands are the sturdiest.
+bands are the sturdiest. With a robust inverse it also writes what the spread of each of its bands is to be multiplied
+by; join these, and then measure the tables anew.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from scipy.special import ndtr
 
 from stegcli import weights
 from stegcli.methods.glow2 import noise, torus
-from stegcli.methods.glow2.layout import CHANNELS
+from stegcli.methods.glow2.inverse import RobustInverse
+from stegcli.methods.glow2.layout import CHANNELS, LOSSLESS_CHANNEL
 from stegcli.methods.glow2.method import Glow2
 from stegcli.nn.drawing import acceptable
 from stegcli.nn.wavelet import Band
@@ -33,6 +35,7 @@ MOST_BITS = 7
 MOST_LATENTS = 2048  # of a band and draw, that are read
 GAIN = 0.07  # share of a band's best figure that a further bit per latent must add
 LEAST = 0.12  # information per coded bit below which a band is left out
+WEAK = 0.1  # a correlation of bands that are as good as lost; its logarithm would be noise
 EFFICIENCY = 0.9  # of the code, at the rates that come out
 
 
@@ -48,16 +51,24 @@ def main() -> None:
     method = weights.load("glow2", options.weights)
     assert isinstance(method, Glow2)
     temperature = options.temperature or method.temperature
-    tables = {}
+    tables, correlations = {}, {}
     for name in options.channels:
-        tables[name] = measure(method, name, options.draws, options.size, temperature)
+        tables[name], correlations[name] = measure(method, name, options.draws, options.size, temperature)
+    config: dict[str, object] = {"temperature": temperature, "tables": tables}
+    if method.inverse is not None:
+        spread = calibrated(method.inverse, [c for n, c in correlations.items() if n != LOSSLESS_CHANNEL])
+        print("spread", spread)
+        config["inverse"] = method.config["inverse"] | {"spread": spread}
     if options.tables:
-        options.tables.write_text(json.dumps({"temperature": temperature, "tables": tables}))
+        options.tables.write_text(json.dumps(config))
 
 
 @torch.no_grad()
-def measure(method: Glow2, name: str, draws: int, side: int, temperature: float) -> dict[str, object]:
-    """One channel -> its table, as the configuration holds it. Prints what it is based on."""
+def measure(
+    method: Glow2, name: str, draws: int, side: int, temperature: float
+) -> tuple[dict[str, object], dict[str, tuple[float, float]]]:
+    """One channel -> its table, as the configuration holds it, and for each band the mean correlation and the one that
+    the receiver expects. Prints what they are based on."""
     bands = method.bands(side, side)
     information: dict[tuple[str, int], list[float]] = defaultdict(list)
     correlation: dict[str, list[tuple[float, float]]] = defaultdict(list)
@@ -78,7 +89,17 @@ def measure(method: Glow2, name: str, draws: int, side: int, temperature: float)
     report(name, bands, chosen, information, correlation, per_draw)
     rate = round(EFFICIENCY * min(per_draw) / coded, 3)
     order = sorted(correlation, key=lambda n: -np.mean([true for true, _ in correlation[n]]))
-    return {"y": row("y", chosen), "c": row("c", chosen), "base": chosen["base"], "rate": rate, "order": order}
+    means = {n: tuple(np.mean(pairs, axis=0)) for n, pairs in correlation.items()}
+    return {"y": row("y", chosen), "c": row("c", chosen), "base": chosen["base"], "rate": rate, "order": order}, means
+
+
+def calibrated(inverse: RobustInverse, correlations: list[dict[str, tuple[float, float]]]) -> dict[str, float]:
+    """Of each JPEG channel the correlations by band -> factors of spread under which the receiver expects what comes."""
+    found = {}
+    for name in inverse.flows:
+        ratios = [np.log(c[name][0]) / np.log(c[name][1]) for c in correlations if min(c[name]) > WEAK]
+        found[name] = round(inverse.spread.get(name, 1.0) * float(np.median(ratios)) if ratios else 1.0, 3)
+    return found
 
 
 def transmit(

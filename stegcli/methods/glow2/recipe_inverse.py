@@ -6,9 +6,7 @@ that their correlation leaves, for that is what is wanted, and it asks nothing o
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
-from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
