@@ -37,7 +37,9 @@ def test_moves_add_what_the_features_say(picture: np.ndarray, rewards: SpamRewar
     """To first order: a move changes the shares of the other triples too, a little more than their slope says."""
     found, whole = rewards.of(picture), rewards.weights @ spam.of_differences(picture)
     pairs = []
-    for y, x, colour in np.random.default_rng(1).integers((MARGIN, MARGIN, 0), (SIDE - MARGIN, SIDE - MARGIN, 3), (60, 3)):
+    for y, x, colour in np.random.default_rng(1).integers(
+        (MARGIN, MARGIN, 0), (SIDE - MARGIN, SIDE - MARGIN, 3), (60, 3)
+    ):
         for way, by in enumerate((1, -1)):
             changed = picture.astype(np.int16)
             changed[y, x, colour] += by

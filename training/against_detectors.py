@@ -5,16 +5,16 @@
 SMALLER holds pictures that were never a JPEG at their size (`training/smaller_photos.py`), none of which the detectors
 of `benchmarks/detectors.py` see. `--start` names weights with a density, or a file of them.
 
-Each step hides in a batch, simulated at the bound. What a change adds to a detector's answer is, to first order, the
-answer's gradient there times the change. The sum of all that changes may add, times their chance, is what the costs
-learn to lower, at equal payload: no sampling, and so far fewer steps than rewards of drawn changes need. The detectors,
-two of `stegcli.detectors.network` and one of SPAM features (`spam_rewards`), then learn from the same batch: they must
-not fall behind.
+Each step hides in a batch, simulated at the bound. Costs of changes that raise the detectors' answers rise, at equal
+payload. A change's part in a network's answer is, to first order, the answer's gradient there times the change. For the
+detector of SPAM features (`spam_rewards`) the parts of all changes are known, drawn or not. The detectors, two of
+`stegcli.detectors.network` and that one, then learn from the same batch: they must not fall behind.
 
 Reference: An automatic cost learning framework for image steganography using deep reinforcement learning (Tang, Li,
-Barni, Li, Huang, IEEE TIFS 2021): rewards of single pixels from the detector's gradient. Differences: expectations in
-place of draws; the costs are those that `stegcli.methods.lossless_inn.costs` makes of a density, both ways apart, and what is learnt are
-the parameters of that density; the rate moves along with the costs, so that the payload stays.
+Barni, Li, Huang, IEEE TIFS 2021): rewards of single pixels from the detector's gradient. Differences: for SPAM features
+the expectation over all changes in place of drawn ones; the costs are those that `stegcli.methods.lossless_inn.costs`
+makes of a density, both ways apart, and what is learnt are the parameters of that density; the rate moves along with
+the costs, so that the payload stays.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ USUAL, MOST_BPP = 0.4, 1.0
 DEAREST, NEVER = 200.0, 1e4
 WIDTHS = (16, 24)
 """Of the networks among the detectors. Against one alone, costs learn its own blind spots."""
-SPAM = 1.0
+SPAM = 0.3
 """How much the log-odds of the detector of SPAM features count, those of each of the others being 1."""
 DETECTOR_RATE = 1e-3
 AVERAGE = 0.002
 ROUNDS = 18
-REPORT = 100
+REPORT = 250
 
 
 class Crops:
@@ -121,8 +121,8 @@ def _rate(up: Tensor, down: Tensor, nats: float) -> Tensor:
 
 
 def moved(up: Tensor, down: Tensor, bpp: float) -> tuple[Tensor, Tensor]:
-    """Costs (b, 3, h, w) and bits per pixel -> moves that a perfect code would make, -1, 0 and 1; the chances of a move
-    up and of one down, (2, b, 3, h, w).
+    """Costs (b, 3, h, w) and bits per pixel -> moves that a perfect code would make, -1, 0 and 1, and the logs of the
+    chances of a move up, of one down and of none, (3, b, 3, h, w).
 
     The chances have a gradient. It keeps the payload: the rate follows the costs by a step of Newton's method.
     """
@@ -137,7 +137,7 @@ def moved(up: Tensor, down: Tensor, bpp: float) -> tuple[Tensor, Tensor]:
     logs = _logs(rate - (entropy - entropy.detach()) / slope, up, down)
     drawn = torch.rand_like(up)
     moves = (drawn < p[0]).float() - ((drawn >= p[0]) & (drawn < p[0] + p[1])).float()
-    return moves.view(shape), logs[:2].exp().view(2, *shape)
+    return moves.view(shape), logs.view(3, *shape)
 
 
 class Duel:
@@ -189,9 +189,9 @@ class Duel:
             group["lr"] = self.rate * (0.5 + 0.5 * np.cos(np.pi * min(1, progress))) + 1e-6
         levels = self.crops.batch(self.batch, self.rng)
         bpp = USUAL if self.rng.random() < 0.6 else float(self.rng.uniform(0.1, MOST_BPP))
-        moves, chances = moved(*costs(levels, *self.net(levels)), bpp)
+        moves, logs = moved(*costs(levels, *self.net(levels)), bpp)
         stegos = levels + moves
-        loss = (self._added(stegos) * chances).sum() / len(levels)
+        loss = (self._of_networks(stegos, moves, logs) + SPAM * self._of_spam(levels, logs)) / len(levels)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
@@ -200,8 +200,8 @@ class Duel:
             self.average[name].lerp_(value, AVERAGE)
         self._teach(levels, stegos)
 
-    def _added(self, stegos: Tensor) -> Tensor:
-        """What a move up, and one down, adds to the log-odds of being a stego, over all detectors, (2, b, 3, h, w)."""
+    def _of_networks(self, stegos: Tensor, moves: Tensor, logs: Tensor) -> Tensor:
+        """What the moves that were made add to the log-odds of being a stego, times the logs of their chances."""
         stegos = stegos.detach().requires_grad_()
         for detector in self.detectors:
             detector.eval()
@@ -209,8 +209,13 @@ class Duel:
         (gradient,) = torch.autograd.grad(odds, stegos)
         for detector in self.detectors:
             detector.train()
-        by_spam = np.stack([self.spam.of(stego) for stego in _pixels(stegos)], axis=1)
-        return torch.stack([gradient, -gradient]) + SPAM * torch.from_numpy(by_spam).movedim(4, 2).to(gradient.device)
+        made = torch.where(moves > 0, logs[0], logs[1])
+        return (gradient * moves * made).sum()
+
+    def _of_spam(self, covers: Tensor, logs: Tensor) -> Tensor:
+        """What all moves would add to the other detector's log-odds, times their chances."""
+        added = np.stack([self.spam.of(cover) for cover in _pixels(covers)], axis=1)
+        return (torch.from_numpy(added).movedim(4, 2).to(covers.device) * logs[:2].exp()).sum()
 
     def _teach(self, covers: Tensor, stegos: Tensor) -> None:
         pictures = torch.cat([stegos, covers]).detach() / 255
