@@ -40,19 +40,22 @@ def test_costs_are_those_that_hiding_takes() -> None:
 @pytest.mark.parametrize("bpp", [0.1, 0.4, 1.0])
 def test_moves_have_the_payload_as_their_entropy(ways: tuple[torch.Tensor, torch.Tensor], bpp: float) -> None:
     torch.manual_seed(0)
-    moves, chance = against_detectors.moved(*ways, bpp)
+    moves, logs = against_detectors.moved(*ways, bpp)
+    up, down, none = chances = logs.exp()
+    assert torch.allclose(up + down + none, torch.ones(()))
     assert set(moves.unique().tolist()) == {-1.0, 0.0, 1.0}
-    # What chance says of the moves that it drew is, in the mean, their entropy.
-    bits = -chance.sum((1, 2, 3)) / np.log(2) / 256**2
-    assert bits.tolist() == pytest.approx([bpp, bpp], rel=0.1)
+    bits = -(chances * logs / np.log(2)).sum((0, 2, 3, 4)) / 256**2
+    assert bits.tolist() == pytest.approx([bpp, bpp], rel=1e-3)
+    for way, chance in ((1, up), (-1, down)):
+        assert float((moves == way).float().mean()) == pytest.approx(float(chance.mean()), rel=0.1)
 
 
 def test_payload_does_not_follow_the_costs(ways: tuple[torch.Tensor, torch.Tensor]) -> None:
     """Dearer moves all over are no fewer moves; dearer moves in one half are fewer there and more in the other."""
     up, down = (way.clone().requires_grad_() for way in ways)
     torch.manual_seed(0)
-    moves, chance = against_detectors.moved(up, down, 0.4)
-    (chance * moves.abs()).sum().backward()
+    _, logs = against_detectors.moved(up, down, 0.4)
+    logs[:2].exp().sum().backward()
     assert up.grad is not None
     assert down.grad is not None
     slope = sum(float((way.grad * way.detach()).sum()) for way in (up, down))

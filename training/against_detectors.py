@@ -5,14 +5,16 @@
 SMALLER holds pictures that were never a JPEG at their size (`training/smaller_photos.py`), none of which the detectors
 of `benchmarks/detectors.py` see. `--start` names weights with a density, or a file of them.
 
-Each step hides in a batch, simulated at the bound. A change's part in a detector's answer is, to first order, the
-answer's gradient there times the change. Costs of changes that raise the answer rise, at equal payload. The detectors,
-`stegcli.detectors.network`, then learn from the same batch: they must not fall behind.
+Each step hides in a batch, simulated at the bound. Costs of changes that raise the detectors' answers rise, at equal
+payload. A change's part in a network's answer is, to first order, the answer's gradient there times the change. For the
+detector of SPAM features (`spam_rewards`) the parts of all changes are known, drawn or not. The detectors, two of
+`stegcli.detectors.network` and that one, then learn from the same batch: they must not fall behind.
 
 Reference: An automatic cost learning framework for image steganography using deep reinforcement learning (Tang, Li,
-Barni, Li, Huang, IEEE TIFS 2021): rewards of single pixels from the detector's gradient. Differences: the
-costs are those that `stegcli.methods.lossless_inn.costs` makes of a density, both ways apart, and what is learnt are
-the parameters of that density; the rate moves along with the costs, so that the payload stays.
+Barni, Li, Huang, IEEE TIFS 2021): rewards of single pixels from the detector's gradient. Differences: for SPAM features
+the expectation over all changes in place of drawn ones; the costs are those that `stegcli.methods.lossless_inn.costs`
+makes of a density, both ways apart, and what is learnt are the parameters of that density; the rate moves along with
+the costs, so that the payload stays.
 """
 
 from __future__ import annotations
@@ -20,12 +22,14 @@ from __future__ import annotations
 import argparse
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from spam_rewards import SpamRewards
 from torch import Tensor
 
 from stegcli import weights
@@ -40,7 +44,9 @@ USUAL, MOST_BPP = 0.4, 1.0
 """Bits per pixel: of most batches, and the most of the others."""
 DEAREST, NEVER = 200.0, 1e4
 WIDTHS = (16, 24)
-"""Of the detectors. Against one alone, costs learn its own blind spots."""
+"""Of the networks among the detectors. Against one alone, costs learn its own blind spots."""
+SPAM = 0.3
+"""How much the log-odds of the detector of SPAM features count, those of each of the others being 1."""
 DETECTOR_RATE = 1e-3
 AVERAGE = 0.002
 ROUNDS = 18
@@ -80,6 +86,11 @@ def costs(levels: Tensor, mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     return found[0], found[1]
 
 
+def _pixels(batch: Tensor) -> np.ndarray:
+    """Grey levels (b, 3, h, w) -> uint8 (b, h, w, 3)."""
+    return batch.detach().permute(0, 2, 3, 1).cpu().numpy().astype(np.uint8)
+
+
 def _denominator(away: Tensor, half: Tensor) -> Tensor:
     """As in `stegcli.methods.lossless_inn.fitted`."""
     away = away.abs()
@@ -110,9 +121,10 @@ def _rate(up: Tensor, down: Tensor, nats: float) -> Tensor:
 
 
 def moved(up: Tensor, down: Tensor, bpp: float) -> tuple[Tensor, Tensor]:
-    """Costs (b, 3, h, w) and bits per pixel -> moves that a perfect code would make, -1, 0 and 1; log of their chance.
+    """Costs (b, 3, h, w) and bits per pixel -> moves that a perfect code would make, -1, 0 and 1, and the logs of the
+    chances of a move up, of one down and of none, (3, b, 3, h, w).
 
-    The chance has a gradient. It keeps the payload: the rate follows the costs by a step of Newton's method.
+    The chances have a gradient. It keeps the payload: the rate follows the costs by a step of Newton's method.
     """
     shape, (up, down) = up.shape, (c.flatten(1) for c in (up, down))
     rate = _rate(up, down, bpp * np.log(2) * up.shape[1] / 3)
@@ -125,25 +137,30 @@ def moved(up: Tensor, down: Tensor, bpp: float) -> tuple[Tensor, Tensor]:
     logs = _logs(rate - (entropy - entropy.detach()) / slope, up, down)
     drawn = torch.rand_like(up)
     moves = (drawn < p[0]).float() - ((drawn >= p[0]) & (drawn < p[0] + p[1])).float()
-    chance = torch.where(moves > 0, logs[0], torch.where(moves < 0, logs[1], logs[2]))
-    return moves.view(shape), chance.view(shape)
+    return moves.view(shape), logs.view(3, *shape)
 
 
 class Duel:
     """The costs, and the detectors that they are to evade."""
 
-    def __init__(self, start: str, photos: Path, batch: int, rate: float, device: str):
+    def __init__(
+        self, start: str, photos: Path, batch: int, rate: float, device: str, widths: Sequence[int] = WIDTHS,
+        first: Path | None = None,
+    ):  # fmt: skip
         method = weights.load("lossless-inn", start, device)
         self.coder = cast(CosetCoder, method)
         self.net = self.coder.density.to(device).train().requires_grad_()
         self.average = {n: p.detach().clone() for n, p in self.net.state_dict().items()}
         torch.manual_seed(0)
-        self.detectors = [Residuals(w).to(device) for w in WIDTHS]
+        self.detectors = [Residuals(w).to(device) for w in widths]
+        if first is not None:
+            self.detectors[0].load_state_dict(torch.load(first, weights_only=True))
+        self.spam = SpamRewards()
         self._learn = [torch.optim.AdamW(d.parameters(), lr=DETECTOR_RATE, weight_decay=1e-2) for d in self.detectors]
         self._optimizer = torch.optim.Adam(self.net.parameters(), lr=rate, betas=(0.5, 0.99))
         self.rng = np.random.default_rng(0)
         self.crops, self.batch, self.rate = Crops(photos, device), batch, rate
-        self._right = torch.zeros(len(WIDTHS), device=device)
+        self._right = torch.zeros(len(widths) + 1, device=device)
         self._asked = 0
 
     def told(self) -> str:
@@ -172,9 +189,9 @@ class Duel:
             group["lr"] = self.rate * (0.5 + 0.5 * np.cos(np.pi * min(1, progress))) + 1e-6
         levels = self.crops.batch(self.batch, self.rng)
         bpp = USUAL if self.rng.random() < 0.6 else float(self.rng.uniform(0.1, MOST_BPP))
-        moves, chance = moved(*costs(levels, *self.net(levels)), bpp)
+        moves, logs = moved(*costs(levels, *self.net(levels)), bpp)
         stegos = levels + moves
-        loss = (self._parts(stegos, moves) * chance).sum() / len(levels)
+        loss = (self._of_networks(stegos, moves, logs) + SPAM * self._of_spam(levels, logs)) / len(levels)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
@@ -183,8 +200,8 @@ class Duel:
             self.average[name].lerp_(value, AVERAGE)
         self._teach(levels, stegos)
 
-    def _parts(self, stegos: Tensor, moves: Tensor) -> Tensor:
-        """What each move adds to the log-odds of being a stego, over all detectors."""
+    def _of_networks(self, stegos: Tensor, moves: Tensor, logs: Tensor) -> Tensor:
+        """What the moves that were made add to the log-odds of being a stego, times the logs of their chances."""
         stegos = stegos.detach().requires_grad_()
         for detector in self.detectors:
             detector.eval()
@@ -192,7 +209,13 @@ class Duel:
         (gradient,) = torch.autograd.grad(odds, stegos)
         for detector in self.detectors:
             detector.train()
-        return gradient * moves
+        made = torch.where(moves > 0, logs[0], logs[1])
+        return (gradient * moves * made).sum()
+
+    def _of_spam(self, covers: Tensor, logs: Tensor) -> Tensor:
+        """What all moves would add to the other detector's log-odds, times their chances."""
+        added = np.stack([self.spam.of(cover) for cover in _pixels(covers)], axis=1)
+        return (torch.from_numpy(added).movedim(4, 2).to(covers.device) * logs[:2].exp()).sum()
 
     def _teach(self, covers: Tensor, stegos: Tensor) -> None:
         pictures = torch.cat([stegos, covers]).detach() / 255
@@ -203,6 +226,7 @@ class Duel:
             F.binary_cross_entropy_with_logits(odds, label).backward()
             optimizer.step()
             self._right[i] += ((odds > 0) == (label > 0)).float().mean().detach()
+        self._right[-1] += self.spam.see(_pixels(covers), _pixels(stegos))
         self._asked += 1
 
     def save(self, out: Path, steps: int) -> None:
@@ -221,11 +245,13 @@ def main() -> None:
     parser.add_argument("--warm", type=int, default=800, help="steps that the detectors learn before")
     parser.add_argument("--batch", type=int, default=24)
     parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--widths", type=int, nargs="+", default=WIDTHS, help="of the networks that detect")
+    parser.add_argument("--first", type=Path, help="a network from the cache of benchmarks/detectors.py to start from")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--output", "-o", type=Path, required=True)
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    duel = Duel(asked.start, asked.photos, asked.batch, asked.rate, asked.device)
+    duel = Duel(asked.start, asked.photos, asked.batch, asked.rate, asked.device, asked.widths, asked.first)
     duel.warm(asked.warm)
     print(f"{asked.output.stem}: warm, told {duel.told()}", flush=True)
     started, steps = time.monotonic(), 0
