@@ -22,6 +22,7 @@ import torch
 from scipy.special import ndtr
 
 from stegcli import weights
+from stegcli.coding import gray
 from stegcli.methods.glow2 import noise, torus
 from stegcli.methods.glow2.inverse import RobustInverse
 from stegcli.methods.glow2.layout import CHANNELS, LOSSLESS_CHANNEL
@@ -94,7 +95,7 @@ def measure(
 
 
 def calibrated(inverse: RobustInverse, correlations: list[dict[str, tuple[float, float]]]) -> dict[str, float]:
-    """Of each JPEG channel the correlations by band -> factors of spread under which the receiver expects what comes."""
+    """Correlations by band of each JPEG channel -> factors of spread under which the receiver expects what comes."""
     found = {}
     for name in inverse.flows:
         ratios = [np.log(c[name][0]) / np.log(c[name][1]) for c in correlations if min(c[name]) > WEAK]
@@ -125,7 +126,7 @@ def gmi(sent: np.ndarray, z: np.ndarray, r: np.ndarray, m: int, rng: np.random.G
     Reference: Martinez, Guillen i Fabregas, Caire, Willems, "Bit-interleaved coded modulation revisited" (2009), Eq. 5.
     """
     bits = rng.integers(0, 2, (len(sent), m), np.uint8)
-    dither = (ndtr(sent) - torus.symbols(bits) / 2**m) % 1.0
+    dither = (ndtr(sent) - gray.positions(bits) / 2**m) % 1.0
     odds = torus.read_bits(z, r, dither, m)
     return float(odds.size - np.logaddexp(0, -odds * (2.0 * bits - 1)).sum() / np.log(2))
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -12,8 +14,9 @@ ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted([*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "training").glob("*.py")])
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda p: p.stem)
-def test_scripts_import(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def script(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    path: Path = request.param
     monkeypatch.syspath_prepend(str(path.parent))
     spec = importlib.util.spec_from_file_location(f"script_{path.stem}", path)
     assert spec is not None
@@ -26,3 +29,18 @@ def test_scripts_import(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         if (missing.name or "").split(".")[0] in ("stegcli", *(p.stem for p in SCRIPTS)):
             raise
         pytest.skip(f"{missing.name} is not installed")
+    return module
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem, indirect=True)
+def test_scripts_import_and_what_they_name_of_the_package_is_there(script: ModuleType) -> None:
+    """A name that a function asks of a module of the package, which may have gone since."""
+    assert script.__file__ is not None
+    named = {
+        (node.value.id, node.attr)
+        for node in ast.walk(ast.parse(Path(script.__file__).read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    asked = [(getattr(script, name, None), attribute) for name, attribute in named]
+    ours = [(m, a) for m, a in asked if isinstance(m, ModuleType) and m.__name__.startswith("stegcli")]
+    assert [f"{module.__name__}.{name}" for module, name in ours if not hasattr(module, name)] == []

@@ -26,6 +26,7 @@ from stegcli.nn import flow as flows
 from stegcli.nn.blocks import BlockFlow
 from stegcli.nn.grouped import GroupedFlow
 from stegcli.nn.mixture import Mixture
+from stegcli.nn.nets import conv3
 from stegcli.nn.wavelet import Pyramid, WaveletFlow
 from stegcli.recipe import Noise
 
@@ -91,7 +92,7 @@ def build_blocks(o: argparse.Namespace) -> BlockFlow:
         whole = band._mixture
         band._mixture = lambda i, u, known, told: whole(i, 0 * u, 0 * known, told)  # type: ignore[method-assign]
     if o.variant == "more context":
-        more = [layer for _ in range(3) for layer in (grouped._around(o.width, o.width), nn.SiLU())]
+        more = [layer for _ in range(3) for layer in (conv3(o.width, o.width), nn.SiLU())]
         band.context = nn.Sequential(*band.context[:-1], *more, band.context[-1])
     if o.variant == "zeros at the border":
         _zero_borders(flow)
