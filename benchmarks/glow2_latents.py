@@ -5,9 +5,9 @@
 For every channel and band: the correlation of the latents that arrive with those sent; the correlation that the
 receiver expects from what the file leaves open; and bits per latent that soft decisions carry (generalised mutual
 information), for the number of bits that a table would give it. `--tables` writes tables for the configuration of
-weights (`training/assemble.py --config`): as many bits as gain something, a rate that the worst draw allows, and which
-bands are the sturdiest. With a robust inverse it also writes what the spread of each of its bands is to be multiplied
-by; join these, and then measure the tables anew.
+weights (`training/assemble.py --config`): as many bits as gain something, a rate that three draws of four allow (the
+rule for draws passes over the others), and which bands are the sturdiest. With a robust inverse it also writes what the
+spread of each of its bands is to be multiplied by; join these, and then measure the tables anew.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ MOST_LATENTS = 2048  # of a band and draw, that are read
 GAIN = 0.07  # share of a band's best figure that a further bit per latent must add
 LEAST = 0.12  # information per coded bit below which a band is left out
 WEAK = 0.1  # a correlation of bands that are as good as lost; its logarithm would be noise
+PASSED_OVER = 0.25  # share of draws that may not carry a full message; more room for a longer search
 EFFICIENCY = 0.9  # of the code, at the rates that come out
 
 
@@ -88,7 +89,7 @@ def measure(
     per_draw = [sum(information[b.name, chosen[b.name]][d] for b in bands if chosen[b.name]) for d in range(draws)]
     coded = sum(chosen[b.name] * b.size for b in bands)
     report(name, bands, chosen, information, correlation, per_draw)
-    rate = round(EFFICIENCY * min(per_draw) / coded, 3)
+    rate = round(EFFICIENCY * float(np.quantile(per_draw, PASSED_OVER)) / coded, 3)
     order = sorted(correlation, key=lambda n: -np.mean([true for true, _ in correlation[n]]))
     means = {n: tuple(np.mean(pairs, axis=0)) for n, pairs in correlation.items()}
     return {"y": row("y", chosen), "c": row("c", chosen), "base": chosen["base"], "rate": rate, "order": order}, means
@@ -151,8 +152,9 @@ def report(
         m = chosen[b.name]
         carried = np.mean(information[b.name, m]) / b.size if m else 0.0
         print(f"{name:8} {b.name:5} r {true:.3f}  expected {expected:.3f}  {m} bits carry {carried:.2f}")
-    mean, least = np.mean(per_draw) / 8, min(per_draw) / 8
-    print(f"{name:8} all: {mean:.0f} bytes, least {least:.0f} of {len(per_draw)} draws\n", flush=True)
+    mean, least, quarter = np.mean(per_draw) / 8, min(per_draw) / 8, np.quantile(per_draw, PASSED_OVER) / 8
+    of_all = f"{mean:.0f} bytes, a quarter below {quarter:.0f}, least {least:.0f} of {len(per_draw)} draws"
+    print(f"{name:8} all: {of_all}\n", flush=True)
 
 
 if __name__ == "__main__":
