@@ -43,6 +43,6 @@ ABOUT = About(
         "udm",
         "glow",
     ),
-    room="10,070 bytes in 128x128; 2,270 to survive jpeg:80",
+    room="9,778 bytes in 128x128; 1,777 to survive jpeg:80",
     reference="Qin et al., IEEE TIFS 2025",
 )

@@ -174,7 +174,10 @@ class Subject:
         return ["y", "c", *(f"{kind}{level}" for kind in "yc" for level in range(1, levels[kind] + 1)), "base"]
 
 
-TEXTURES = {"kind": "blocks", "octaves": 3, "heat": {"base": 0.55}}
+HEAT = {"base": 0.5} | {f"y{level}": 0.96 for level in range(1, 6)}
+"""Of textures. The base sets how bright whole regions are, and so how many draws clip. Fine luminance, which critics
+made too strong, has the median spread of real textures at 0.96 (docs/research/search-glow2.md)."""
+TEXTURES = {"kind": "blocks", "octaves": 3, "heat": HEAT}
 LANDSCAPES = {"kind": "blocks", "octaves": 2, "heat": {"base": 0.6}}
 SMALL = {"widths": [48, 64, 64, 64, 64], "steps": [6, 6, 8, 8, 8]}
 SUBJECTS = {
