@@ -39,7 +39,10 @@ def test_a_profile_is_even_without_blocks_and_has_its_peak_at_borders() -> None:
     assert (first_differences.argmax(2) == 7).all()
 
 
-def test_only_the_named_bands_are_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("minutes", "changed"), [("0.03", {"y1"}), ("0", set())])
+def test_only_the_named_bands_are_trained_and_for_no_time_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minutes: str, changed: set[str]
+) -> None:
     pixels = (noise(2, 128, 128, 3) * 255).to(torch.uint8).numpy()
     for i, picture in enumerate(pixels):
         Pillow.fromarray(np.ascontiguousarray(picture)).save(tmp_path / f"{i}.png")
@@ -49,9 +52,8 @@ def test_only_the_named_bands_are_trained(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(
         sys, "argv",
         ["critic_glow2.py", "textures", "-o", str(out), "--data", str(tmp_path), "--val", str(tmp_path), "--minutes",
-         "0.03", "--batch", "2", "--warm", "2", "--width", "8", "--bands", "y1"],
+         minutes, "--batch", "2", "--warm", "2", "--width", "8", "--bands", "y1"],
     )  # fmt: skip
     critic_glow2.main()
     before, after = (weights.load("glow2", w).networks.state_dict() for w in ("textures", str(out)))
-    changed = {n.split(".")[2] for n, t in after.items() if not torch.equal(t, before[n])}
-    assert changed == {"y1"}
+    assert {n.split(".")[2] for n, t in after.items() if not torch.equal(t, before[n])} == changed

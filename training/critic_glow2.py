@@ -8,7 +8,7 @@ critics learn to tell draws, at the temperature and heat at which glow2 hides, f
 draws alone (`--warm` steps), then together with the flow. The flow learns from their slopes, from its likelihood, and
 from how its differences between neighbours depend on where in a block they lie (`profile`). All slopes but those of the
 likelihood are scaled to `--pull` times its norm. Writes averaged weights every five minutes in half precision, with all
-other parts of WEIGHTS as they were.
+other parts of WEIGHTS as they were. With `--warm 0 --minutes 0` it only says where WEIGHTS stand.
 
 References: Flow-GAN (Grover, Dhar, Ermon, 2018), for both losses on one flow. Critics: logistic loss as in Generative
 adversarial nets (Goodfellow et al., 2014), and a penalty on slopes at real pictures (Which training methods for GANs do
@@ -119,10 +119,12 @@ class Run:
         return self.flow.inverse(self.temperature * z)
 
     def go(self) -> None:
-        self.warm_up()
+        if self.o.warm:
+            self.warm_up()
         started = saved = time.monotonic()
         length, told = 60 * self.o.minutes, {"pooled": 0.5}
-        while (done := (time.monotonic() - started) / length) < 1:
+        while (elapsed := time.monotonic() - started) < length:
+            done = elapsed / length
             for group in self.optimizer.param_groups:
                 group["lr"] = RATE * min(1.0, (self.step + 1) / 20) * (0.5 + 0.5 * math.cos(math.pi * done))
             told = self.learn(self.o.batch)
