@@ -6,7 +6,7 @@ that their correlation leaves, for that is what is wanted, and it asks nothing o
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import functools
 from typing import cast
 
 import numpy as np
@@ -56,16 +56,10 @@ class Stock:
                 return z[0], to_pixels(x)
 
 
-_stocks: OrderedDict[tuple[int, int, int], Stock] = OrderedDict()
-
-
+@functools.lru_cache(maxsize=1)
 def stock(g2: Pyramid, height: int, width: int) -> Stock:
     """The stock of this G2, which is not trained meanwhile, and size; the last one is kept."""
-    name = (id(g2), height, width)
-    if name not in _stocks:
-        _stocks.clear()
-        _stocks[name] = Stock(g2, height, width)
-    return _stocks[name]
+    return Stock(g2, height, width)
 
 
 @torch.no_grad()
@@ -75,7 +69,8 @@ def generate(g2: Pyramid, z: Tensor) -> Tensor:
 
 
 def inverse_loss(method: Method, images: Tensor, step: Step) -> dict[str, Tensor]:
-    """Bits of each band that are lost in the file, per latent. Only the size of the images is used."""
+    """Minus the bits of each band that come through the file, per latent of all bands, and how far variances are off.
+    Only the size of the images is used."""
     g2, inverse = _parts(method)
     drawn = stock(g2, *images.shape[2:])
     chosen = [drawn[int(g.integers(STOCK))] for g in step.noise.generators]
@@ -120,8 +115,8 @@ def validate(method: Method, images: Tensor) -> dict[str, float]:
 
 @torch.no_grad()
 def sample(method: Method, images: Tensor) -> Tensor:
-    """Rows of a stego, the stego after JPEG 40, and how far the latents of luminance are off by either inverse, drawn
-    by G2 itself."""
+    """Rows of a stego, the stego after JPEG 40, and what G2 draws from the latents that the plain inverse and the
+    robust one read of it."""
     g2, inverse = _parts(method)
     noise = Noise.of(3, 0, range(DRAWS))
     z = noise.normal(*images.shape[1:], device=images.device)
