@@ -10,6 +10,7 @@ from skimage import data as samples
 from stegcli.nn import blocks
 from stegcli.nn.blocks import BLOCK, LOW, BlockFlow, coarser, ring, rings
 from stegcli.nn.tensors import to_tensor
+from stegcli.nn.wavelet import MOST_STYLE, styles
 
 SIZES = [(16, 16), (16, 48), (64, 32)]
 SMALL = {"width": 6, "features": 4, "coarse_width": 6, "coarse_features": 4, "base_width": 4, "base_steps": 1}
@@ -148,6 +149,58 @@ def test_bands_are_drawn_by_so_much_warmer():
     assert torch.allclose(warm.inverse(other), x)
     for (_, content, _), (_, same, _) in zip(plain.analyse(x), warm.analyse(x), strict=True):
         assert torch.equal(content, same)
+
+
+STYLE = {"y1": [0.2, -0.1], "c7": [0.3], "y5": [0.0, 0.0, 0.4]}
+
+
+def styled(ends: float = 0.0):
+    """The flow of `flow()`, with styles."""
+    return settled(BlockFlow(1, **SMALL, style=STYLE, ends=ends), 0.1).double().requires_grad_(False)
+
+
+def test_styles_warm_bands_of_a_picture_as_its_base_says():
+    """Other bands stay, and the factors are those of the styles of this picture alone."""
+    plain, model, x = flow(), styled(), torch.cat([photo(16, 32, top) for top in (0, 40)])
+    (z, ladj), (other, own) = plain(x), model(x)
+    bands = plain.bands(16, 32)
+    told = styles(bands[-1].of(z))
+    for band in bands:
+        loadings = STYLE.get(band.name, [])
+        factor = (told[:, : len(loadings)] @ torch.tensor(loadings, dtype=torch.float64)).exp()
+        assert torch.allclose(band.of(other) * factor.view(-1, 1, 1, 1), band.of(z))
+        ladj = ladj - band.size * factor.log()
+    assert torch.allclose(own, ladj)
+    assert len(set(told[:, 0].tolist())) == 2
+
+
+@pytest.mark.parametrize("ends", [0.0, 1 / 16])
+def test_styles_and_ends_leave_a_bijection_with_its_log_determinant(ends):
+    model, x = styled(ends), photo(16, 16).clamp(0.01, 0.99)
+    z, ladj = model(x)
+    assert torch.allclose(model.inverse(z), x, atol=1e-9)
+    jacobian = torch.autograd.functional.jacobian(lambda v: model(v)[0], x, vectorize=True).reshape(x.numel(), -1)
+    assert torch.allclose(ladj[0], torch.linalg.slogdet(jacobian).logabsdet, atol=1e-6)
+
+
+def test_styles_of_random_latents_are_independent_bounded_and_do_not_tell_the_mean():
+    base = torch.from_numpy(np.random.default_rng(0).standard_normal((4000, 12, 2, 4)))
+    told = styles(base)
+    assert told.shape == (4000, 12)
+    assert told.abs().max() < MOST_STYLE
+    drawn = MOST_STYLE * np.tanh(np.random.default_rng(1).standard_normal(100_000) / MOST_STYLE)
+    assert torch.allclose(torch.cov(told.T), float(drawn.var()) * torch.eye(12, dtype=torch.float64), atol=0.06)
+    mean = base.mean((2, 3))
+    assert (told * mean).mean(0).abs().max() < 0.05
+    assert torch.allclose(styles(base + 1), told)
+
+
+def test_no_draw_of_a_flow_with_ends_is_clipped():
+    z = torch.from_numpy(np.random.default_rng(1).standard_normal((8, 3, 16, 16)))
+    x = styled(1 / 16).inverse(z)
+    assert ((x >= 0) & (x <= 1)).all()
+    beyond = styled().inverse(z)
+    assert ((beyond < 0) | (beyond > 1)).any()
 
 
 def test_items_of_a_batch_do_not_meet():

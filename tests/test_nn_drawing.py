@@ -4,7 +4,7 @@ import pytest
 import torch
 from flow_helpers import settled
 
-from stegcli.nn.drawing import acceptable, clipped, draw
+from stegcli.nn.drawing import acceptable, clipped, draw, extreme
 from stegcli.nn.wavelet import WaveletFlow
 
 SIDE = 16
@@ -69,3 +69,15 @@ def test_what_is_beyond_black_and_white_is_clipped():
     x = torch.tensor([-3.0, -1e-6, 0.0, 0.999999, 1.0, 7.0])
     assert clipped(x) == pytest.approx(4 / 6)
     assert clipped(torch.tensor([0.5 / 256, 255.5 / 256])) == 0
+
+
+@pytest.mark.parametrize("level", [0.5 / 256, 255.5 / 256])
+@pytest.mark.parametrize(("share", "fits"), [(0.049, True), (0.051, False)])
+def test_a_picture_may_be_black_or_white_in_small_parts(share, fits, level):
+    x = torch.full((1, 1, 100, 10), 0.5)
+    x.view(-1)[: round(1000 * share)] = level
+    assert acceptable(x) == fits
+
+
+def test_what_becomes_the_first_or_last_level_is_extreme():
+    assert extreme(torch.tensor([0.0, 0.99 / 256, 1.0 / 256, 254.9 / 256, 255 / 256, 0.9999])) == pytest.approx(4 / 6)

@@ -16,7 +16,7 @@ frequencies of blocks: Changing the scale of images in the DCT domain (Dugad, Ah
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 import torch
@@ -79,7 +79,7 @@ class BlockFlow(Pyramid):
 
     octaves: number of octaves of Haar details, from the third on. width, features: of the nets of the rings, and of
     their contexts; coarse_width, coarse_features: the same for Haar details. base_width, base_steps: of the base flow.
-    heat: see `Pyramid`.
+    heat, style, ends: see `Pyramid`.
     """
 
     basis: Tensor
@@ -87,6 +87,7 @@ class BlockFlow(Pyramid):
     def __init__(
         self, octaves: int, width: int = 64, features: int = 48, coarse_width: int = 48, coarse_features: int = 32,
         base_width: int = 48, base_steps: int = 8, heat: Mapping[str, float] | None = None,
+        style: Mapping[str, Sequence[float]] | None = None, ends: float = 0.0,
     ):  # fmt: skip
         flows: dict[str, Flow] = {}
         for k in rings("c"):
@@ -104,7 +105,7 @@ class BlockFlow(Pyramid):
             more = 3 + PREDICTED
             flows[f"c{finer[1] + i}"] = GroupedFlow(COLOUR_DETAILS, spread("c", octave), seen + more, *size)
         flows["base"] = base_flow(octaves_of_both.stop - 1, base_width, base_steps)
-        super().__init__(octaves_of_both, flows, cued=True, finer=finer, heat=heat)
+        super().__init__(octaves_of_both, flows, cued=True, finer=finer, heat=heat, style=style, ends=ends)
         for name, side in (("basis", BLOCK), ("basis_y", LOW["y"]), ("basis_c", LOW["c"])):
             self.register_buffer(name, _basis(side), persistent=False)
 
@@ -126,7 +127,7 @@ class BlockFlow(Pyramid):
 
     def analyse(self, x: Tensor, only: str = "") -> Iterator[tuple[str, Tensor, Tensor | None]]:
         with torch.autocast(x.device.type, enabled=False):
-            coefficients = _to_blocks(self._mix(x - 0.5, self.colour), self.basis)
+            coefficients = _to_blocks(self._enter(x), self.basis)
             half, quarter = self._smaller(coefficients, "y"), self._smaller(coefficients, "c")
         told = self._tell(coefficients)
         for kind in "yc":
@@ -155,7 +156,7 @@ class BlockFlow(Pyramid):
                 # Rings that are not decoded yet are zeros here; the context does not use them.
                 found = self.flow(name).inverse(parts[name], self._around_ring(kind, k, self._tell(coefficients)))
                 coefficients[:, PLANES[kind], ring(k)] = found.view(len(z), -1, len(ring(k)), *found.shape[2:])
-        return self._mix(_from_blocks(coefficients, self.basis), self.uncolour) + 0.5
+        return self._leave(_from_blocks(coefficients, self.basis))
 
     def _basis_of(self, kind: str) -> Tensor:
         return cast(Tensor, self.basis_y if kind == "y" else self.basis_c)

@@ -15,6 +15,10 @@ from stegcli.nn.wavelet import Pyramid
 
 MOST_CLIPPED = 0.01
 """Largest share of samples beyond black and white in an accepted draw."""
+MOST_EXTREME = 0.05
+"""Largest share of samples that a file holds as 0 or 255. Flows with soft ends (`stegcli.nn.ends`) clip nothing, but
+where they draw black or white, nothing can be read back."""
+LEVELS = 256
 
 
 def draw(
@@ -35,10 +39,15 @@ def draw(
 
 
 def acceptable(x: Tensor) -> bool:
-    """Whether a draw may be used: it is finite and hardly clipped."""
-    return bool(torch.isfinite(x).all()) and clipped(x) <= MOST_CLIPPED
+    """Whether a draw may be used: it is finite, hardly clipped, and not black or white in large parts."""
+    return bool(torch.isfinite(x).all()) and clipped(x) <= MOST_CLIPPED and extreme(x) <= MOST_EXTREME
 
 
 def clipped(x: Tensor) -> float:
     """Share of samples outside the range of 8 bits."""
     return ((x < 0) | (x >= 1)).float().mean().item()
+
+
+def extreme(x: Tensor) -> float:
+    """Share of samples that become 0 or 255."""
+    return ((x < 1 / LEVELS) | (x >= 1 - 1 / LEVELS)).float().mean().item()

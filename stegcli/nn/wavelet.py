@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stegcli.nn.cues import CUES, PREDICTED, cues, predicted
+from stegcli.nn.ends import compressed, ladj_of_ends, widened
 from stegcli.nn.flow import ActNorm, AffineCoupling, Chain, ContextAffine, ContextNorm, Flow, Rotation
 from stegcli.nn.nets import conv3, zeroed
 
@@ -110,6 +111,23 @@ def unhaar(low: Tensor, details: Tensor) -> Tensor:
 def squeeze(x: Tensor) -> Tensor:
     """(b, c, h, w) -> (b, 4c, h/2, w/2)."""
     return F.pixel_unshuffle(x, 2)
+
+
+MOST_STYLE = 2.0
+"""A style is between minus and plus this: rare pictures of twice that would be noise."""
+
+
+def styles(base: Tensor) -> Tensor:
+    """Latents of the base (b, c, h, w) -> what a picture is like as a whole, one number for each channel, (b, c).
+
+    For standard normal latents they are those of a standard normal t, MOST_STYLE tanh(t / MOST_STYLE). Places count
+    with either sign, as on a chessboard, so that styles hardly depend on how bright or colourful the picture is.
+    """
+    height, width = base.shape[2:]
+    rows, columns = (torch.arange(n, device=base.device) for n in (height, width))
+    sign = (1 - 2 * ((rows[:, None] + columns) % 2)).to(base.dtype)
+    told = (base * sign).sum((2, 3)) / math.sqrt(height * width)
+    return MOST_STYLE * torch.tanh(told / MOST_STYLE)
 
 
 def _coupling_net(inputs: int, outputs: int, width: int) -> nn.Sequential:
@@ -210,8 +228,10 @@ class Pyramid(Flow, abc.ABC):
     for each octave, and the base; a subclass adds finer bands. Height and width must be multiples of `side`.
     flows: of all bands, by name. cued: whether the flows of colours get cues. finer: number of levels of luminance and
     of colours that a subclass adds. heat: name of a band, or y or c as the default for luminance or colours -> factor
-    of temperature of its latents; z holds them divided by it. `analyse` and `flow`, and so the likelihood, do not use
-    it.
+    of temperature of its latents; z holds them divided by it. style: name of a band -> how much the logarithm of its
+    factor varies with each of the picture's styles (`styles`). `analyse` and `flow`, and so the likelihood, use
+    neither. ends: share of the range at black and at white where samples are compressed, so that no draw is clipped
+    (`stegcli.nn.ends`).
     """
 
     colour: Tensor
@@ -224,9 +244,12 @@ class Pyramid(Flow, abc.ABC):
         cued: bool,
         finer: tuple[int, int] = (0, 0),
         heat: Mapping[str, float] | None = None,
+        style: Mapping[str, Sequence[float]] | None = None,
+        ends: float = 0.0,
     ):
         super().__init__()
-        self.octaves, self.cued, self.finer, self.heat = octaves, cued, finer, dict(heat or {})
+        self.octaves, self.cued, self.finer, self.ends = octaves, cued, finer, ends
+        self.heat, self.style = dict(heat or {}), dict(style or {})
         self.side: int = 2**octaves.stop
         matrix = torch.tensor(YCBCR, dtype=torch.float64)
         self.register_buffer("colour", matrix, persistent=False)
@@ -249,21 +272,41 @@ class Pyramid(Flow, abc.ABC):
         return cast(Flow, self.flows[name])
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        parts = []
-        ladj = x.new_full((x.shape[0],), self.ladj_of_colour * x.shape[2] * x.shape[3])
-        for name, content, context in self.analyse(x):
-            z, step = self.flow(name)(content, context)
-            heat = self._heat(name)
-            parts.append(z.flatten(1) / heat)
-            ladj = ladj + step - math.log(heat) * z[0].numel()
+        read = {name: self.flow(name)(content, context) for name, content, context in self.analyse(x)}
+        base = read["base"][0] / self._heat("base")
+        parts, ladj = [], self.ladj_of_picture(x)
+        for name, (z, step) in read.items():
+            heat = self._heat_in(name, base)
+            parts.append((z / heat).flatten(1))
+            ladj = ladj + step - heat.log().flatten() * z[0].numel()
         return torch.cat(parts, dim=1).view_as(x), ladj
+
+    def ladj_of_picture(self, x: Tensor) -> Tensor:
+        """Pictures -> log of the volume that their way to the bands' contents changes, (b,)."""
+        return ladj_of_ends(x, self.ends) + self.ladj_of_colour * x.shape[2] * x.shape[3]
 
     def _heat(self, name: str) -> float:
         return self.heat.get(name, self.heat.get(name[0], 1.0))
 
+    def _heat_in(self, name: str, base: Tensor) -> Tensor:
+        """The factor of a band in pictures whose base has these latents, (b, 1, 1, 1)."""
+        loadings = self.style.get(name, ())
+        found = self._heat(name) * (styles(base)[:, : len(loadings)] @ base.new_tensor(loadings)).exp()
+        return found.view(-1, 1, 1, 1)
+
     def _parts(self, z: Tensor) -> dict[str, Tensor]:
         """z -> the input of each band's inverse flow."""
-        return {b.name: b.of(z) * self._heat(b.name) for b in self.bands(z.shape[2], z.shape[3])}
+        found = self.bands(z.shape[2], z.shape[3])
+        base = found[-1].of(z)
+        return {b.name: b.of(z) * self._heat_in(b.name, base) for b in found}
+
+    def _enter(self, x: Tensor) -> Tensor:
+        """Pictures -> planes of luminance and colours."""
+        return self._mix(widened(x, self.ends) - 0.5, self.colour)
+
+    def _leave(self, planes: Tensor) -> Tensor:
+        """The inverse of `_enter`."""
+        return compressed(self._mix(planes, self.uncolour) + 0.5, self.ends)
 
     def _name(self, kind: str, octave: int) -> str:
         return f"{kind}{octave - self.octaves.start + 1 + self.finer[kind == 'c']}"
@@ -339,7 +382,7 @@ class WaveletFlow(Pyramid):
         return bands(height, width, self.levels)
 
     def inverse(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        return self._mix(self._invert_haar(self._parts(z)), self.uncolour) + 0.5
+        return self._leave(self._invert_haar(self._parts(z)))
 
     def analyse(self, x: Tensor, only: str = "") -> Iterator[tuple[str, Tensor, Tensor | None]]:
-        return self._analyse_haar(self._mix(x - 0.5, self.colour), only)
+        return self._analyse_haar(self._enter(x), only)
