@@ -60,7 +60,7 @@ def hide(
 
     >>> stego = stegcli.hide(b"dawn", method="glow2", survive="jpeg:80", size=(128, 128))
     >>> stego.picture.size, stego.capacity
-    ((128, 128), 1777)
+    ((128, 128), 1576)
     """
     from stegcli import python
 

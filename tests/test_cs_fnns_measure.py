@@ -73,7 +73,7 @@ def test_secrets_that_come_back_smaller_are_compared_at_their_size(tmp_path: Pat
     """Half the side of the stego travels; the figure is of the secret that was hidden."""
     monkeypatch.setattr(measure, "parts", lambda *rest: {})  # measured above
     Image.fromarray(samples.coffee()[:256, :256]).save(tmp_path / "photo.png")
-    found = pictures.evaluate("cs-fnns", tmp_path, weights=["covers-3"], attacks=["jpeg:90"], size=SIZE, limit=1)
+    found = pictures.evaluate("cs-fnns", tmp_path, weights=["covers-4"], attacks=["jpeg:90"], size=SIZE, limit=1)
     assert [row["came_back"] for row in found["rows"]] == [1.0, 1.0]
     assert all(15 < row["psnr"] < 40 for row in found["rows"])
     assert found["rows"][0]["cover_psnr"] >= 46

@@ -12,7 +12,7 @@ from stegcli.methods.glow2 import bits, layout
 from stegcli.methods.glow2.layout import DEFAULT, Share, Stretch
 from stegcli.nn.wavelet import bands
 
-KEY = Key("glow2", "textures-3", bytes(range(32)))
+KEY = Key("glow2", "textures-4", bytes(range(32)))
 NONCE, DESCRIPTOR = 0x0123456789ABCDEF, 0x1D0004D2
 SIDE, LEVELS = 64, 3
 STANDS = {"png": 0.99, "jpeg:90": 0.96, "jpeg:80": 0.94, "jpeg:40": 0.93}
@@ -101,7 +101,7 @@ def test_shorter_messages_stand_more():
 def test_receivers_of_one_stego_do_not_disturb_each_other():
     shares = [Share(i, 3) for i in range(3)]
     rooms = [room_of("jpeg:80", s) for s in shares]
-    keys = [Key("glow2", "textures-3", bytes([i] * 32)) for i in range(3)]
+    keys = [Key("glow2", "textures-4", bytes([i] * 32)) for i in range(3)]
     z, messages = rng().standard_normal(3 * SIDE * SIDE), [some_bytes(n, n) for n in (40, 0, 90)]
     for data, key, room in zip(messages, keys, rooms, strict=True):
         places, latents = bits.write(data, DESCRIPTOR, NONCE, key, room)
@@ -115,8 +115,8 @@ def test_receivers_of_one_stego_do_not_disturb_each_other():
 
 
 WRONG = {
-    "key": {"key": Key("glow2", "textures-3", bytes(32))},
-    "key of another method": {"key": Key("other", "textures-3", bytes(range(32)))},
+    "key": {"key": Key("glow2", "textures-4", bytes(32))},
+    "key of another method": {"key": Key("other", "textures-4", bytes(range(32)))},
     "nonce": {"nonce": NONCE ^ 1},
     "descriptor": {"descriptor": DESCRIPTOR ^ 1},
     "descriptor's form": {"descriptor": DESCRIPTOR ^ 1 << 30},
@@ -180,7 +180,7 @@ def test_the_same_message_twice_shares_nothing():
 
 def test_the_same_message_under_another_key_shares_nothing():
     room = room_of()
-    one, other = (sent(bytes(300), room, key=k) for k in (KEY, Key("glow2", "textures-3", bytes(32))))
+    one, other = (sent(bytes(300), room, key=k) for k in (KEY, Key("glow2", "textures-4", bytes(32))))
     both = np.concatenate([s.places for s in room])
     assert abs(np.corrcoef(one[both], other[both])[0, 1]) < 4 / np.sqrt(len(both))
 

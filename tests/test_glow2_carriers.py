@@ -11,8 +11,8 @@ from stegcli.methods.glow2.layout import CHANNELS, DEFAULT, Share, Table
 from stegcli.methods.glow2.rotation import BLOCK
 from stegcli.nn.wavelet import bands
 
-KEY = Key("glow2", "textures-3", bytes(range(32)))
-OTHER = Key("glow2", "textures-3", bytes(32))
+KEY = Key("glow2", "textures-4", bytes(range(32)))
+OTHER = Key("glow2", "textures-4", bytes(32))
 NONCE = 0x0123456789ABCDEF
 SIDE, LEVELS = 64, 4
 OUTER = bands(SIDE, SIDE, LEVELS)

@@ -10,13 +10,13 @@ from stegcli.errors import RevealError
 from stegcli.keys.key import Key
 from stegcli.methods.glow2 import header
 
-KEY = Key("glow2", "textures-3", bytes(range(32)))
+KEY = Key("glow2", "textures-4", bytes(range(32)))
 NONCE, DESCRIPTOR = 0x0123456789ABCDEF, 0xC0FFEE42
 STAGE = header.SIGNS
 
 
 def other_key(number):
-    return Key("glow2", "textures-3", bytes([number + 1] * 32))
+    return Key("glow2", "textures-4", bytes([number + 1] * 32))
 
 
 def nonces(count, seed=0):

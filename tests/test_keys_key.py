@@ -251,7 +251,7 @@ def test_stream_of_key(key: Key) -> None:
 
 # What keys of several receivers have in common
 
-A_KEY = Key("cs-fnns", "textures-3", SEED)
+A_KEY = Key("cs-fnns", "textures-4", SEED)
 
 
 def test_keys_beside_another_draw_its_covers_and_share_nothing_else() -> None:
@@ -267,7 +267,7 @@ def test_keys_beside_another_draw_its_covers_and_share_nothing_else() -> None:
 
 def test_covers_differ_by_key_method_purpose_and_number() -> None:
     drawn = {k.cover_stream(p, n).bytes(32)
-             for k in (A_KEY, Key("glow2", "textures-3", SEED), Key("cs-fnns", "textures-3", bytes(32)))
+             for k in (A_KEY, Key("glow2", "textures-4", SEED), Key("cs-fnns", "textures-4", bytes(32)))
              for p in ("cover", "grain") for n in (0, 1)}  # fmt: skip
     assert len(drawn) == 12
 
@@ -284,7 +284,7 @@ def test_covers_never_change() -> None:
 
 def test_file_keeps_the_group(tmp_path: Path) -> None:
     for group in (bytes(range(16)), bytes(16)):
-        key = Key("cs-fnns", "textures-3", SEED, group=group)
+        key = Key("cs-fnns", "textures-4", SEED, group=group)
         key.save(tmp_path / "key.npy", force=True)
         assert keys.load(tmp_path / "key.npy") == key
         assert np.load(tmp_path / "key.npy")["shares"] == 1

@@ -215,8 +215,8 @@ class Run:
     def report(self, seconds: float, told: dict[str, float]) -> None:
         """Print where the averaged weights stand, and write them."""
         noise = torch.rand(self.val.shape, generator=torch.Generator().manual_seed(1)).to(self.device)
-        losses = recipe_flow.nll(self.average, recipe_flow.dequantise(self.val, noise))
-        bits = recipe_flow.bits_per_dimension(self.average, losses, self.side, self.side)
+        val = recipe_flow.dequantise(self.val, noise)
+        bits = recipe_flow.bits_per_dimension(self.average, recipe_flow.nll(self.average, val), val)
         z = torch.randn(64, 3, self.side, self.side, generator=torch.Generator().manual_seed(2)).to(self.device)
         drawn = self.average.inverse(self.temperature * z)
         beyond = ((drawn < 0) | (drawn >= 1)).float().mean((1, 2, 3))

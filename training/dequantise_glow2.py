@@ -66,7 +66,7 @@ def bound(flow: Pyramid, images: Tensor, u: Tensor, log_q: Tensor | float) -> Te
     losses = recipe_flow.nll(flow, x)
     height, width = images.shape[2:]
     nats = torch.stack([losses[b.name] * b.size for b in flow.bands(height, width)]).sum()
-    nats = nats - flow.ladj_of_colour * height * width + (log_q.mean() if isinstance(log_q, Tensor) else log_q)
+    nats = nats - flow.ladj_of_picture(x).mean() + (log_q.mean() if isinstance(log_q, Tensor) else log_q)
     return nats / (3 * height * width) / math.log(2) + math.log2(recipe_flow.LEVELS)
 
 

@@ -43,6 +43,6 @@ ABOUT = About(
         "udm",
         "glow",
     ),
-    room="9,778 bytes in 128x128; 1,777 to survive jpeg:80",
+    room="9,081 bytes in 128x128; 1,576 to survive jpeg:80",
     reference="Qin et al., IEEE TIFS 2025",
 )

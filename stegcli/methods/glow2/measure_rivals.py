@@ -89,7 +89,7 @@ def glow(method: Glow2, sample: Sample) -> dict[str, object]:
         x = _dequantised(secret, uniform).to(method.device)
         losses = recipe_flow.nll(flow, x)
         needs["glow"].append(recipe_glow.nll(plain, x).item() / math.log(2) + math.log2(noise.LEVELS))
-        needs["g2"].append(recipe_flow.bits_per_dimension(flow, losses, height, width))
+        needs["g2"].append(recipe_flow.bits_per_dimension(flow, losses, x))
     small = replace(sample, height=recipe_glow.SIDE, width=recipe_glow.SIDE)
     return {
         "bits_per_dimension": {name: float(np.mean(bits)) for name, bits in needs.items()},

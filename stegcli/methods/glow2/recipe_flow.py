@@ -66,11 +66,11 @@ def nll(flow: Pyramid, x: Tensor, noise: Noise | None = None, only: str = "") ->
     return found
 
 
-def bits_per_dimension(flow: Pyramid, losses: dict[str, Tensor], height: int, width: int) -> float:
-    """Nats per dimension of each band -> bits per dimension of 8-bit pictures of that size."""
-    sizes = {b.name: b.size for b in flow.bands(height, width)}
-    total = sum(losses[n].item() * s for n, s in sizes.items()) - flow.ladj_of_colour * height * width
-    return total / (3 * height * width) / math.log(2) + math.log2(LEVELS)
+def bits_per_dimension(flow: Pyramid, losses: dict[str, Tensor], x: Tensor) -> float:
+    """Nats per dimension of each band of pictures x (b, 3, h, w) with a density -> bits per dimension, of 8 bits."""
+    sizes = {b.name: b.size for b in flow.bands(*x.shape[2:])}
+    total = sum(losses[n].item() * s for n, s in sizes.items()) - flow.ladj_of_picture(x).mean().item()
+    return total / x[0].numel() / math.log(2) + math.log2(LEVELS)
 
 
 def turn(x: Tensor, noise: Noise) -> Tensor:
@@ -119,11 +119,12 @@ def _validate(part: str, side: int, only: str) -> Callable[[Method, Tensor], dic
     def validate(method: Method, images: Tensor) -> dict[str, float]:
         flow = cast(Pyramid, getattr(method, part))
         noise = Noise.of(1, 0, range(len(images))).uniform(*images.shape[1:], device=images.device)
-        losses = nll(flow, dequantise(images, noise), only=only)
+        x = dequantise(images, noise)
+        losses = nll(flow, x, only=only)
         figures = {f"v_{n}": v.item() for n, v in losses.items()}
         if only:
             return figures
-        figures["bpd"] = bits_per_dimension(flow, losses, side, side)
+        figures["bpd"] = bits_per_dimension(flow, losses, x)
         for name, quality in (("png", None), ("q90", 90), ("q80", 80), ("q40", 40)):
             figures[f"bytes_{name}"] = carried(flow, side, quality)
         return figures
@@ -174,10 +175,52 @@ class Subject:
         return ["y", "c", *(f"{kind}{level}" for kind in "yc" for level in range(1, levels[kind] + 1)), "base"]
 
 
-HEAT = {"base": 0.5} | {f"y{level}": 0.96 for level in range(1, 6)}
-"""Of textures. The base sets how bright whole regions are, and so how many draws clip. Fine luminance, which critics
-made too strong, has the median spread of real textures at 0.96 (docs/research/search-glow2.md)."""
-TEXTURES = {"kind": "blocks", "octaves": 3, "heat": HEAT}
+HEAT = {
+    "y1": 0.897,
+    "y2": 0.964,
+    "y3": 0.969,
+    "y4": 1.048,
+    "c1": 0.93,
+    "c2": 0.953,
+    "c3": 0.968,
+    "c4": 0.978,
+    "c5": 1.028,
+    "c6": 0.924,
+    "y5": 0.903,
+    "y6": 0.975,
+    "c7": 0.916,
+    "y7": 0.885,
+    "c8": 0.905,
+    "y8": 0.881,
+    "c9": 1.004,
+    "base": 0.88,
+}
+STYLE = {
+    "y1": [0.008, 0.046, 0.004, -0.006, 0.02, -0.015],
+    "y2": [-0.005, 0.04, -0.001, 0.011, 0.023, -0.001],
+    "y3": [-0.008, 0.022, 0.0, 0.02, 0.018, 0.006],
+    "y4": [-0.01, 0.01, -0.003, 0.024, 0.007, -0.001],
+    "c1": [0.089, -0.021, 0.004, 0.01, 0.011, 0.002],
+    "c2": [0.089, -0.023, 0.005, 0.012, 0.01, 0.004],
+    "c3": [0.089, -0.008, 0.008, 0.004, 0.005, 0.0],
+    "c4": [0.084, 0.005, 0.015, -0.002, -0.002, -0.003],
+    "c5": [0.073, 0.032, 0.008, -0.015, -0.01, 0.002],
+    "c6": [0.033, 0.036, 0.002, -0.017, -0.016, 0.01],
+    "y5": [0.072, 0.015, -0.007, 0.057, -0.036, -0.022],
+    "y6": [0.041, -0.008, -0.011, -0.02, -0.027, -0.044],
+    "c7": [0.075, 0.051, -0.042, 0.01, -0.04, 0.018],
+    "y7": [0.035, -0.017, -0.014, -0.049, 0.017, -0.079],
+    "c8": [0.056, 0.001, -0.129, -0.014, -0.022, 0.019],
+    "y8": [0.041, -0.017, -0.034, -0.062, 0.075, 0.04],
+    "c9": [0.029, -0.003, -0.091, 0.035, 0.026, -0.032],
+}
+"""Temperatures and styles of textures, fitted by `training/style_glow2.py` once the flow is trained, and then changed a
+little by hand (docs/research/search-glow2.md). With them the contrasts of draws vary from picture to picture, and in
+all bands, as those of real textures do."""
+ENDS = 1 / 32
+TEXTURES = {
+    "kind": "blocks", "octaves": 3, "base_width": 64, "base_steps": 10, "heat": HEAT, "style": STYLE, "ends": ENDS,
+}  # fmt: skip
 LANDSCAPES = {"kind": "blocks", "octaves": 2, "heat": {"base": 0.6}}
 SMALL = {"widths": [48, 64, 64, 64, 64], "steps": [6, 6, 8, 8, 8]}
 SUBJECTS = {

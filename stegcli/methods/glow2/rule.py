@@ -36,7 +36,7 @@ RISK = 1e-2
 """Largest chance, over random keys, that a header would not be read."""
 PLENTY = 1.1
 """Bits that must come across for each bit of a full message. The code needs about 1.05."""
-MOST_DRAWS = 50
+MOST_DRAWS = 200
 KEYS = 64
 """Random choices of places of a header that a draw is judged by."""
 MOST_JUDGED = 4096
