@@ -42,11 +42,11 @@ def spreads(flow: Pyramid, x: Tensor) -> Tensor:
 
 def contrasts(flow: Pyramid, x: Tensor) -> Tensor:
     """Pictures -> log of the standard deviation of their contents, by band but the base, (n, bands)."""
+    names = [b.name for b in flow.bands(*x.shape[2:]) if b.name != "base"]
     found = []
     for part in x.split(25):
-        by_band = {n: c for n, c, _ in flow.analyse(part) if n != "base"}
-        names = [b.name for b in flow.bands(*x.shape[2:]) if b.name != "base"]
-        found.append(torch.stack([by_band[n].flatten(1).std(1).clamp(min=1e-6).log() for n in names], dim=1))
+        contents = {name: content for name, content, _ in flow.analyse(part)}
+        found.append(torch.stack([contents[n].flatten(1).std(1).clamp(min=1e-6).log() for n in names], dim=1))
     return torch.cat(found)
 
 
