@@ -45,8 +45,14 @@ def hill(covers: np.ndarray, bits: int) -> np.ndarray:
     return np.stack([_simulated(c, bits, i, *_hill_costs(c)) for i, c in enumerate(covers)])
 
 
+def in_grey(embed: Embed) -> Embed:
+    """The same, in covers whose channels are equal and stay so."""
+    return lambda covers, bits: np.repeat(embed(covers[..., :1], bits), 3, axis=3)
+
+
 def _hill_costs(cover: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    planes = [conseal.hill.compute_cost_adjusted(x0=np.ascontiguousarray(cover[..., c])) for c in range(3)]
+    channels = np.moveaxis(cover, -1, 0)
+    planes = [conseal.hill.compute_cost_adjusted(x0=np.ascontiguousarray(c)) for c in channels]
     up, down = (np.stack(one, axis=-1) for one in zip(*planes, strict=True))
     return up, down
 
@@ -65,13 +71,14 @@ def _simulated(cover: np.ndarray, bits: int, seed: int, up: np.ndarray, down: np
 def bound_of(method: CosetCoder) -> Embed:
     """The costs that a method with a density has, simulated at the bound like HILL's."""
     return lambda covers, bits: np.stack(
-        [_simulated(c, bits, i, *_inside(c, *_density_costs(method, c))) for i, c in enumerate(covers)]
+        [_simulated(c, bits, i, *_inside(c, *_density_costs(method, c, bits))) for i, c in enumerate(covers)]
     )
 
 
-def _density_costs(method: CosetCoder, cover: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _density_costs(method: CosetCoder, cover: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
     planes = method.planes(Picture(cover))
     assert isinstance(planes, DirectedPlanes)
+    planes.share(bits, len(planes))
     height, width, colours = cover.shape
     up, down = (a.reshape(colours, height, width).transpose(1, 2, 0) for a in (planes.up, planes.down))
     return up, down

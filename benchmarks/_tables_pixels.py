@@ -61,12 +61,22 @@ def _detectors(out: Outputs) -> Rows:
 
 
 def _colours(out: Outputs) -> Rows:
-    pattern = r"^{} +{} bpp.*?SPAM +([\d.]+) %  by channel +([\d.]+) %  of differences +([\d.]+) %"
+    kinds = ("SPAM", "by channel", "of differences", "rich")
+    pattern = r"^{} +{} bpp.*?" + "  ".join(rf"{kind} +([\d.]+) %" for kind in kinds)
     named = (("LSB matching", "lsb"), ("`coset-3` as it codes", "coset-3"))
     return [
         [f"{name}, {rate} bpp", *(f"{share} %" for share in groups(pattern.format(scheme, rate), out["colours"]))]
         for name, scheme in named for rate in ("1", "0.4")
     ]  # fmt: skip
+
+
+def _grey(out: Outputs) -> Rows:
+    pattern = r"^{} +{} bpp +([\d.]+) dB .*?SPAM +([\d.]+) %  rich +([\d.]+) %  CNN +([\d.]+) %"
+    rows = []
+    for name, scheme in (("HILL, as a perfect code", "hill"), ("`coset-3` as it codes", "coset-3")):
+        found = [groups(pattern.format(scheme, rate), out["grey"]) for rate in ("0.4", "1")]
+        rows.append([name, *(f"{float(db):.1f} dB; {spam} %, {rich} %, {cnn} %" for db, spam, rich, cnn in found)])
+    return rows
 
 
 def _ecc(out: Outputs) -> Rows:
@@ -164,9 +174,12 @@ PIXELS = [
            "coset-3 at 0.1": f"{DETECT} --schemes --coset coset-3 --bpp 0.1 --first {{cache}}/coset-3-0.4-1500.pt"},
           _detectors, 20),
     Table("lossless-inn/colours",
-          ["", "averaged over the colours", "of each colour, side by side", "of red - green and blue - green"],
+          ["", "averaged over the colours", "of each colour, side by side", "of red - green and blue - green",
+           "rich model"],
           {"colours": "python benchmarks/detectors.py --photos {train} --learn 200 --test 100 --epochs 0 --schemes lsb "
            "--coset coset-3 --bpp 1 0.4"}, _colours, 0.5),
+    Table("lossless-inn/grey", ["", "0.4 bpp", "1 bpp"],
+          {"grey": f"{DETECT} --grey --schemes hill --coset coset-3 --bpp 1 0.4"}, _grey, 0.5),
     Table("lossless-inn/ecc", ["wrong bits", *ECC], {"ecc": "python benchmarks/ecc.py"}, _ecc, 0.3),
     Fixed("jpeg-covers/lattice", "the rule by which covers are judged, in words"),
     Table("jpeg-covers/signs", ["", *(f"{s}, {b} bpp, {k}" for s, k, b in SETTINGS)],

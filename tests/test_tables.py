@@ -153,9 +153,8 @@ def test_error_correction() -> None:
 
 
 def test_detectors() -> None:
-    line = (
-        "{:14} {:4g} bpp  {:5.2f} dB  told apart: SPAM  53.2 %  by channel  50.0 %  of differences  99.5 %{}  of 1000"
-    )
+    kinds = "SPAM  53.2 %  by channel  50.0 %  of differences  99.5 %  rich  98.5 %"
+    line = f"{{:14}} {{:4g}} bpp  {{:5.2f}} dB  told apart: {kinds}{{}}  of 1000"
     named = [(n, b) for n in ("lsb", "hill", "coset-1", "coset-3", "coset-3-bound") for b in (1.0, 0.4, 0.1)]
     whole = "\n".join(line.format(n, b, 60 + b, "  CNN  87.2 %") for n, b in named)
     assert rows("lossless-inn/detectors", whole)[0] == [
@@ -163,7 +162,16 @@ def test_detectors() -> None:
         *(f"{d:.1f} dB; 53.2 %, 87.2 %" for d in (60.1, 60.4, 61)),
     ]
     bare = "\n".join(line.format(n, b, 60, "") for n, b in named)
-    assert rows("lossless-inn/colours", bare)[0] == ["LSB matching, 1 bpp", "53.2 %", "50.0 %", "99.5 %"]
+    assert rows("lossless-inn/colours", bare)[0] == ["LSB matching, 1 bpp", "53.2 %", "50.0 %", "99.5 %", "98.5 %"]
+
+
+def test_detectors_on_grey() -> None:
+    line = "{:14} {:4g} bpp  {:5.2f} dB  told apart: SPAM  53.2 %  rich  61.5 %  CNN  87.2 %  of 1000"
+    whole = "\n".join(line.format(n, b, 60 + b) for n in ("hill", "coset-3") for b in (1.0, 0.4))
+    assert rows("lossless-inn/grey", whole)[1] == [
+        "`coset-3` as it codes",
+        *(f"{d:.1f} dB; 53.2 %, 61.5 %, 87.2 %" for d in (60.4, 61)),
+    ]
 
 
 def test_signs_and_estimators() -> None:

@@ -19,6 +19,7 @@ from stegcli.errors import RevealError, UsageError, WeightsError
 from stegcli.keys.key import Key
 from stegcli.method import Asked, Draft, Request, Revealed, check_side
 from stegcli.methods.lossless_inn import ABOUT
+from stegcli.methods.lossless_inn.balance import BalancedPlanes
 from stegcli.methods.lossless_inn.directed import PIECE, DirectedPlanes, distances
 from stegcli.pictures.image import Picture
 from stegcli.slots import BitMethod, codes_for
@@ -39,8 +40,8 @@ class CosetCoder(BitMethod):
     """Slots are the samples, in the order of a (3, h, w) array, of a grey picture (h, w); a slot holds its sample
     modulo 4.
 
-    costs: "hill", or "density", whose configuration follows. Only the sender needs them: stegos of either are read
-    alike, without any network.
+    costs: "hill", or "density", whose configuration follows; grey pictures have those of "hill" either way. Only the
+    sender needs them: stegos of either are read alike, without any network.
     """
 
     about: ClassVar[About] = ABOUT
@@ -155,11 +156,14 @@ class CosetCoder(BitMethod):
         samples = _samples(cover)
         wet_up, wet_down = (_of_slots(_in_order(way), cover).any(axis=0) for way in (still.up, still.down))
         if self.costs == "hill":
-            found = _of_slots(costs.hill(cover.pixels.transpose(2, 0, 1).astype(np.float32)), cover).mean(axis=0)
-            return SamplePlanes(samples, np.where(wet_up & wet_down, wet.COST, found))
-        up, down = (_summed(_of_slots(c, cover)) for c in costs.of_density(self._fitted(), cover.pixels))
+            return SamplePlanes(samples, np.where(wet_up & wet_down, wet.COST, _hill(cover)))
+        if _is_grey(cover):
+            # The density takes a sample of a grey picture from its other colours, and knows nothing of texture there.
+            found = _hill(cover)
+            return DirectedPlanes(samples, np.where(wet_up, wet.COST, found), np.where(wet_down, wet.COST, found))
+        up, down = costs.of_density(self._fitted(), cover.pixels)
         up[wet_up], down[wet_down] = wet.COST, wet.COST
-        return DirectedPlanes(samples, up, down)
+        return BalancedPlanes(samples, up, down, cover.height, cover.width)
 
     def carry(self, plan: Plan, cover: Picture, key: Key) -> Picture:
         samples, (lower, upper) = _bytes(cover), plan.bits
@@ -228,10 +232,12 @@ def _is_grey(picture: Picture) -> bool:
     return bool((red == green).all() and (green == blue).all())
 
 
-def _summed(costs: np.ndarray) -> np.ndarray:
-    """(k, n) -> (n,), without a copy if k is 1."""
-    summed: np.ndarray = costs[0] if len(costs) == 1 else costs.sum(axis=0, dtype=np.float32)
-    return summed
+def _hill(picture: Picture) -> np.ndarray:
+    """HILL's cost of each slot, float32 (n,)."""
+    from stegcli.methods.lossless_inn import costs
+
+    channels = picture.pixels[..., :1] if _is_grey(picture) else picture.pixels
+    return costs.hill(channels.transpose(2, 0, 1).astype(np.float32))
 
 
 def _of_slots(samples: np.ndarray, picture: Picture) -> np.ndarray:

@@ -31,7 +31,7 @@ TILE = 64  # its arrays stay in the processor's cache
 
 
 def hill(levels: np.ndarray) -> np.ndarray:
-    """Grey levels (3, h, w), float32 -> cost of each sample, float32 (3 h w,), mean 1."""
+    """Grey levels (channels, h, w), float32 -> cost of each sample, float32 (channels h w,), mean 1."""
     costs = np.stack([_plane(plane) for plane in levels])
     found: np.ndarray = (costs / costs.mean()).reshape(-1)
     return found

@@ -37,7 +37,7 @@ class DirectedPlanes:
 
     def share(self, bits: int, slots: int) -> int:
         """Message bits and the slots that carry them -> the part that the upper plane should carry, in 256ths."""
-        up, down = self._inside(self._some())
+        up, down = self.inside(self._some())
         wanted = bits / slots
         low, high = -20.0, 20.0  # of log r
         for _ in range(STEPS):
@@ -61,7 +61,7 @@ class DirectedPlanes:
         return bits, costs
 
     def _lower(self, some: slice) -> tuple[np.ndarray, np.ndarray]:
-        up, down = self._inside(some)
+        up, down = self.inside(some)
         gain = np.logaddexp(-self.rate * up, -self.rate * down)  # log of how much likelier a move is than none
         return (self.samples[some] & 1) ^ (gain > 0), np.abs(gain)
 
@@ -70,7 +70,7 @@ class DirectedPlanes:
         own = (self.samples[some] >> 1 & 1).astype(np.uint8)
         return np.where(zero == one, own, one < zero), np.abs(zero - one) * np.float32(self.rate)
 
-    def _inside(self, some: slice) -> tuple[np.ndarray, np.ndarray]:
+    def inside(self, some: slice) -> tuple[np.ndarray, np.ndarray]:
         """The costs of moves by one; past 0 and 255 there is no way."""
         samples, up, down = self.samples[some], self._up(some), self._down(some)
         far = np.float32(FORBIDDEN**2)

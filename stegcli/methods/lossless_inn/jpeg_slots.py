@@ -69,7 +69,7 @@ class CoefficientPlanes(DirectedPlanes):
         moved: np.ndarray = self.samples + np.where(rise, up, -down)
         return moved.astype(np.int16)
 
-    def _inside(self, some: slice) -> tuple[np.ndarray, np.ndarray]:
+    def inside(self, some: slice) -> tuple[np.ndarray, np.ndarray]:
         samples, up, down = self.samples[some], self.up[some], self.down[some]
         far = np.float32(FORBIDDEN**2)
         return np.where(samples >= LARGEST, far * up, up), np.where(samples <= -LARGEST, far * down, down)
