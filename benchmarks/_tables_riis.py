@@ -151,6 +151,10 @@ RIIS = [
     Table("riis/ablation", ["", *(PICTURES[c] if c != "noise:10" else "noise 10" for c in PICTURES)],
           {"ablation": "python training/ablate_riis.py --data {train} --val {val} --out {cache} --seconds 43 --graph"},
           _ablation, 0.3),
+    Table("riis/ablation-cpu", ["", *(PICTURES[c] if c != "noise:10" else "noise 10" for c in PICTURES)],
+          {"ablation": "python training/ablate_riis.py --data {train} --val {val} --out {cache} --device cpu --batch 4 "
+           "--steps 240 --seconds 900 --rows linear complete 'with phases' 'with a curriculum' 'without DGM' "
+           "'without 2DT'"}, _ablation, 0.3),
     Table("riis/network", ["channel", "five: stego dB, mean (worst)", "secret", "eight mosaics: stego", "secret",
                            "behind another JPEG", "paper", "must, aim"],
           {"five": f"{RUN} --count 5 --case network", "eight": f"{RUN} {MOSAICS} --case network"}, _network),
