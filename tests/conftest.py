@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import secrets
 from pathlib import Path
 
 # The tests run one process per core (pytest-xdist): threads of torch would only fight over them. Children inherit this.
@@ -15,6 +17,21 @@ import torch
 from PIL import Image
 
 from stegcli.keys.key import Key
+
+# Keys and nonces are the same in each run, so that a test of their statistics which passes once passes always.
+# Subprocesses draw from the operating system as before.
+chance = random.Random()
+secrets.token_bytes = lambda nbytes=32: chance.randbytes(nbytes)
+secrets.randbits = chance.getrandbits
+
+
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> None:
+    """Neither the order nor the choice of the tests changes what a fixture draws."""
+    chance.seed(fixturedef.argname)
+
+
+def pytest_runtest_call(item: pytest.Item) -> None:
+    chance.seed(item.nodeid)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
