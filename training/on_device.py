@@ -6,6 +6,7 @@ The recipes prepare a batch of 8 with NumPy in a tenth of a second, longer than 
 
 from __future__ import annotations
 
+import functools
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,14 @@ PARTS = 3
 """Parts of random sizes that are cut from each photo for `coarse`."""
 
 
+@functools.cache
+def _exists() -> np.ndarray:
+    """Of dark pixels, by luminance and both differences, whether there are any: bool (g, q, p). Takes seconds."""
+    span = np.arange(-space.SPAN, space.SPAN + 1)
+    dark = np.stack(np.meshgrid(np.arange(space.DARKEST_WITHOUT_HOLES), span, span, indexing="ij"))
+    return space.exists(dark[0], dark[1:])
+
+
 class Space:
     """`space.split` and the way into the gamut, on a device."""
 
@@ -34,9 +43,7 @@ class Space:
         self.q_low, self.q_high, self.p_low, self.p_high = (
             torch.from_numpy(t).to(device).long() for t in (found.q_low, found.q_high, found.p_low, found.p_high)
         )
-        span = np.arange(-space.SPAN, space.SPAN + 1)
-        dark = np.stack(np.meshgrid(np.arange(space.DARKEST_WITHOUT_HOLES), span, span, indexing="ij"))
-        self.exists = torch.from_numpy(space.exists(dark[0], dark[1:])).to(device)
+        self.exists = torch.from_numpy(_exists()).to(device)
         self.ycc, self.rgb = (
             torch.from_numpy(m.T.copy()).to(device) for m in (covers.YCBCR, np.linalg.inv(covers.YCBCR))
         )
