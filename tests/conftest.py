@@ -23,6 +23,7 @@ from stegcli.keys.key import Key
 chance = random.Random()
 secrets.token_bytes = lambda nbytes=32: chance.randbytes(nbytes)
 secrets.randbits = chance.getrandbits
+secrets.randbelow = chance.randrange
 
 
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> None:
