@@ -183,7 +183,7 @@ PIXELS = [
     Table("lossless-inn/ecc", ["wrong bits", *ECC], {"ecc": "python benchmarks/ecc.py"}, _ecc, 0.3),
     Fixed("jpeg-covers/lattice", "the rule by which covers are judged, in words"),
     Table("jpeg-covers/signs", ["", *(f"{s}, {b} bpp, {k}" for s, k, b in SETTINGS)],
-          {"full": "python benchmarks/tell_tales.py --photos {val} --limit 100 --bpp 1",
+          {"full": "python benchmarks/tell_tales.py --photos {val} --limit 170 --bpp 1",
            "little": "python benchmarks/tell_tales.py --photos {val} --limit 50 --bpp 0.2"}, _signs),
     Table("jpeg-covers/estimators", ["", "SPA", "WS", "RS", "chi-square, probability"],
           {"full": "python benchmarks/tell_tales.py --photos {val} --limit 170 --bpp 1"}, _estimators, 0.5),

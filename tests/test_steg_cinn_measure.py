@@ -51,6 +51,24 @@ def test_covers_without_room_are_passed_over(method, monkeypatch):
     assert figures["modes"]["keep, top 2"]["covers"] == 2
     assert figures["latents"]["stegos"] == 2
     assert len(figures["detectors"]) == 4
+    assert len(figures["told_paper"]) == 4
+
+
+def test_the_row_of_the_papers_form_has_detectors_of_that_form(method, monkeypatch):
+    """A run once printed there what detectors said of stegos without a gap."""
+    asked = []
+
+    def told(method, covers, seed, options):
+        asked.append(options)
+        return {"covers, RGB": 0.8 if options.gap else 0.3}
+
+    monkeypatch.setattr(measure, "MODES", {measure.PAPERS_FORM: measure.PAPERS})
+    monkeypatch.setattr(measure, "detectors", told)
+    figures = {name: part() for name, part in measure.parts(method, [Picture(small_photo(64, 64))], 0).items()}
+    assert asked == [measure.JUDGED, measure.PAPERS]
+    shown = {title.split(" (")[0]: rows for title, _, rows in measure.tables(figures)}
+    assert shown["flows compared"][0][-1] == "80.0"
+    assert shown["stegos told from"] == [["covers, RGB", "30.0 %"]]
 
 
 @pytest.mark.parametrize("turned", [True, False])
