@@ -80,7 +80,8 @@ def _density_costs(method: CosetCoder, cover: np.ndarray, bits: int) -> tuple[np
     assert isinstance(planes, DirectedPlanes)
     planes.share(bits, len(planes))
     height, width, colours = cover.shape
-    up, down = (a.reshape(colours, height, width).transpose(1, 2, 0) for a in (planes.up, planes.down))
+    ways = (planes.up.astype(np.float32), planes.down.astype(np.float32))  # float16 does not hold NEVER
+    up, down = (a.reshape(colours, height, width).transpose(1, 2, 0) for a in ways)
     return up, down
 
 

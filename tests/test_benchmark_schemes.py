@@ -45,6 +45,7 @@ def coset(config):
         (schemes.hill, 0.3),
         (coset({"coder": "coset"}), 0.4),
         (coset(DENSITY), 0.5),
+        (schemes.bound_of(made(DENSITY)), 0.4),
     ],
 )
 def test_schemes_change_few_samples_by_one(covers, embed, most):
@@ -56,6 +57,15 @@ def test_schemes_change_few_samples_by_one(covers, embed, most):
     for step in steps:
         assert 0.05 * BITS < (step > 0).sum() < most * BITS
         assert (step > 1).sum() < 0.01 * BITS
+
+
+@pytest.mark.parametrize("embed", [schemes.hill, schemes.bound_of(made(DENSITY))])
+def test_black_and_white_samples_stay_in_their_range(covers, embed):
+    """Costs are kept in float16, which does not hold the cost of the way out of the range."""
+    covers = np.where(covers > 120, 255, np.where(covers < 20, 0, covers)).astype(np.uint8)
+    steps = embed(covers, BITS).astype(int) - covers
+    assert np.abs(steps).max() == 1
+    assert steps[covers == 255].max() <= 0 <= steps[covers == 0].min()
 
 
 @pytest.mark.parametrize("config", [{"coder": "coset"}, DENSITY])
