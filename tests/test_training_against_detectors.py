@@ -1,4 +1,4 @@
-"""training/against_detectors.py: moves at the bound, the gradient that keeps the payload, and a run from end to end."""
+"""training/against_detectors.py: moves at the bound, balanced costs, the gradient that keeps the payload, and a run."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ sys.path.append(str(Path(__file__).parent.parent / "training"))
 import against_detectors
 
 from stegcli import weights
+from stegcli.methods.lossless_inn import balance
 from stegcli.methods.lossless_inn.costs import NATS, OWN
 from stegcli.methods.lossless_inn.fitted import losses
 
@@ -61,6 +62,29 @@ def test_payload_does_not_follow_the_costs(ways: tuple[torch.Tensor, torch.Tenso
     slope = sum(float((way.grad * way.detach()).sum()) for way in (up, down))
     steep = sum(float((way.grad * way.detach()).abs().sum()) for way in (up, down))
     assert abs(slope) < 0.05 * steep
+
+
+def test_costs_are_balanced_as_the_sender_balances_them() -> None:
+    """One picture, at the rate that the payload asks for."""
+    picture = samples.coffee()[100:164, 100:164].transpose(2, 0, 1)
+    up, down = np.random.default_rng(0).uniform(0.5, 4, (2, *picture.shape)).astype(np.float32)
+    planes = balance.BalancedPlanes(picture.reshape(-1).astype(np.int16), up.flatten(), down.flatten(), 64, 64)
+    given = [torch.from_numpy(a.astype(np.float32))[None] for a in (picture, up, down)]
+    found = against_detectors.balanced(*given, 0.4)
+    planes.share(round(0.4 * 64**2), picture.size)
+    for before, mine, senders in zip((up, down), found, (planes.up, planes.down), strict=True):
+        assert (senders - before.ravel()).std() > 0.1
+        assert np.allclose(mine[0].numpy().ravel(), senders, atol=0.02)
+
+
+def test_what_balances_has_no_gradient() -> None:
+    levels = torch.from_numpy(samples.coffee()[:32, :32].transpose(2, 0, 1).copy()).float()[None]
+    up, down = (torch.rand_like(levels) + 1 for _ in range(2))
+    up.requires_grad_()
+    found, _ = against_detectors.balanced(levels, up, down, 0.4)
+    found.sum().backward()
+    assert up.grad is not None
+    assert set(up.grad.unique().tolist()) <= {balance.LEAST, 1.0}
 
 
 def test_a_run_writes_weights_that_hide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

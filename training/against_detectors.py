@@ -5,16 +5,15 @@
 SMALLER holds pictures that were never a JPEG at their size (`training/smaller_photos.py`), none of which the detectors
 of `benchmarks/detectors.py` see. `--start` names weights with a density, or a file of them.
 
-Each step hides in a batch, simulated at the bound. Costs of changes that raise the detectors' answers rise, at equal
-payload. A change's part in a network's answer is, to first order, the answer's gradient there times the change. For the
-detector of SPAM features (`spam_rewards`) the parts of all changes are known, drawn or not. The detectors, two of
-`stegcli.detectors.network` and that one, then learn from the same batch: they must not fall behind.
+Each step hides in a batch, simulated at the bound, with the costs balanced as the sender does it. Costs of changes that
+raise the detectors' answers rise, at equal payload. A change's part in a detector's answer is, to first order, the
+answer's gradient there times the change. The detectors, networks of `stegcli.detectors.network`, then learn from the
+same batch: they must not fall behind.
 
 Reference: An automatic cost learning framework for image steganography using deep reinforcement learning (Tang, Li,
-Barni, Li, Huang, IEEE TIFS 2021): rewards of single pixels from the detector's gradient. Differences: for SPAM features
-the expectation over all changes in place of drawn ones; the costs are those that `stegcli.methods.lossless_inn.costs`
-makes of a density, both ways apart, and what is learnt are the parameters of that density; the rate moves along with
-the costs, so that the payload stays.
+Barni, Li, Huang, IEEE TIFS 2021): rewards of single pixels from the detector's gradient. Differences: the costs are
+those that `stegcli.methods.lossless_inn.costs` makes of a density, both ways apart, and what is learnt are the
+parameters of that density; the rate moves along with the costs, so that the payload stays.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ from typing import cast
 import numpy as np
 import torch
 import torch.nn.functional as F
-from spam_rewards import SpamRewards
 from torch import Tensor
 
 from stegcli import weights
 from stegcli.data import list_pictures
 from stegcli.detectors.network import Residuals
+from stegcli.methods.lossless_inn import balance, cooccurrences
 from stegcli.methods.lossless_inn.coset import CosetCoder
 from stegcli.methods.lossless_inn.costs import NATS, OWN
 from stegcli.pictures import image
@@ -45,8 +44,6 @@ USUAL, MOST_BPP = 0.4, 1.0
 DEAREST, NEVER = 200.0, 1e4
 WIDTHS = (16, 24)
 """Of the networks among the detectors. Against one alone, costs learn its own blind spots."""
-SPAM = 0.3
-"""How much the log-odds of the detector of SPAM features count, those of each of the others being 1."""
 DETECTOR_RATE = 1e-3
 AVERAGE = 0.002
 ROUNDS = 18
@@ -86,11 +83,6 @@ def costs(levels: Tensor, mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     return found[0], found[1]
 
 
-def _pixels(batch: Tensor) -> np.ndarray:
-    """Grey levels (b, 3, h, w) -> uint8 (b, h, w, 3)."""
-    return batch.detach().permute(0, 2, 3, 1).cpu().numpy().astype(np.uint8)
-
-
 def _denominator(away: Tensor, half: Tensor) -> Tensor:
     """As in `stegcli.methods.lossless_inn.fitted`."""
     away = away.abs()
@@ -107,6 +99,11 @@ def _logs(rate: Tensor, up: Tensor, down: Tensor) -> Tensor:
 def _entropy(logs: Tensor) -> Tensor:
     """-> nats of each picture (b, 1)."""
     return -(logs.exp() * logs).sum((0, 2))[:, None]
+
+
+def _nats(cost: Tensor, bpp: float) -> float:
+    """What each picture (b, 3, h, w) carries at so many bits per pixel."""
+    return bpp * np.log(2) * cost[0, 0].numel()
 
 
 @torch.no_grad()
@@ -126,8 +123,8 @@ def moved(up: Tensor, down: Tensor, bpp: float) -> tuple[Tensor, Tensor]:
 
     The chances have a gradient. It keeps the payload: the rate follows the costs by a step of Newton's method.
     """
-    shape, (up, down) = up.shape, (c.flatten(1) for c in (up, down))
-    rate = _rate(up, down, bpp * np.log(2) * up.shape[1] / 3)
+    shape, nats, (up, down) = up.shape, _nats(up, bpp), (c.flatten(1) for c in (up, down))
+    rate = _rate(up, down, nats)
     logs = _logs(rate, up, down)
     with torch.no_grad():
         p = logs.exp()
@@ -138,6 +135,23 @@ def moved(up: Tensor, down: Tensor, bpp: float) -> tuple[Tensor, Tensor]:
     drawn = torch.rand_like(up)
     moves = (drawn < p[0]).float() - ((drawn >= p[0]) & (drawn < p[0] + p[1])).float()
     return moves.view(shape), logs.view(3, *shape)
+
+
+def balanced(levels: Tensor, up: Tensor, down: Tensor, bpp: float) -> tuple[Tensor, Tensor]:
+    """Costs balanced as the sender does it, though over all pictures of the batch together: that takes a third of the
+    time. What balances is constant to their gradient."""
+    rate = _rate(up.detach().flatten(1), down.detach().flatten(1), _nats(up, bpp))[:, :, None, None]
+    whole, sides = _array(levels).astype(np.int16), [_array(rate * cost) for cost in (up, down)]
+    tables = balance.multipliers(whole, *sides, cooccurrences.COUNTED)
+    found = cooccurrences.moves(whole, tables, cooccurrences.COUNTED)
+    added = torch.from_numpy(found).movedim(1, 2).to(up.device) / rate
+    ways = [torch.maximum(c + a, balance.LEAST * c).clamp(max=NEVER) for c, a in zip((up, down), added, strict=True)]
+    return ways[0], ways[1]
+
+
+def _array(batch: Tensor) -> np.ndarray:
+    """(b, 3, h, w) -> (3, b, h, w)."""
+    return batch.detach().movedim(1, 0).cpu().numpy()
 
 
 class Duel:
@@ -155,12 +169,11 @@ class Duel:
         self.detectors = [Residuals(w).to(device) for w in widths]
         if first is not None:
             self.detectors[0].load_state_dict(torch.load(first, weights_only=True))
-        self.spam = SpamRewards()
         self._learn = [torch.optim.AdamW(d.parameters(), lr=DETECTOR_RATE, weight_decay=1e-2) for d in self.detectors]
         self._optimizer = torch.optim.Adam(self.net.parameters(), lr=rate, betas=(0.5, 0.99))
         self.rng = np.random.default_rng(0)
         self.crops, self.batch, self.rate = Crops(photos, device), batch, rate
-        self._right = torch.zeros(len(widths) + 1, device=device)
+        self._right = torch.zeros(len(widths), device=device)
         self._asked = 0
 
     def told(self) -> str:
@@ -179,8 +192,8 @@ class Duel:
                     ends = (levels == 0) | (levels == 255)
                     moves = (torch.rand_like(levels) < 1 / 6) * (torch.randint_like(levels, 0, 2) * 2 - 1) * ~ends
                 else:
-                    up, down = costs(levels, *self.net(levels))
-                    moves, _ = moved(up, down, MOST_BPP if step < steps // 2 else USUAL)
+                    bpp = MOST_BPP if step < steps // 2 else USUAL
+                    moves, _ = moved(*balanced(levels, *costs(levels, *self.net(levels)), bpp), bpp)
             self._teach(levels, levels + moves)
 
     def step(self, progress: float) -> None:
@@ -189,9 +202,9 @@ class Duel:
             group["lr"] = self.rate * (0.5 + 0.5 * np.cos(np.pi * min(1, progress))) + 1e-6
         levels = self.crops.batch(self.batch, self.rng)
         bpp = USUAL if self.rng.random() < 0.6 else float(self.rng.uniform(0.1, MOST_BPP))
-        moves, logs = moved(*costs(levels, *self.net(levels)), bpp)
+        moves, logs = moved(*balanced(levels, *costs(levels, *self.net(levels)), bpp), bpp)
         stegos = levels + moves
-        loss = (self._of_networks(stegos, moves, logs) + SPAM * self._of_spam(levels, logs)) / len(levels)
+        loss = self._rewards(stegos, moves, logs) / len(levels)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
@@ -200,7 +213,7 @@ class Duel:
             self.average[name].lerp_(value, AVERAGE)
         self._teach(levels, stegos)
 
-    def _of_networks(self, stegos: Tensor, moves: Tensor, logs: Tensor) -> Tensor:
+    def _rewards(self, stegos: Tensor, moves: Tensor, logs: Tensor) -> Tensor:
         """What the moves that were made add to the log-odds of being a stego, times the logs of their chances."""
         stegos = stegos.detach().requires_grad_()
         for detector in self.detectors:
@@ -212,11 +225,6 @@ class Duel:
         made = torch.where(moves > 0, logs[0], logs[1])
         return (gradient * moves * made).sum()
 
-    def _of_spam(self, covers: Tensor, logs: Tensor) -> Tensor:
-        """What all moves would add to the other detector's log-odds, times their chances."""
-        added = np.stack([self.spam.of(cover) for cover in _pixels(covers)], axis=1)
-        return (torch.from_numpy(added).movedim(4, 2).to(covers.device) * logs[:2].exp()).sum()
-
     def _teach(self, covers: Tensor, stegos: Tensor) -> None:
         pictures = torch.cat([stegos, covers]).detach() / 255
         label = torch.cat([torch.ones(len(covers)), torch.zeros(len(covers))]).to(covers.device)
@@ -226,7 +234,6 @@ class Duel:
             F.binary_cross_entropy_with_logits(odds, label).backward()
             optimizer.step()
             self._right[i] += ((odds > 0) == (label > 0)).float().mean().detach()
-        self._right[-1] += self.spam.see(_pixels(covers), _pixels(stegos))
         self._asked += 1
 
     def save(self, out: Path, steps: int) -> None:
