@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -48,3 +50,16 @@ def test_short_messages_load_no_compiled_loops(monkeypatch: pytest.MonkeyPatch) 
     assert not loads
     trellis.prepare(trellis.BLOCK * 100, 80_000)
     assert loads
+
+
+def test_the_lowest_costs_are_sorted_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The numbers of all costs of 50 megapixels at once would take more than a gigabyte."""
+    costs = np.random.default_rng(0).random((1024, 256), np.float32)
+    whole = few_rows._lowest(costs)
+    monkeypatch.setattr(few_rows, "PIECE", 2**12)
+    tracemalloc.start()
+    try:
+        assert np.array_equal(few_rows._lowest(costs), whole)
+        assert tracemalloc.get_traced_memory()[1] < 2 * whole.nbytes < 8 * costs.size
+    finally:
+        tracemalloc.stop()

@@ -9,6 +9,8 @@ import numpy as np
 
 MOST = 2**25
 """The most states of all steps and trellises together, one byte each: a quarter of a second."""
+PIECE = 2**20
+"""Costs that are sorted at once, for their numbers take eight bytes each."""
 CHEAPEST = 128
 """How many slots of each row and trellis take part, the cheapest. With the density's costs 64 cost 7 % more."""
 
@@ -50,8 +52,15 @@ def cheapest(rho: np.ndarray, missing: np.ndarray, bands: np.ndarray, ends: np.n
 
 def _cheapest_slots(rho: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Costs (length, blocks) and the step behind each row -> the steps that take part, (rows, CHEAPEST, blocks)."""
-    chosen = [
-        first + np.sort(np.argpartition(rho[first:last], CHEAPEST - 1, axis=0)[:CHEAPEST], axis=0)
-        for first, last in zip((0, *ends[:-1]), ends, strict=True)
-    ]
-    return np.stack(chosen)
+    return np.stack([first + _lowest(rho[first:last]) for first, last in zip((0, *ends[:-1]), ends, strict=True)])
+
+
+def _lowest(costs: np.ndarray) -> np.ndarray:
+    """(n, blocks) -> the numbers of the CHEAPEST lowest of each column, rising, (CHEAPEST, blocks)."""
+    length, blocks = costs.shape
+    found = np.empty((CHEAPEST, blocks), np.intp)
+    some = max(1, PIECE // length)
+    for i in range(0, blocks, some):
+        found[:, i : i + some] = np.argpartition(costs[:, i : i + some], CHEAPEST - 1, axis=0)[:CHEAPEST]
+    found.sort(axis=0)
+    return found
