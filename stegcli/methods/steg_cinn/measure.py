@@ -151,6 +151,8 @@ def detectors(method: StegCinn, covers: Sequence[Picture], seed: int, options: H
     stegos, innocent, real = [], [], []
     for index, cover in enumerate(covers):
         room = method.capacity(Request(cover=cover, options=options))
+        if not room:
+            continue
         try:
             draft = _hidden(method, cover, options, room, seed, index)
         except (StegoError, StopIteration):
