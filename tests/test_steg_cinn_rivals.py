@@ -118,7 +118,7 @@ def test_rounding_turns_signs_and_evaluation_says_so(method):
     assert 0 < found["beyond"] < 1
     assert len(found["told"]) == 4
     modes = {measure.PAPERS_FORM: {"bpp": 1.5, "right": 0.95}}
-    title, columns, rows = measure._paper_table({"modes": modes, "detectors": {}, "cinn": found})
+    title, columns, rows = measure._paper_table({"modes": modes, "told_paper": {}, "cinn": found})
     assert title == "flows compared"
     assert [len(r) for r in rows] == [len(columns)] * (2 + len(measure.PAPER))
     assert rows[1][3] == f"{100 * found['right']:.2f}"
